@@ -1,0 +1,1 @@
+"""One click command per file; :mod:`llmstep.cli` imports each when it is called."""

@@ -1,0 +1,297 @@
+"""Every setting in one table, and the layers its value may come from.
+
+Order, the first that names a value wins: command-line flag, request field, initialization
+options, ``LLMSTEP_*`` environment variable, the user's ``config.toml``, default. A bad value is
+reported by name and the next layer is asked; it never stops the server.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from llmstep import paths
+
+MAX_CANDIDATES = 64
+
+
+@attrs.frozen
+class Settings:
+    """The settings as the program uses them; the table below gives their meaning."""
+
+    model: str = "builtin"
+    prompt: str = ""
+    n: int = 8
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int = 0
+    timeout_ms: int = 60_000
+    context_tokens: int = 0
+    threads: int = 0
+    cache: bool = True
+    cache_mb: int = 64
+    log_level: str = "warning"
+
+
+@attrs.frozen
+class Setting:
+    """One row of the settings table.
+
+    Attributes:
+        name: Key in ``config.toml``; the environment variable is ``LLMSTEP_<NAME>``.
+        parse: Turns a TOML, JSON or environment value into the typed one; raises ``ValueError``
+            with a message that completes "must be ...".
+        meaning: What it does and why the default is what it is.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"LLMSTEP_{self.name.upper()}"
+
+    @property
+    def default(self) -> Any:
+        """The value that holds when no layer names one."""
+        return getattr(Settings(), self.name)
+
+
+@attrs.frozen
+class Problem:
+    """A value that was not taken: which, from where, and why."""
+
+    name: str
+    origin: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.message}"
+
+
+@attrs.frozen
+class Resolved:
+    """Settings with the origin of each value and the problems met on the way."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    problems: tuple[Problem, ...] = ()
+
+
+def _integer(low: int, high: int) -> Callable[[Any], int]:
+    wanted = f"a whole number from {low} to {high}"
+
+    def parse(value: Any) -> int:
+        if isinstance(value, str):
+            try:
+                value = int(value.strip())
+            except ValueError:
+                raise ValueError(wanted) from None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+def _number(low: float, high: float, *, above_low: bool = False) -> Callable[[Any], float]:
+    wanted = f"a number {'above' if above_low else 'from'} {low:g} to {high:g}"
+
+    def parse(value: Any) -> float:
+        if isinstance(value, str):
+            try:
+                value = float(value.strip())
+            except ValueError:
+                raise ValueError(wanted) from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(wanted)
+        if not low <= value <= high or (above_low and value == low):
+            raise ValueError(wanted)
+        return float(value)
+
+    return parse
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    raise ValueError("true or false")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("text")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not _text(value).strip():
+        raise ValueError("a name or a path, not empty")
+    return value.strip()
+
+
+def _level(value: Any) -> str:
+    levels = ("debug", "info", "warning", "error")
+    if not isinstance(value, str) or value.lower() not in levels:
+        raise ValueError(f"one of {', '.join(levels)}")
+    return value.lower()
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("model", _name, "model id, or path of a .gguf file; the built-in one needs nothing"),
+    Setting("prompt", _text, "prompt template id; empty takes the one the model's card names"),
+    Setting(
+        "n",
+        _integer(1, MAX_CANDIDATES),
+        "candidates per request; 8 cost little more than 1, as they share the prompt",
+    ),
+    Setting(
+        "temperature",
+        _number(0, 5),
+        "softmax temperature, 0 is beam search; unset takes the model card's",
+    ),
+    Setting(
+        "top_p",
+        _number(0, 1, above_low=True),
+        "nucleus mass; unset takes the model card's",
+    ),
+    Setting(
+        "max_tokens",
+        _integer(1, 4096),
+        "most tokens of one candidate; unset takes the model card's",
+    ),
+    Setting(
+        "seed",
+        _integer(0, 2**63 - 1),
+        "seed of the random numbers; fixed, so that the same goal gives the same answer",
+    ),
+    Setting(
+        "timeout_ms",
+        _integer(1, 3_600_000),
+        "longest time for one request in milliseconds; what is finished by then is the answer",
+    ),
+    Setting(
+        "context_tokens",
+        _integer(0, 1_048_576),
+        "context window in tokens; 0 takes the model's own, up to 4096 to bound memory",
+    ),
+    Setting("threads", _integer(0, 1024), "CPU threads of the model; 0 takes the physical cores"),
+    Setting("cache", _flag, "answer a repeated question from disk"),
+    Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),
+    Setting("log_level", _level, "debug, info, warning or error; debug shows goals and file text"),
+)
+BY_NAME: dict[str, Setting] = {row.name: row for row in TABLE}
+
+
+def _snake_case(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in name)
+
+
+def read_layer(
+    values: Mapping[str, Any], origin: str
+) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """Check one layer's values.
+
+    Args:
+        values: Setting names (snake_case or camelCase) to raw values.
+        origin: Where they come from, for messages.
+
+    Returns:
+        The good values by snake_case name, and a problem for each of the others.
+    """
+    good: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in values.items():
+        row = BY_NAME.get(_snake_case(key))
+        if row is None:
+            near = difflib.get_close_matches(_snake_case(key), BY_NAME, n=1)
+            guess = f"; did you mean `{near[0]}`?" if near else ""
+            problems.append(Problem(key, origin, f"there is no setting `{key}`{guess}"))
+            continue
+        try:
+            good[row.name] = row.parse(value)
+        except ValueError as error:
+            message = f"`{key}` must be {error}, not {_shown(value)}"
+            problems.append(Problem(row.name, origin, message))
+    return good, tuple(problems)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        return {}, ()
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, (Problem("", str(path), f"the file cannot be read: {error}"),)
+    return read_layer(values, str(path))
+
+
+def _read_environment(
+    environ: Mapping[str, str],
+) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    good: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for row in TABLE:
+        # An empty variable counts as unset: some launchers cannot remove one.
+        if environ.get(row.variable):
+            origin = f"environment variable {row.variable}"
+            values, bad = read_layer({row.name: environ[row.variable]}, origin)
+            good |= values
+            problems += bad
+    return good, tuple(problems)
+
+
+def resolve(
+    flags: Mapping[str, Any] | None = None,
+    initialization_options: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    config_path: Path | None = None,
+) -> Resolved:
+    """Merge all layers into settings.
+
+    Args:
+        flags: Command-line values; ``None`` values count as not given.
+        initialization_options: The client's ``initializationOptions`` less the protocol's own keys.
+        environ: Environment variables; the process's by default.
+        config_path: The user's file; the platform's by default.
+    """
+    path = paths.config_file() if config_path is None else config_path
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    layers = [
+        (str(path), _read_file(path)),
+        ("environment", _read_environment(os.environ if environ is None else environ)),
+        (
+            "initialization options",
+            read_layer(initialization_options or {}, "initialization options"),
+        ),
+        ("command line", read_layer(given, "command line")),
+    ]
+    values: dict[str, Any] = {}
+    origins = {row.name: "default" for row in TABLE}
+    problems: tuple[Problem, ...] = ()
+    for origin, (good, bad) in layers:
+        problems += bad
+        for name, value in good.items():
+            values[name] = value
+            shown = f"{origin} {BY_NAME[name].variable}" if origin == "environment" else origin
+            origins[name] = shown
+    return Resolved(Settings(**values), origins, problems)

@@ -1,0 +1,47 @@
+"""Where llmstep keeps its files: the platform's folders, or all of it under ``LLMSTEP_HOME``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+APP = "llmstep"
+
+
+def _folder(kind: str) -> Path:
+    home = os.environ.get("LLMSTEP_HOME")
+    if home:
+        return Path(home).expanduser() / kind
+    return Path(getattr(platformdirs, f"user_{kind}_path")(APP, appauthor=False))
+
+
+def config_file() -> Path:
+    """The user's settings file; it need not exist."""
+    return _folder("config") / "config.toml"
+
+
+def cache_dir() -> Path:
+    """Folder of the suggestion cache and of built wheels."""
+    return _folder("cache")
+
+
+def log_dir() -> Path:
+    """Folder of log files."""
+    return _folder("log")
+
+
+def data_dir() -> Path:
+    """Folder of models the user has pulled, converted or imported."""
+    return _folder("data")
+
+
+def models_dir() -> Path:
+    """The cards, prompts and the built-in model that come with the package.
+
+    A wheel carries them as ``llmstep/_models``; in a source checkout (editable install) they lie
+    in ``models/`` at the top of the repository.
+    """
+    packaged = Path(__file__).parent / "_models"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models"
