@@ -1,0 +1,281 @@
+"""The scripted backend: answers from a JSON file, for tests of clients and of the server.
+
+A script is a list of rules; the first rule that matches the question answers it::
+
+    [
+      {"prefix": "intro", "goal": "⊢ p → q", "candidates": [{"tactic": "intro h", "score": -0.1}]},
+      {"goal": "slow", "candidates": [{"tactic": "simp", "score": -1, "delayMs": 500}]},
+      {"goal": "broken", "error": "the model failed"},
+      {"goal": "crash", "exit": 3},
+      {"goal": "stuck", "hang": true}
+    ]
+
+``prefix`` must equal the request's prefix, ``goal`` must occur in the prompt; a rule without them
+matches everything. A rule's candidates come first, then its ``error``, ``exit`` or ``hang``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llmstep.backends.base import (
+    BackendInfo,
+    BackendOptions,
+    CancelToken,
+    Candidate,
+    GenerationRequest,
+    GenerationStats,
+    PromptPart,
+)
+from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SCRIPT_VARIABLE = "LLMSTEP_ECHO_SCRIPT"
+UNIVERSAL_TACTICS = ("rfl", "simp", "assumption", "intro h", "constructor", "omega")
+
+_DEFAULT_CONTEXT = 2048
+_CHARACTERS_PER_TOKEN = 4
+_POLL_SECONDS = 0.005
+_HINT = "Correct the echo script; its format stands at the top of llmstep/backends/echo.py."
+
+
+@attrs.frozen
+class ScriptedCandidate:
+    """One scripted answer.
+
+    Attributes:
+        tactic: The tactic's text.
+        score: Mean log-probability that is reported for it (nats).
+        delay_s: Seconds that pass before it is finished.
+    """
+
+    tactic: str
+    score: float
+    delay_s: float = 0.0
+
+
+@attrs.frozen
+class Rule:
+    """What to answer, and to which questions.
+
+    Attributes:
+        prefix: The prefix the question must have; ``None`` matches every prefix.
+        goal: Text that must occur in the prompt; ``None`` matches every prompt.
+        candidates: The answers, in order.
+        error: Message of a `GenerationError` that ends the generation.
+        exit_code: Ends the process on the spot, as a crash of the model library would.
+        hang: Decode for ever, until cancelled.
+    """
+
+    prefix: str | None = None
+    goal: str | None = None
+    candidates: tuple[ScriptedCandidate, ...] = ()
+    error: str | None = None
+    exit_code: int | None = None
+    hang: bool = False
+
+    def matches(self, prompt: str, prefix: str) -> bool:
+        """Whether the rule answers this question."""
+        return (self.prefix is None or self.prefix == prefix) and (
+            self.goal is None or self.goal in prompt
+        )
+
+
+def default_rules() -> tuple[Rule, ...]:
+    """The answer without a script: tactics that fit many goals, the likeliest first."""
+    candidates = tuple(
+        ScriptedCandidate(tactic, score=-0.5 * rank)
+        for rank, tactic in enumerate(UNIVERSAL_TACTICS, start=1)
+    )
+    return (Rule(candidates=candidates),)
+
+
+def read_script(path: Path) -> tuple[Rule, ...]:
+    """Read and check a script.
+
+    Raises:
+        ModelFileError: The file cannot be read or is no script; the message names rule and field.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(
+            f"cannot read the echo script {path}: {error.strerror or error}", hint=_HINT
+        ) from error
+    except ValueError as error:  # invalid JSON and invalid UTF-8 alike
+        raise ModelFileError(f"the echo script {path} is no JSON: {error}", hint=_HINT) from error
+    if not isinstance(raw, list):
+        raise ModelFileError(f"the echo script {path} is no list of rules", hint=_HINT)
+    return tuple(_parse_rule(rule, f"echo script {path}, rule {i}") for i, rule in enumerate(raw))
+
+
+class EchoBackend:
+    """Answers from a script (``options.path``, or ``LLMSTEP_ECHO_SCRIPT``), or a fixed list."""
+
+    def __init__(self, options: BackendOptions) -> None:
+        path = options.path
+        if path is None and (variable := os.environ.get(SCRIPT_VARIABLE)):
+            path = Path(variable)
+        self._rules = default_rules() if path is None else read_script(path)
+        self._context = options.context_tokens or _DEFAULT_CONTEXT
+        self._path = path
+        self._cached_prompt = ""
+
+    @property
+    def info(self) -> BackendInfo:
+        """Name, script and window; there are no weights."""
+        return BackendInfo(
+            backend="echo",
+            model="echo" if self._path is None else self._path.stem,
+            context_tokens=self._context,
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens: one for every four characters begun."""
+        return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+
+    def prefill(self, prompt: Sequence[PromptPart], cancel: CancelToken) -> GenerationStats:
+        """Remember the prompt, so that the next request's statistics show it reused."""
+        text = "".join(part.text for part in prompt)
+        tokens = self.count_tokens(text)
+        if tokens >= self._context:
+            raise PromptTooLongError(
+                f"the prompt has {tokens} tokens, the context window {self._context}"
+            )
+        pairs = zip(text, self._cached_prompt, strict=False)
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if not cancel.is_set():
+            self._cached_prompt = text
+        return GenerationStats(
+            prompt_tokens=tokens, reused_tokens=min(tokens, common // _CHARACTERS_PER_TOKEN)
+        )
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> GenerationStats:
+        """Play the first matching rule; candidates that do not start with the prefix are left out.
+
+        Raises:
+            PromptTooLongError: The prompt has more tokens than the window.
+            GenerationError: The rule says so.
+        """
+        stats = self.prefill(request.prompt, cancel)
+        prompt = "".join(part.text for part in request.prompt)
+        rule = next((r for r in self._rules if r.matches(prompt, request.prefix)), Rule())
+        fitting = [c for c in rule.candidates if c.tactic.startswith(request.prefix)]
+        generated = 0
+        for scripted in fitting[: request.sampling.n]:
+            if not _pause(scripted.delay_s, cancel):
+                break
+            generated += 1
+            on_candidate(
+                Candidate(text=scripted.tactic, logprob=scripted.score, tokens=1, finish="eos")
+            )
+        stats = attrs.evolve(stats, generated_tokens=generated)
+        if cancel.is_set():
+            return stats
+        if rule.hang:
+            _pause(math.inf, cancel)
+        if rule.exit_code is not None:
+            os._exit(rule.exit_code)
+        if rule.error is not None:
+            raise GenerationError(rule.error)
+        return stats
+
+    def close(self) -> None:
+        """Nothing is held; a second call does nothing either."""
+
+
+def _pause(seconds: float, cancel: CancelToken) -> bool:
+    """Sleep in short steps; ``False`` as soon as the token is set."""
+    end = time.monotonic() + seconds
+    while not cancel.is_set():
+        remaining = end - time.monotonic()
+        if remaining <= 0:
+            return True
+        time.sleep(min(_POLL_SECONDS, remaining))
+    return False
+
+
+_RULE_FIELDS = ("prefix", "goal", "candidates", "error", "exit", "hang")
+_CANDIDATE_FIELDS = ("tactic", "score", "delayMs")
+
+
+def _parse_rule(raw: Any, where: str) -> Rule:
+    _check_fields(raw, _RULE_FIELDS, where)
+    candidates = _field(raw, "candidates", list, where, [])
+    exit_code = _field(raw, "exit", int, where)
+    if exit_code is not None and not 0 <= exit_code <= 255:
+        raise ModelFileError(f"{where}: 'exit' must lie in 0..255, not {exit_code}", hint=_HINT)
+    return Rule(
+        prefix=_field(raw, "prefix", str, where),
+        goal=_field(raw, "goal", str, where),
+        candidates=tuple(
+            _parse_candidate(c, f"{where}, candidate {i}") for i, c in enumerate(candidates)
+        ),
+        error=_field(raw, "error", str, where),
+        exit_code=exit_code,
+        hang=_field(raw, "hang", bool, where, False),
+    )
+
+
+def _parse_candidate(raw: Any, where: str) -> ScriptedCandidate:
+    _check_fields(raw, _CANDIDATE_FIELDS, where)
+    for name in ("tactic", "score"):
+        if name not in raw:
+            raise ModelFileError(f"{where}: {name!r} is missing", hint=_HINT)
+    score = _field(raw, "score", float, where)
+    delay = _field(raw, "delayMs", float, where, 0)
+    if not math.isfinite(score):
+        raise ModelFileError(f"{where}: 'score' must be finite, not {score}", hint=_HINT)
+    if not (math.isfinite(delay) and delay >= 0):
+        raise ModelFileError(f"{where}: 'delayMs' must be 0 or more, not {delay}", hint=_HINT)
+    return ScriptedCandidate(
+        tactic=_field(raw, "tactic", str, where), score=float(score), delay_s=delay / 1000
+    )
+
+
+def _check_fields(raw: Any, known: tuple[str, ...], where: str) -> None:
+    if not isinstance(raw, dict):
+        raise ModelFileError(f"{where} is no JSON object", hint=_HINT)
+    for name in raw:
+        if name not in known:
+            raise ModelFileError(
+                f"{where}: unknown field {name!r} (known: {', '.join(known)})", hint=_HINT
+            )
+
+
+def _field(raw: dict[str, Any], name: str, kind: type, where: str, default: Any = None) -> Any:
+    if name not in raw:
+        return default
+    value = raw[name]
+    # JSON writes 1.0 as 1, and Python counts true among the integers.
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
+        raise ModelFileError(
+            f"{where}: {name!r} must be {_KIND_NAMES[kind]}, not {json.dumps(value)[:60]}",
+            hint=_HINT,
+        )
+    return value
+
+
+_KIND_NAMES: dict[type, str] = {
+    str: "a string",
+    float: "a number",
+    int: "an integer",
+    bool: "true or false",
+    list: "a list",
+}
