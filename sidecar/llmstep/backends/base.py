@@ -142,10 +142,14 @@ class CancelToken:
     Thread-safe. ``reason`` is ``"cancelled"``, ``"superseded"``, ``"deadline"``, or ``None``.
     """
 
-    def __init__(self, deadline_s: float | None = None) -> None:
+    def __init__(self) -> None:
         self._event = threading.Event()
         self._reason: str | None = None
-        self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
+        self._deadline: float | None = None
+
+    def expire_in(self, seconds: float) -> None:
+        """Set the deadline, counted from now."""
+        self._deadline = time.monotonic() + seconds
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Ask the generation to stop; the first reason wins."""

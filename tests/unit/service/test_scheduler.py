@@ -122,7 +122,8 @@ def test_foreground_jobs_overtake_queued_background_jobs(scheduler: Scheduler) -
 
 
 def test_an_expired_deadline_still_lets_the_job_say_so(scheduler: Scheduler) -> None:
-    cancel = CancelToken(deadline_s=0)
+    cancel = CancelToken()
+    cancel.expire_in(0)
     assert scheduler.submit(lambda: cancel.reason, cancel).result(WAIT_S) == "deadline"
 
 
@@ -137,8 +138,10 @@ def test_close_cancels_what_runs_and_refuses_what_comes() -> None:
 
 
 def test_a_deadline_sets_the_token() -> None:
-    assert not CancelToken(deadline_s=1000).is_set()
-    token = CancelToken(deadline_s=0)
+    token = CancelToken()
+    token.expire_in(1000)
+    assert not token.is_set()
+    token.expire_in(0)
     assert token.is_set()
     assert token.reason == "deadline"
     token.cancel("cancelled")

@@ -1,0 +1,118 @@
+"""``llmstep demo``: the built-in model on a few well-known goals, as a table."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+if TYPE_CHECKING:
+    from llmstep.service.question import SuggestReply
+    from llmstep.service.suggest import SuggestService
+
+
+@attrs.frozen
+class Example:
+    """A goal to show, with what the user would have typed."""
+
+    title: str
+    goal: str
+    prefix: str = ""
+    text_before: str = ""
+
+
+EXAMPLES: tuple[Example, ...] = (
+    Example("Propositional logic", "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"),
+    Example("Natural numbers", "a b c : ℕ\nh : a < b\n⊢ a < b + c"),
+    Example(
+        "Lists",
+        "α : Type\nxs ys : List α\n⊢ (xs ++ ys).length = xs.length + ys.length",
+    ),
+    Example("A real inequality", "x y : ℝ\nhx : 0 < x\nhy : 0 < y\n⊢ 0 < x * y + x"),
+    Example("A quantifier", "⊢ ∀ (n : ℕ), n ≤ n + 1"),
+    Example(
+        'With a prefix, as in llmstep "exact h"',
+        "f : ℕ → ℕ\nh : Monotone f\nn : ℕ\n⊢ f n ≤ f (n + 1)",
+        prefix="exact h",
+    ),
+    Example(
+        "With the file around it",
+        "α : Type\ns t : Set α\nh : s ⊆ t\n⊢ s ∩ t = s",
+        text_before=(
+            "import Mathlib.Data.Set.Basic\n\nvariable {α : Type}\n\n"
+            "theorem inter_eq_left_of_subset (s t : Set α) (h : s ⊆ t) : s ∩ t = s := by\n  "
+        ),
+    ),
+)
+
+
+@click.command()
+@click.option("--model", help="Model id, or path of a .gguf file.")
+@click.option("-n", "count", type=int, default=5, show_default=True, help="Suggestions per goal.")
+def demo(model: str | None, count: int) -> None:
+    """Suggest next steps for a few well-known goals."""
+    from llmstep.config import resolve
+    from llmstep.service.suggest import SuggestService
+
+    resolved = resolve({"model": model, "n": count, "cache": False})
+    for problem in resolved.problems:
+        if problem.origin == "command line":
+            raise click.UsageError(problem.message)
+        click.echo(f"not taken: {problem}", err=True)
+    begin = time.monotonic()
+    service = SuggestService(resolved.settings)
+    try:
+        show_all(service, begin)
+    finally:
+        service.close()
+
+
+def show_all(service: SuggestService, begin: float) -> None:
+    """Print a table for each example, then what to do next in Lean."""
+    for number, example in enumerate(EXAMPLES, 1):
+        reply = asyncio.run(service.suggest(_question(example)))
+        if number == 1:
+            status = service.status()
+            click.echo(
+                f"model {status.model} ({status.backend}), loaded in {reply.stats.load_ms:.0f} ms; "
+                f"first answer {(time.monotonic() - begin) * 1000:.0f} ms after the start; "
+                f"{status.rss_bytes / 1e6:.0f} MB of memory\n"
+            )
+        show_one(number, example, reply)
+    click.echo(
+        "score: mean log-probability per token, nearer to 0 is likelier. The model guesses;\n"
+        "inside Lean each guess is run, and only those that work are shown, closing ones first.\n\n"
+        "Next, in your Lean project:\n"
+        '  1. lakefile.lean:  require llmstep from git "https://github.com/wellecks/llmstep"\n'
+        "  2. shell:          lake update llmstep && lake run llmstep/setup\n"
+        '  3. a Lean file:    import LLMstep, and in a proof write  llmstep ""\n'
+        "README.md says the rest; `llmstep doctor` finds what is wrong."
+    )
+
+
+def _question(example: Example):
+    from llmstep.service.question import Document, SuggestRequest
+
+    document = Document("file:///demo.lean", example.text_before) if example.text_before else None
+    return SuggestRequest((example.goal,), example.prefix, document)
+
+
+def show_one(number: int, example: Example, reply: SuggestReply) -> None:
+    """Print one goal and its candidates."""
+    total = reply.stats.total_ms - reply.stats.load_ms
+    click.secho(f"{number}. {example.title}  ({total:.0f} ms)", bold=sys.stdout.isatty())
+    for line in example.goal.splitlines():
+        click.echo(f"   │ {line}")
+    width = shutil.get_terminal_size((100, 24)).columns - 16
+    for suggestion in reply.suggestions:
+        first, *rest = suggestion.tactic.splitlines()
+        shown = first if len(first) <= width else first[: width - 1] + "…"
+        click.echo(f"   {suggestion.score:7.2f}  {shown}{' …' if rest else ''}")
+    if not reply.suggestions:
+        click.echo("            (no suggestion)")
+    click.echo()

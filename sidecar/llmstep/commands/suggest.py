@@ -1,0 +1,83 @@
+"""``llmstep suggest``: next steps for one goal, on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import attrs
+import click
+
+
+@click.command()
+@click.argument("goal", required=False)
+@click.option(
+    "--goal-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the goal from a file.",
+)
+@click.option("--prefix", default="", help="Characters every suggestion starts with.")
+@click.option("-n", "count", type=int, help="Number of candidates.")
+@click.option("--model", help="Model id, or path of a .gguf file.")
+@click.option(
+    "--context",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A Lean file whose text stands before the goal.",
+)
+@click.option("--no-cache", is_flag=True, help="Ask the model even if the answer is known.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per suggestion.")
+def suggest(
+    goal: str | None,
+    goal_file: Path | None,
+    prefix: str,
+    count: int | None,
+    model: str | None,
+    context: Path | None,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Suggest next steps for GOAL: a pretty-printed tactic state, as Lean's infoview shows it.
+
+    Without GOAL and without --goal-file the goal is read from standard input.
+    """
+    from llmstep.config import resolve
+    from llmstep.service.question import Document, SuggestRequest
+    from llmstep.service.suggest import SuggestService
+
+    if goal is not None and goal_file is not None:
+        raise click.UsageError("give the goal as an argument or with --goal-file, not both")
+    if goal_file is not None:
+        goal = read_text(goal_file)
+    elif goal is None:
+        if sys.stdin.isatty():
+            click.echo("Write or paste the goal, then end the input (Ctrl-D).", err=True)
+        goal = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if not goal.strip():
+        raise click.UsageError("the goal is empty; write one such as '⊢ 1 + 1 = 2'")
+    document = Document(context.resolve().as_uri(), read_text(context)) if context else None
+    flags = {"model": model, "n": count, "cache": False if no_cache else None}
+    resolved = resolve(flags)
+    for problem in resolved.problems:
+        if problem.origin == "command line":
+            raise click.UsageError(problem.message)
+        click.echo(f"not taken: {problem}", err=True)
+    service = SuggestService(resolved.settings)
+    try:
+        request = SuggestRequest((goal.rstrip(),), prefix, document)
+        reply = asyncio.run(service.suggest(request))
+    finally:
+        service.close()
+    for suggestion in reply.suggestions:
+        if as_json:
+            click.echo(json.dumps(attrs.asdict(suggestion), ensure_ascii=False))
+        else:
+            click.echo(f"{suggestion.score:8.3f}  {suggestion.tactic}")
+    if not reply.suggestions:
+        click.echo("The model has no suggestion that starts with this prefix.", err=True)
+
+
+def read_text(path: Path) -> str:
+    """Read a Lean file; bytes that are no UTF-8 become replacement characters."""
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,122 @@
+"""What is asked of the engine and what it answers, free of any protocol."""
+
+from __future__ import annotations
+
+import attrs
+
+from llmstep.config import MAX_CANDIDATES
+from llmstep.errors import InvalidParamsError
+from llmstep.service.ranking import Suggestion
+
+MAX_TIMEOUT_MS = 3_600_000
+
+
+@attrs.frozen
+class Document:
+    """A Lean file, cut at the place of the question.
+
+    Attributes:
+        uri: Name of the document; only compared, never opened.
+        text_before: The file's text from its start up to the call.
+    """
+
+    uri: str
+    text_before: str = ""
+
+
+@attrs.frozen
+class SuggestRequest:
+    """One question.
+
+    Attributes:
+        goals: Pretty-printed goals, the main goal first; at least one.
+        prefix: Characters every suggestion starts with; may be empty.
+        document: The file around the question, if the client sends it.
+        n: Number of candidates; the setting's value if ``None``.
+        timeout_ms: Time for the whole request; the setting's value if ``None``.
+        banned: Names that no suggestion may mention, such as the theorem being proved.
+        premises: Names worth mentioning, for prompts that have a place for them.
+    """
+
+    goals: tuple[str, ...]
+    prefix: str = ""
+    document: Document | None = None
+    n: int | None = None
+    timeout_ms: int | None = None
+    banned: tuple[str, ...] = ()
+    premises: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
+        if not self.goals or not any(goal.strip() for goal in self.goals):
+            raise InvalidParamsError(
+                "`goals` must hold at least one goal that is not empty",
+                hint="Send the pretty-printed tactic state; with no goals left there is no step.",
+            )
+        if self.n is not None and not 1 <= self.n <= MAX_CANDIDATES:
+            raise InvalidParamsError(f"`n` must be from 1 to {MAX_CANDIDATES}, not {self.n}")
+        if self.timeout_ms is not None and not 1 <= self.timeout_ms <= MAX_TIMEOUT_MS:
+            raise InvalidParamsError(
+                f"`timeoutMs` must be from 1 to {MAX_TIMEOUT_MS}, not {self.timeout_ms}"
+            )
+
+
+@attrs.frozen
+class SuggestStats:
+    """What an answer cost: counts of tokens, times in milliseconds."""
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    generated_tokens: int = 0
+    load_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@attrs.frozen
+class SuggestReply:
+    """One answer: suggestions, the best first.
+
+    Attributes:
+        suggestions: Distinct tactics with their mean log-probabilities.
+        model: Id of the model that answered.
+        cached: Whether the answer came from the cache.
+        stats: What it cost; a cached answer cost no tokens.
+    """
+
+    suggestions: tuple[Suggestion, ...]
+    model: str
+    cached: bool
+    stats: SuggestStats
+
+
+@attrs.frozen
+class ServiceStatus:
+    """The engine's state as plain values.
+
+    Attributes:
+        model: Id or path of the chosen model.
+        backend: Name of its backend.
+        state: ``unloaded``, ``loading``, ``ready`` or ``failed``.
+        error: Why the last load failed, with its hint.
+        load_ms: Milliseconds the load took.
+        context_tokens: Context window of the loaded model.
+        rss_bytes: Resident memory of this process.
+        running: Requests being decoded (0 or 1).
+        waiting: Requests in the queue.
+        cache_entries: Answers on disk; ``None`` if the cache is off.
+        cache_hits: Answers taken from the cache since start.
+        cache_misses: Questions the cache could not answer since start.
+    """
+
+    model: str
+    backend: str
+    state: str
+    error: str | None
+    load_ms: float
+    context_tokens: int | None
+    rss_bytes: int
+    running: int
+    waiting: int
+    cache_entries: int | None
+    cache_hits: int
+    cache_misses: int

@@ -1,0 +1,272 @@
+"""The way of one suggestion: cache, prompt, model, one tactic each, ranking."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import psutil
+
+from llmstep import paths
+from llmstep.backends.base import (
+    Backend,
+    BackendOptions,
+    CancelToken,
+    Candidate,
+    GenerationRequest,
+    GenerationStats,
+    Sampling,
+)
+from llmstep.config import MAX_CANDIDATES, Settings
+from llmstep.errors import DeadlineError, LLMStepError
+from llmstep.prompts.postprocess import extract_tactic
+from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
+from llmstep.service.cache import SuggestionCache, cache_key
+from llmstep.service.catalog import ResolvedModel, find_model
+from llmstep.service.question import (
+    Document,
+    ServiceStatus,
+    SuggestReply,
+    SuggestRequest,
+    SuggestStats,
+)
+from llmstep.service.ranking import Ranking, Suggestion
+from llmstep.service.resident import ResidentModel
+from llmstep.service.scheduler import Scheduler, cancellation
+
+log = logging.getLogger(__name__)
+
+# Stands in for the goal while a file's text is prefilled: only what comes before it is reused.
+_ANY_GOAL = ("⊢ True",)
+
+OnSuggestion = Callable[[Suggestion], None]
+
+
+class SuggestService:
+    """Answers questions about goals with one resident model.
+
+    All public methods may be called from any thread; the model itself runs on the scheduler's.
+
+    Args:
+        settings: Resolved settings; the model named there is found at once, but not loaded.
+
+    Raises:
+        ModelNotFoundError: No card and no file answers to the model's name.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: ResolvedModel = find_model(settings.model)
+        self._template: Template = load_template(settings.prompt or self._model.card.prompt)
+        options = BackendOptions(
+            path=self._model.path,
+            context_tokens=settings.context_tokens,
+            threads=settings.threads,
+            max_candidates=MAX_CANDIDATES,
+        )
+        self._resident = ResidentModel(self._model, options)
+        self._scheduler = Scheduler()
+        self._cache = _open_cache(settings)
+        self._hits = self._misses = 0
+
+    def start(self) -> None:
+        """Begin to load the model in the background; returns at once.
+
+        A failure is kept in the status and told to the first request, which tries again.
+        """
+
+        def load() -> None:
+            try:
+                self._resident.backend()
+            except LLMStepError as error:
+                log.warning("the model is not loaded: %s", error.message)
+
+        self._scheduler.submit(load, CancelToken())
+
+    async def suggest(
+        self,
+        request: SuggestRequest,
+        cancel: CancelToken | None = None,
+        on_suggestion: OnSuggestion | None = None,
+    ) -> SuggestReply:
+        """Answer one question.
+
+        Args:
+            request: The question.
+            cancel: Withdraws the question when set. Cancelling the coroutine does the same.
+            on_suggestion: Called for each new suggestion as soon as it is finished; on the
+                inference thread, or on the caller's for a cached answer.
+
+        Raises:
+            InvalidParamsError: A field has an impossible value.
+            CancelledError: The question was withdrawn, or a newer one took its place.
+            DeadlineError: Time ran out before the first suggestion.
+            LLMStepError: The model cannot be loaded or failed.
+        """
+        request.check()
+        begin = time.monotonic()
+        token = cancel or CancelToken()
+        token.expire_in((request.timeout_ms or self._settings.timeout_ms) / 1000)
+        sampling = self._sampling(request.n)
+        key = self._cache_key(request, sampling)
+        known = await asyncio.to_thread(self._cache.get, key) if self._cache else None
+        if known is not None:
+            self._hits += 1
+            for suggestion in known:
+                if on_suggestion:
+                    on_suggestion(suggestion)
+            return SuggestReply(known, self._model.id, True, SuggestStats(total_ms=_ms(begin)))
+        self._misses += 1
+
+        def work() -> SuggestReply:
+            reply = self._generate(request, sampling, token, on_suggestion, begin)
+            if self._cache and token.reason is None:
+                self._cache.put(key, reply.suggestions)
+            return reply
+
+        place = _place(request.document)
+        future = asyncio.wrap_future(self._scheduler.submit(work, token, key=place))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            token.cancel()
+            raise
+
+    async def prepare(self, document: Document | None = None) -> None:
+        """Load the model, and prefill the file's text where the prompt begins with it.
+
+        Returns at once; the work runs in the background and gives way to every request.
+        """
+        cancel = CancelToken()
+
+        def work() -> None:
+            try:
+                backend = self._resident.backend()
+                for prompt in self._prompts(backend, _ANY_GOAL, document, self._sampling()):
+                    if document and not cancel.is_set():
+                        backend.prefill(prompt.parts, cancel)
+            except LLMStepError as error:
+                log.warning("preparing failed: %s", error.message)
+
+        key = ("prepare", document.uri) if document else None
+        self._scheduler.submit(work, cancel, key=key, background=True)
+
+    def status(self) -> ServiceStatus:
+        """The engine's state now."""
+        backend, error = self._resident.loaded, self._resident.error
+        return ServiceStatus(
+            model=self._model.id,
+            backend=self._model.backend,
+            state=self._resident.state,
+            error=f"{error.message} {error.hint}" if error else None,
+            load_ms=self._resident.load_ms,
+            context_tokens=backend.info.context_tokens if backend else None,
+            rss_bytes=psutil.Process().memory_info().rss,
+            running=int(self._scheduler.busy),
+            waiting=self._scheduler.queued,
+            cache_entries=self._cache.count() if self._cache else None,
+            cache_hits=self._hits,
+            cache_misses=self._misses,
+        )
+
+    def close(self) -> None:
+        """Withdraw what runs, end the thread, free the model."""
+        if self._scheduler.close():
+            self._resident.close()
+        if self._cache:
+            self._cache.close()
+
+    def _generate(
+        self,
+        request: SuggestRequest,
+        sampling: Sampling,
+        cancel: CancelToken,
+        on_suggestion: OnSuggestion | None,
+        begin: float,
+    ) -> SuggestReply:
+        loaded_before = self._resident.state == "ready"
+        backend = self._resident.backend()
+        load_ms = 0.0 if loaded_before else self._resident.load_ms
+        ranking = Ranking()
+
+        def take(candidate: Candidate, prompt: BuiltPrompt) -> None:
+            verdict = extract_tactic(
+                candidate.text, request.prefix, banned=request.banned, column=prompt.column
+            )
+            if verdict.tactic is None:
+                log.debug("dropped %r: %s", candidate.text, verdict.reason)
+                return
+            suggestion = Suggestion(verdict.tactic, candidate.score)
+            if ranking.add(suggestion) and on_suggestion and not cancel.is_set():
+                on_suggestion(suggestion)
+
+        costs: list[GenerationStats] = []
+        for prompt in self._prompts(
+            backend, request.goals, request.document, sampling, request.prefix
+        ):
+            stop = (*self._model.card.stop, *prompt.stop)
+            question = GenerationRequest(prompt.parts, request.prefix, stop, sampling)
+            costs.append(backend.generate(question, cancel, functools.partial(take, prompt=prompt)))
+            if cancel.is_set():
+                break
+        if cancel.is_set() and cancel.reason != "deadline":
+            raise cancellation(cancel)
+        if cancel.is_set() and not len(ranking):
+            raise DeadlineError(
+                f"no suggestion was finished within {_ms(begin):.0f} ms"
+                + ("" if loaded_before else f", of which {load_ms:.0f} went into loading the model")
+            )
+        stats = SuggestStats(
+            prompt_tokens=sum(cost.prompt_tokens for cost in costs),
+            reused_tokens=sum(cost.reused_tokens for cost in costs),
+            generated_tokens=sum(cost.generated_tokens for cost in costs),
+            load_ms=load_ms,
+            total_ms=_ms(begin),
+        )
+        return SuggestReply(ranking.top(sampling.n), self._model.id, False, stats)
+
+    def _prompts(
+        self,
+        backend: Backend,
+        goals: Sequence[str],
+        document: Document | None,
+        sampling: Sampling,
+        prefix: str = "",
+    ) -> list[BuiltPrompt]:
+        room = backend.info.context_tokens - sampling.max_tokens
+        return build_prompts(
+            self._template,
+            goals,
+            document.text_before if document else "",
+            budget=room - backend.count_tokens(prefix),
+            count_tokens=backend.count_tokens,
+        )
+
+    def _sampling(self, n: int | None = None) -> Sampling:
+        card, settings = self._model.card.sampling, self._settings
+
+        def first(setting: float | None, own: float) -> float:
+            return own if setting is None else setting
+
+        return Sampling(
+            n=n or settings.n,
+            max_tokens=int(first(settings.max_tokens, card.max_tokens)),
+            temperature=first(settings.temperature, card.temperature),
+            top_p=first(settings.top_p, card.top_p),
+            seed=settings.seed,
+        )
+
+
+def _place(document: Document | None) -> tuple[str, int, int] | None:
+    """Where in which file the question stands: two questions there are versions of one."""
+    if document is None:
+        return None
+    text = document.text_before
+    return document.uri, text.count("\n"), len(text) - text.rfind("\n")
+
+
+def _ms(begin: float) -> float:
+    return (time.monotonic() - begin) * 1000

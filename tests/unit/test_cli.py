@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from llmstep import __version__
+from llmstep.cli import COMMANDS, cli
+
+HEAVY = ("attrs", "cattrs", "huggingface_hub", "llama_cpp", "numpy", "pygls", "torch")
+
+
+def test_the_command_line_imports_nothing_heavy_by_itself() -> None:
+    code = f"import sys, llmstep.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(cli, ["--version"])
+    assert result.exit_code == 0
+    assert __version__ in result.output
+
+
+def test_help_lists_every_command_without_importing_it() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    for name, (_, meaning) in COMMANDS.items():
+        assert f"  {name} " in result.output
+        assert meaning in result.output
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    result = CliRunner().invoke(cli, ["sugest"])
+    assert result.exit_code == 2
+    assert "sugest" in result.output
+
+
+def test_errors_for_the_user_end_in_one_line_and_its_cure() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llmstep", "suggest", "--model", "/no/such.gguf", "⊢ True"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("llmstep: ")
+    assert "such.gguf" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
