@@ -1,0 +1,215 @@
+module
+public meta import Lean
+public meta import LLMstep.Goal
+public meta section
+open Lean Meta Elab Tactic
+
+/-!
+# Checking a candidate
+
+A candidate runs on the main goal alone, under its own limits, and leaves no trace: goals, messages, info trees, environment and
+the heartbeat counter are put back. It *closes* the goal if no goals, no new error, no `sorry`, no new metavariable and no circular
+use of the theorem itself remain; it *runs* if goals remain; else it *fails*. The kernel has not seen the proof yet: it does when the
+user takes the suggestion.
+
+```
+#eval show TacticM Unit from do
+  let checked ← checkCandidate "exact hp" {}
+  logInfo checked.outcome.text
+```
+-/
+namespace LLMstep
+
+/-- Limits of one check. `heartbeats` in thousands, as in `maxHeartbeats`; 0 means no limit. -/
+structure Limits where
+  heartbeats : Nat := 20000
+  timeoutMs : Nat := 5000
+
+inductive Outcome where
+  | closes
+  /-- The goals that remain, as text. -/
+  | runs (goals : Array String)
+  | fails (why : String)
+
+def Outcome.isFailure : Outcome → Bool
+  | .fails _ => true
+  | _ => false
+
+def Outcome.text : Outcome → String
+  | .closes => "closes the goal"
+  | .runs goals => s!"runs, {goals.size} goals remain"
+  | .fails why => s!"fails: {why}"
+
+/-- A candidate and what became of it.
+`source`: as the model wrote it. `tactic`: its text, continuation lines relative to column 0. `isSequence`: whether it is more than one tactic.
+`after?`: the state it leads to, unless it fails. `heartbeats`: what the check used, in thousandths of an option's unit. -/
+structure Checked where
+  source : String
+  tactic : String
+  outcome : Outcome
+  isSequence : Bool := false
+  after? : Option Tactic.SavedState := none
+  heartbeats : Nat := 0
+
+/-! ## Parsing -/
+
+/-- Words that end a search or cheat; as tokens they are found wherever they stand in a candidate. -/
+def bannedTokens : List String := ["sorry", "admit", "native_decide", "stop", "llmstep", "llmsearch"]
+
+def bannedNames : List Name := [`sorryAx, `Lean.ofReduceBool, `Lean.ofReduceNat, `Lean.trustCompiler]
+
+private def isBanned : Syntax → Bool
+  | .atom _ token => bannedTokens.contains token.trimAscii.toString
+  | .ident _ _ name _ => bannedNames.any fun banned => name == banned || name.isSuffixOf banned
+  | _ => false
+
+/-- What of `stx` must not be in a suggestion. -/
+def bannedPart? (stx : Syntax) : Option String :=
+  match stx.find? isBanned with
+  | some (.atom _ token) => some token.trimAscii.toString
+  | some found => some (toString found.getId)
+  | none => none
+
+/-- Remove the common indentation of all lines but the first, as when a tactic was cut out of a file. -/
+def dedent (text : String) : String :=
+  match text.splitOn "\n" with
+  | [] => text
+  | first :: rest =>
+    let width (line : String) := (line.toList.takeWhile (· == ' ')).length
+    let solid := rest.filter fun line => !line.trimAscii.toString.isEmpty
+    let common := solid.foldl (fun least line => min least (width line)) ((solid.head?.map width).getD 0)
+    "\n".intercalate (first :: rest.map fun line => (line.drop common).toString)
+
+/-- Parse a tactic or a sequence of tactics; whether it is a sequence. The message of a failure is the parser's. -/
+def parseTactic (env : Environment) (text : String) : Except String (Syntax × Bool) :=
+  match Parser.runParserCategory env `tactic text "<llmstep>" with
+  | .ok stx => .ok (stx, false)
+  | .error why =>
+    match Parser.runParserCategory env `tactic s!"(\n{text}\n)" "<llmstep>" with
+    | .ok stx =>
+      -- `a) <;> (b` would be no longer in parentheses.
+      if stx.getKind == `Lean.Parser.Tactic.paren then .ok (stx, true) else .error why
+    | .error _ => .error why
+
+/-- Parse a candidate as it is or, failing that, dedented. Its text as it should be shown, its syntax, whether it is a sequence. -/
+def readCandidate (env : Environment) (candidate : String) : Except String (String × Syntax × Bool) := do
+  let text := candidate.trimAscii.toString
+  match parseTactic env text with
+  | .ok (stx, isSequence) => return (text, stx, isSequence)
+  | .error why =>
+    let dedented := dedent text
+    match parseTactic env dedented with
+    | .ok (stx, isSequence) => return (dedented, stx, isSequence)
+    | .error _ => throw s!"does not parse ({(why.splitOn "\n").head?.getD why})"
+
+/-! ## Running -/
+
+/-- Run `x`; after `ms` milliseconds interrupt it and run `onLate` instead. Heartbeats do not count what `decide`, compiled code
+or IO do. An interruption by the user is passed on. -/
+def withWallClock {α : Type} (ms : Nat) (x onLate : TacticM α) : TacticM α := do
+  if ms == 0 then return ← x
+  let parent? := (← readThe Core.Context).cancelTk?
+  let token ← IO.CancelToken.new
+  let over ← IO.mkRef false
+  let late ← IO.mkRef false
+  let stop := (← IO.monoMsNow) + ms
+  let watch : IO Unit := do
+    while !(← over.get) do
+      if let some parent := parent? then
+        if ← parent.isSet then
+          token.set
+          return
+      if (← IO.monoMsNow) ≥ stop then
+        late.set true
+        token.set
+        return
+      IO.sleep 10
+  discard <| (IO.asTask watch (prio := .dedicated) : BaseIO _)
+  let watched : TacticM α :=
+    -- Below `CoreM`, where interruptions can be caught.
+    controlAt (EIO Exception) fun run => do
+      try run (withTheReader Core.Context (fun c => { c with cancelTk? := some token }) x)
+      catch e => if e.isInterrupt && (← late.get) then run onLate else throw e
+  try watched finally over.set true
+
+/-- Run `x` with a heartbeat limit of its own; exceeding it is an ordinary exception for `handler`. -/
+def withHeartbeatLimit {α : Type} (thousands : Nat) (x : TacticM α) (handler : Exception → TacticM α) : TacticM α :=
+  tryCatchRuntimeEx
+    (withTheReader Core.Context (fun c => { c with maxHeartbeats := thousands * 1000 }) <| withCurrHeartbeats x)
+    handler
+
+/-- Why the proof must not be trusted, if so: a `sorry` or an axiom of the compiler, in it or in the constants it has introduced. -/
+partial def cheats? (before after : Environment) (proof : Expr) (seen : NameSet := {}) : Option String := Id.run do
+  if proof.hasSorry then return some "uses sorry"
+  let mut seen := seen
+  for name in proof.getUsedConstants do
+    if bannedNames.contains name then return some s!"uses {name}"
+    if seen.contains name || before.contains name then continue
+    seen := seen.insert name
+    match after.find? name with
+    | none => continue
+    | some (.axiomInfo _) => return some s!"adds the axiom {name}"
+    | some info =>
+      if let some value := info.value? (allowOpaque := true) then
+        if let some why := cheats? before after value seen then return some why
+  return none
+
+private def firstError? : CoreM (Option String) := do
+  for message in (← Core.getMessageLog).toList do
+    if let .error := message.severity then return some (← message.data.toString)
+  return none
+
+/-- What a user wants to read of an error: its beginning. -/
+def brief (text : String) : String :=
+  let lines := (text.trimAscii.toString.splitOn "\n").take 3
+  "\n".intercalate lines
+
+private def judge (stx : Syntax) (goal : MVarId) (selves : Array FVarId) (goalBefore : String) : TacticM Outcome := do
+  let envBefore ← getEnv
+  let mctxBefore ← getMCtx
+  Core.resetMessageLog
+  setGoals [goal]
+  Term.withSynthesize <| Term.withoutErrToSorry <| withoutRecover <| withEnableInfoTree false <| evalTactic stx
+  if let some why ← firstError? then return .fails (brief why)
+  let proof ← instantiateMVars (mkMVar goal)
+  if let some why := cheats? envBefore (← getEnv) proof then return .fails why
+  if selves.any fun fvarId => proof.containsFVar fvarId then return .fails "uses the theorem that is being proved"
+  let goals ← getUnsolvedGoals
+  setGoals goals
+  if goals.isEmpty then
+    for mvarId in ← getMVars proof do
+      if (mctxBefore.findDecl? mvarId).isNone then return .fails "leaves metavariables"
+    return .closes
+  let texts ← goalTexts goals
+  if texts == #[goalBefore] then return .fails "changes nothing"
+  return .runs texts
+
+private def noAsync (options : Options) : Options :=
+  -- A candidate's auxiliary theorems are to be elaborated before it is judged.
+  let option : Lean.Option Bool := { name := `Elab.async, defValue := false }
+  option.set options false
+
+/-- Run a candidate on the main goal and put everything back. Interruptions by the user are passed on. -/
+def checkCandidate (candidate : String) (limits : Limits) : TacticM Checked := do
+  let (tactic, stx, isSequence) ← match readCandidate (← getEnv) candidate with
+    | .ok parsed => pure parsed
+    | .error why => return { source := candidate, tactic := candidate, outcome := .fails why }
+  if let some part := bannedPart? stx then
+    return { source := candidate, tactic, isSequence, outcome := .fails s!"contains {part}" }
+  let goal ← getMainGoal
+  let selves ← selfReferences goal
+  let goalBefore ← goalText goal
+  let saved ← Tactic.saveState
+  let heartbeats ← IO.getNumHeartbeats
+  try
+    let outcome ←
+      withWallClock limits.timeoutMs (onLate := return .fails s!"took longer than {limits.timeoutMs} ms") <|
+      withHeartbeatLimit limits.heartbeats (handler := fun e => return .fails (brief (← e.toMessageData.toString))) <|
+      withOptions noAsync (judge stx goal selves goalBefore)
+    let after? ← if outcome.isFailure then pure none else some <$> Tactic.saveState
+    return { source := candidate, tactic, isSequence, outcome, after?, heartbeats := (← IO.getNumHeartbeats) - heartbeats }
+  finally
+    saved.restore (restoreInfo := true)
+    IO.setNumHeartbeats heartbeats
+
+end LLMstep

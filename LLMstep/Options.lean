@@ -1,0 +1,140 @@
+module
+public meta import Lean
+public meta section
+open Lean
+
+/-!
+# The options of llmstep
+
+Every number llmstep uses stands here, as `set_option llmstep.<name>`, as `leanOptions` in a lakefile, or in the environment:
+`llmstep.numSuggestions` is overridden by `LLMSTEP_LEAN_NUM_SUGGESTIONS`, `llmstep.search.depth` by `LLMSTEP_LEAN_SEARCH_DEPTH`,
+and so on. The environment wins, because it is what a user can change without touching a shared file. The command alone has
+the short name `LLMSTEP_COMMAND`.
+
+```
+set_option llmstep.numSuggestions 4 in
+example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  llmstep "constructor"
+```
+-/
+namespace LLMstep
+
+register_option llmstep.command : String := {
+  defValue := ""
+  descr := "command line that starts the sidecar (words split at spaces, \"double quotes\" keep them together); \
+    `serve` is added if it is not among the words. Empty: look in the project's .venv, in the package's own .venv, on the PATH, in ~/.local/bin" }
+
+register_option llmstep.batch : Bool := {
+  defValue := false
+  descr := "let the tactics run outside an editor too (`lake build`, `lean file`), where each file starts its own sidecar" }
+
+register_option llmstep.warmup : Bool := {
+  defValue := false
+  descr := "start the sidecar and load the model with the first command after the import, before anybody asks for a suggestion" }
+
+register_option llmstep.numSuggestions : Nat := {
+  defValue := 8
+  descr := "number of candidates to ask the model for (at most 32)" }
+
+register_option llmstep.timeoutMs : Nat := {
+  defValue := 60000
+  descr := "how long one question to the sidecar may take, in milliseconds; what has arrived by then is still checked and shown" }
+
+register_option llmstep.startTimeoutMs : Nat := {
+  defValue := 30000
+  descr := "how long the sidecar may take from its start to the end of the handshake, in milliseconds" }
+
+register_option llmstep.maxStarts : Nat := {
+  defValue := 4
+  descr := "how often within one minute a sidecar may be started; when it keeps dying, further calls fail at once" }
+
+register_option llmstep.sendFile : Bool := {
+  defValue := true
+  descr := "send the text of the file up to the call along with the goal; some models continue files rather than goals" }
+
+register_option llmstep.maxHeartbeats : Nat := {
+  defValue := 20000
+  descr := "heartbeats one candidate may use while it is checked, in the unit of `maxHeartbeats` (a tenth of its default); 0: no limit" }
+
+register_option llmstep.candidateTimeoutMs : Nat := {
+  defValue := 5000
+  descr := "wall-clock time one candidate may use while it is checked, in milliseconds; 0: no limit" }
+
+register_option llmstep.stopOnClose : Bool := {
+  defValue := true
+  descr := "tell the model to stop as soon as a candidate closes the goal" }
+
+register_option llmstep.showFailed : Bool := {
+  defValue := false
+  descr := "also list the candidates that failed, with the reason, below the suggestions" }
+
+register_option llmstep.search.depth : Nat := {
+  defValue := 3
+  descr := "`llmsearch`: how many tactics may follow each other on one branch of the proof" }
+
+register_option llmstep.search.width : Nat := {
+  defValue := 8
+  descr := "`llmsearch`: number of candidates to ask the model for at each goal (at most 32)" }
+
+register_option llmstep.search.maxNodes : Nat := {
+  defValue := 32
+  descr := "`llmsearch`: how many proof states may be expanded, each of which costs one question to the model" }
+
+register_option llmstep.search.timeoutMs : Nat := {
+  defValue := 60000
+  descr := "`llmsearch`: how long the whole search may take, in milliseconds" }
+
+register_option llmstep.search.maxHeartbeats : Nat := {
+  defValue := 400000
+  descr := "`llmsearch`: heartbeats the checks of the whole search may use, in the unit of `maxHeartbeats`; 0: no limit" }
+
+register_option llmstep.search.closers : String := {
+  defValue := "rfl | assumption | trivial | simp_all | omega | grind | exact?"
+  descr := "`llmsearch`: tactics, separated by ` | `, that are tried before the model is asked; those the file does not know are left out" }
+
+register_option llmstep.try : Bool := {
+  defValue := false
+  descr := "let core's `try?` show llmstep's candidates too; needs `import LLMstep.Try`" }
+
+register_option llmstep.try.timeoutMs : Nat := {
+  defValue := 5000
+  descr := "how long `try?` may wait for llmstep, in milliseconds" }
+
+/-- The environment variable that overrides an option: `llmstep.search.maxNodes` ↦ `LLMSTEP_LEAN_SEARCH_MAX_NODES`. -/
+def envName (option : Name) : String := Id.run do
+  let mut out := "LLMSTEP_LEAN_"
+  for c in ((toString option).drop "llmstep.".length).toString.toList do
+    if c == '.' then out := out.push '_'
+    else if c.isUpper then out := (out.push '_').push c
+    else out := out.push c.toUpper
+  return out
+
+/-- What an environment variable says, unless it is not set or empty. -/
+def env? (name : String) : BaseIO (Option String) := do
+  let some s ← IO.getEnv name | return none
+  return if s.isEmpty then none else some s
+
+private def badEnv (name value kind : String) : CoreM α :=
+  throwError "llmstep: the environment variable {name} is `{value}`, which is not {kind}. Correct or unset it."
+
+/-- Value of a numeric option; its environment variable wins. Throws if the variable is not a number. -/
+def natOption (option : Lean.Option Nat) : CoreM Nat := do
+  match ← env? (envName option.name) with
+  | none => return option.get (← getOptions)
+  | some s =>
+    let some n := s.toNat? | badEnv (envName option.name) s "a natural number"
+    return n
+
+/-- Value of a yes/no option; its environment variable (`true`/`false`/`1`/`0`) wins. Throws if it is none of these. -/
+def boolOption (option : Lean.Option Bool) : CoreM Bool := do
+  match ← env? (envName option.name) with
+  | none => return option.get (← getOptions)
+  | some "true" | some "1" => return true
+  | some "false" | some "0" => return false
+  | some s => badEnv (envName option.name) s "`true` or `false`"
+
+/-- Value of a text option; its environment variable wins. -/
+def stringOption (option : Lean.Option String) : CoreM String := do
+  return (← env? (envName option.name)).getD (option.get (← getOptions))
+
+end LLMstep

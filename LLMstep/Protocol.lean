@@ -1,0 +1,162 @@
+module
+public meta import Lean
+public meta section
+open Lean
+
+/-!
+# The messages of the wire
+
+Builders for what Lean sends and one parser for what the sidecar sends. `tests/contract/*.json` holds an example of each message;
+the tests compare the two byte for byte.
+
+```
+#eval IO.println (requestMessage 4 "llmstep/status" (Json.mkObj [])).compress
+-- {"id":4,"jsonrpc":"2.0","method":"llmstep/status","params":{}}
+```
+-/
+namespace LLMstep
+
+/-- Version of the wire. Both sides send theirs in the handshake and refuse to go on when they differ. -/
+def protocolVersion : Nat := 1
+
+/-- Version of this Lean package. -/
+def packageVersion : String := "2.0.0"
+
+/-! ## What Lean sends -/
+
+def requestMessage (id : Nat) (method : String) (params : Json) : Json :=
+  Json.mkObj [("jsonrpc", "2.0"), ("id", toJson id), ("method", method), ("params", params)]
+
+def notificationMessage (method : String) (params : Json) : Json :=
+  Json.mkObj [("jsonrpc", "2.0"), ("method", method), ("params", params)]
+
+/-- First message; `processId` lets the sidecar notice that Lean is gone. -/
+def initializeMessage (id processId : Nat) (version := protocolVersion) (clientVersion := packageVersion) : Json :=
+  requestMessage id "initialize" <| Json.mkObj [
+    ("processId", toJson processId), ("rootUri", Json.null), ("capabilities", Json.mkObj []),
+    ("initializationOptions", Json.mkObj [
+      ("protocolVersion", toJson version), ("client", "lean"), ("clientVersion", clientVersion)])]
+
+def initializedMessage : Json := notificationMessage "initialized" (Json.mkObj [])
+
+def cancelMessage (id : Nat) : Json := notificationMessage "$/cancelRequest" (Json.mkObj [("id", toJson id)])
+
+/-- The file a goal stands in, up to the call. -/
+structure Document where
+  uri : String
+  textBefore : String
+
+def Document.json (d : Document) : Json := Json.mkObj [("uri", d.uri), ("textBefore", d.textBefore)]
+
+def prepareMessage (document? : Option Document) : Json :=
+  notificationMessage "llmstep/prepare" <| Json.mkObj <| match document? with
+    | some d => [("document", d.json)]
+    | none => []
+
+/-- Params of `llmstep/suggest`.
+`goals`: pretty-printed, the main goal first. `prefix'`: characters every candidate starts with. `banned`: names that must
+not be used. `timeoutMs`: when the sidecar should answer with what it has. -/
+structure SuggestParams where
+  goals : Array String
+  prefix' : String
+  document? : Option Document := none
+  n? : Option Nat := none
+  timeoutMs? : Option Nat := none
+  banned : Array String := #[]
+  premises : Array String := #[]
+  partialResultToken? : Option String := none
+
+def SuggestParams.json (p : SuggestParams) : Json :=
+  let present {α : Type} [ToJson α] (key : String) : Option α → List (String × Json)
+    | some a => [(key, toJson a)]
+    | none => []
+  let nonempty (key : String) (names : Array String) := if names.isEmpty then [] else [(key, toJson names)]
+  Json.mkObj <| [("goals", toJson p.goals), ("prefix", toJson p.prefix')]
+    ++ present "document" (p.document?.map Document.json) ++ present "n" p.n? ++ present "timeoutMs" p.timeoutMs?
+    ++ nonempty "banned" p.banned ++ nonempty "premises" p.premises
+    ++ present "partialResultToken" p.partialResultToken?
+
+/-- Answer to a request of the sidecar: Lean offers it no methods. -/
+def methodNotFoundMessage (id : Json) (method : String) : Json :=
+  Json.mkObj [("jsonrpc", "2.0"), ("id", id), ("error", Json.mkObj [
+    ("code", toJson (-32601 : Int)), ("message", s!"Lean has no method {method}")])]
+
+/-! ## What the sidecar sends -/
+
+/-- A candidate; `score` is the mean log-probability per generated token. -/
+structure Candidate where
+  tactic : String
+  score : Float
+
+/-- Result of `llmstep/suggest`, best candidate first. -/
+structure Answer where
+  candidates : Array Candidate
+  model : String
+  cached : Bool
+
+/-- An error answer: a JSON-RPC or LSP code, what happened, and what to do about it. -/
+structure RpcError where
+  code : Int
+  message : String
+  hint? : Option String := none
+
+/-- The error as the user sees it. -/
+def RpcError.text (e : RpcError) : String :=
+  match e.hint? with
+  | some hint => s!"{e.message}\n{hint}"
+  | none => e.message
+
+/-- A message of the sidecar. -/
+inductive Incoming where
+  | result (id : Nat) (value : Json)
+  | failure (id? : Option Nat) (error : RpcError)
+  | progress (token : String) (candidates : Array Candidate)
+  /-- A request (`id?` is set) or notification that is no concern of ours, e.g. `window/logMessage`. -/
+  | other (method : String) (id? : Option Json)
+
+def parseCandidate (j : Json) : Except String Candidate := do
+  return { tactic := ← j.getObjValAs? String "tactic", score := (j.getObjValAs? Float "score").toOption.getD 0 }
+
+def parseCandidates (j : Json) : Except String (Array Candidate) := do
+  let mut candidates := #[]
+  for item in ← j.getObjValAs? (Array Json) "suggestions" do
+    candidates := candidates.push (← parseCandidate item)
+  return candidates
+
+def parseAnswer (j : Json) : Except String Answer := do
+  return {
+    candidates := ← parseCandidates j
+    model := (j.getObjValAs? String "model").toOption.getD ""
+    cached := (j.getObjValAs? Bool "cached").toOption.getD false }
+
+def parseError (j : Json) : Except String RpcError := do
+  return {
+    code := ← j.getObjValAs? Int "code"
+    message := ← j.getObjValAs? String "message"
+    hint? := (do (← j.getObjVal? "data").getObjValAs? String "hint").toOption }
+
+/-- What a message is. Throws for JSON that is no JSON-RPC message. -/
+def parseIncoming (j : Json) : Except String Incoming := do
+  match j.getObjValAs? String "method" with
+  | .ok "$/progress" =>
+    let params ← j.getObjVal? "params"
+    return .progress (← params.getObjValAs? String "token") (← parseCandidates (← params.getObjVal? "value"))
+  | .ok method => return .other method (j.getObjVal? "id").toOption
+  | .error _ =>
+    match j.getObjVal? "error" with
+    | .ok error => return .failure (j.getObjValAs? Nat "id").toOption (← parseError error)
+    | .error _ => return .result (← j.getObjValAs? Nat "id") (← j.getObjVal? "result")
+
+/-- Version and protocol of the sidecar, from the result of `initialize`. -/
+structure ServerInfo where
+  version : String
+  protocol : Nat
+
+def parseServerInfo (j : Json) : Except String ServerInfo := do
+  let capabilities ← j.getObjVal? "capabilities"
+  let ours ← (← capabilities.getObjVal? "experimental").getObjVal? "llmstep"
+  return {
+    version := (do (← j.getObjVal? "serverInfo").getObjValAs? String "version").toOption.getD "unknown"
+    protocol := ← ours.getObjValAs? Nat "protocolVersion" }
+
+end LLMstep

@@ -1,0 +1,61 @@
+prelude
+import Init.K
+set_option linter.all false
+set_option autoImplicit true
+universe u v w
+/- what the LLMstep package needs beyond A..K; sources in tests/lean/API.md -/
+@[extern "l_Char_isUpper"] opaque Char.isUpper (c : Char) : Bool
+@[extern "l_Char_toUpper"] opaque Char.toUpper (c : Char) : Char
+@[extern "l_System_Platform_isWindows"] opaque System.Platform.isWindows : Bool
+@[extern "l_String_trimAsciiEnd"] opaque String.trimAsciiEnd (s : String) : String.Slice
+@[extern "l_System_FilePath_isAbsolute"] opaque System.FilePath.isAbsolute (p : System.FilePath) : Bool
+@[extern "l_System_Uri_pathToUri"] opaque System.Uri.pathToUri (fname : System.FilePath) : String
+@[extern "l_List_getLast_x3f"] opaque List.getLast? {α : Type u} : List α → Option α
+@[extern "l_List_takeWhile"] opaque List.takeWhile {α : Type u} (p : α → Bool) : (xs : List α) → List α
+@[always_inline, inline] def controlAt (m : Type u → Type v) {n : Type u → Type w} [MonadControlT m n] [Bind n]
+    {α : Type u} (f : ({β : Type u} → n β → m (stM m n β)) → m (stM m n α)) : n α :=
+  liftWith f >>= restoreM
+namespace Lean
+@[extern "l_Lean_Name_isSuffixOf"] opaque Name.isSuffixOf (n₁ n₂ : Name) : Bool
+@[extern "l_Lean_Syntax_find_x3f"] opaque Syntax.find? (stx : Syntax) (p : Syntax → Bool) : Option Syntax
+opaque bedNameSet : NonemptyType.{0}
+structure NameSet where
+  bedVal : bedNameSet.type
+instance : Nonempty NameSet := bedTrust
+@[extern "l_Lean_NameSet_empty"] opaque NameSet.empty : NameSet
+instance : EmptyCollection NameSet := ⟨NameSet.empty⟩
+@[extern "l_Lean_NameSet_insert"] opaque NameSet.insert (s : NameSet) (n : Name) : NameSet
+@[extern "l_Lean_NameSet_contains"] opaque NameSet.contains (s : NameSet) (n : Name) : Bool
+opaque bedConstantVal : NonemptyType.{0}
+/-- constructors in the real order; the payloads are opaque -/
+inductive ConstantInfo where
+  | axiomInfo (val : bedConstantVal.type)
+  | defnInfo (val : bedConstantVal.type)
+  | thmInfo (val : bedConstantVal.type)
+  | opaqueInfo (val : bedConstantVal.type)
+  | quotInfo (val : bedConstantVal.type)
+  | inductInfo (val : bedConstantVal.type)
+  | ctorInfo (val : bedConstantVal.type)
+  | recInfo (val : bedConstantVal.type)
+@[extern "l_Lean_ConstantInfo_value_x3f"] opaque ConstantInfo.value? (info : ConstantInfo) (allowOpaque := false) : Option Expr
+@[extern "l_Lean_Environment_find_x3f"] opaque Environment.find? (env : Environment) (n : Name) (skipRealize := false) : Option ConstantInfo
+structure MetavarDecl where
+  bedVal : bedOpaque.type
+@[extern "l_Lean_MetavarContext_findDecl_x3f"] opaque MetavarContext.findDecl? (mctx : MetavarContext) (mvarId : MVarId) : Option MetavarDecl
+@[extern "l_Lean_Meta_getMVars"] opaque Meta.getMVars (e : Expr) : MetaM (Array MVarId) := bedSorry
+end Lean
+def List.bedBeq [BEq α] : List α → List α → Bool
+  | .nil, .nil => true
+  | .cons a as, .cons b bs => a == b && bedBeq as bs
+  | _, _ => false
+instance [BEq α] : BEq (Array α) := ⟨fun a b => List.bedBeq a.toList b.toList⟩
+def List.bedFindIdx? (p : α → Bool) (i : Nat) : List α → Option Nat
+  | .nil => none
+  | .cons a as => if p a then some i else bedFindIdx? p (i + 1) as
+def Array.findIdx? {α : Type u} (p : α → Bool) (as : Array α) : Option Nat := as.toList.bedFindIdx? p 0
+def Option.toArray : Option α → Array α
+  | none => #[]
+  | some a => #[a]
+def List.replicate : (n : Nat) → (a : α) → List α
+  | 0, _ => .nil
+  | .succ n, a => .cons a (replicate n a)
