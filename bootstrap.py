@@ -295,17 +295,19 @@ def run_newer_python(arguments: list[str]) -> int:
     """Hand over to a newer Python on this machine, or say in one sentence what is missing."""
     here = "{}.{}".format(*sys.version_info[:2])
     check = f"import sys; sys.exit(sys.version_info < {OLDEST})"
-    for minor in (13, 12, 11, 14):
-        other = shutil.which(f"python3.{minor}")
+    # "py -3" is the newest Python the Windows launcher knows.
+    names = ["python3.13", "python3.12", "python3.11", "python3.14", "py"]
+    for found in filter(None, map(shutil.which, names)):
+        newer = [found, "-3"] if Path(found).stem == "py" else [found]
         # A version manager's stand-in may be on the PATH without a Python behind it.
-        if other and subprocess.run([other, "-c", check], capture_output=True).returncode == 0:
-            print(f"Python {here} is too old; going on with {other}", flush=True)
-            return subprocess.call([other, str(Path(__file__).resolve()), *arguments])
+        if subprocess.call([*newer, "-c", check], stderr=subprocess.DEVNULL) == 0:
+            print(f"Python {here} is too old; going on with {found}", flush=True)
+            return subprocess.call([*newer, str(Path(__file__).resolve()), *arguments])
     uv = shutil.which("uv")
     if uv:
         print(f"Python {here} is too old; going on with a newer one from uv", flush=True)
-        newer = [uv, "run", "--no-project", "--python", ">=3.11"]
-        return subprocess.call([*newer, str(Path(__file__).resolve()), *arguments])
+        run = [uv, "run", "--no-project", "--python", ">=3.11"]
+        return subprocess.call([*run, str(Path(__file__).resolve()), *arguments])
     print(
         f"llmstep needs Python 3.11 or newer and this is Python {here}: "
         "install a newer Python and run bootstrap.py with it.",

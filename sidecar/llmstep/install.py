@@ -21,13 +21,13 @@ import http.client
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -283,7 +283,8 @@ def _build_wheel(console: Console, python: Path, compiler: Compiler, folder: Pat
     command = [python, "-m", "pip", "wheel", "--disable-pip-version-check", "--verbose"]
     options = ["--no-deps", "--no-binary", PACKAGE, "--wheel-dir", folder / "wheels", requirement]
     console.run(
-        f"building llama.cpp with {compiler.name}: {estimate_build()}; the wheel is kept",
+        f"building llama.cpp with {compiler.name}: {estimate_build()}, more when it is busy; "
+        "the wheel is kept",
         [*command, *options],
         env=env,
     )
@@ -302,7 +303,7 @@ def _build_wheel(console: Console, python: Path, compiler: Compiler, folder: Pat
 
 
 def estimate_build(cores: int | None = None) -> str:
-    """How long a build takes, from 4 to 6 minutes measured on two cores at 3 GHz."""
+    """How long a build takes; 4 to 6 minutes were measured on two idle cores, 10 on busy ones."""
     count = cores or _core_count()
     low, high = max(1, round(8 / count)), max(2, round(12 / count))
     return f"{low} to {high} minutes on {count} {'core' if count == 1 else 'cores'}"
@@ -326,8 +327,8 @@ def _uninstall(console: Console, python: Path) -> None:
 
 
 def _is_wanted(version: str) -> bool:
-    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-    return _OLDEST <= numbers < _TOO_NEW
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    return match is not None and _OLDEST <= tuple(int(part) for part in match.groups()) < _TOO_NEW
 
 
 def _core_count() -> int:

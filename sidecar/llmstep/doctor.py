@@ -1,0 +1,308 @@
+"""What `llmstep doctor` looks at: one function per check, each with a cure for what it finds.
+
+Every check imports what it needs by itself and may fail by itself: a broken library must not
+keep the others from being looked at. For the same reason the data classes are the standard
+library's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from llmstep.errors import LLMStepError
+
+if TYPE_CHECKING:
+    from llmstep.config import Settings
+    from llmstep.console import Console
+
+Status = Literal["ok", "warn", "fail"]
+
+# Distribution name to module name, of what the core cannot do without.
+LIBRARIES = {
+    "attrs": "attrs",
+    "cattrs": "cattrs",
+    "click": "click",
+    "lsprotocol": "lsprotocol.types",
+    "numpy": "numpy",
+    "platformdirs": "platformdirs",
+    "psutil": "psutil",
+    "pygls": "pygls.lsp.server",
+}
+GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
+FIX = "Run `llmstep doctor --fix`."
+UNEXPECTED = (
+    "Run `llmstep doctor --fix`; if that does not help, report it with what is printed here."
+)
+_MEBI = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """The outcome of one check.
+
+    Attributes:
+        name: What was looked at.
+        status: ``ok``; ``warn`` (llmstep runs, but not as well as it could); ``fail``.
+        detail: What was found.
+        cure: What to do about it; empty when nothing is to be done.
+    """
+
+    name: str
+    status: Status
+    detail: str
+    cure: str = ""
+
+
+def run_checks() -> Iterator[Check]:
+    """Run every check, giving each outcome as soon as it is known."""
+    for name, check in CHECKS.items():
+        try:
+            yield check()
+        except LLMStepError as error:
+            yield Check(name, "fail", error.message, error.hint)
+        except Exception as error:
+            # A doctor that falls ill is no help: the check failed, whatever the reason.
+            yield Check(name, "fail", f"{type(error).__name__}: {error}", UNEXPECTED)
+
+
+def fix(console: Console) -> None:
+    """Install what is missing: the core libraries and llama-cpp-python.
+
+    Raises:
+        LLMStepError: Something could not be installed.
+    """
+    from llmstep import install
+
+    python = Path(sys.executable)
+    broken = _broken_libraries()
+    if broken:
+        wanted = [_requirement(name) for name in broken]
+        install.install_packages(console, python, f"installing {', '.join(broken)}", wanted)
+        importlib.invalidate_caches()
+    install.ensure_llama_cpp(console, python)
+
+
+def check_python() -> Check:
+    """Which Python is this? One older than 3.11 cannot have installed llmstep."""
+    detail = f"{platform.python_version()} ({platform.machine()}, {sys.executable})"
+    return Check("Python", "ok", detail)
+
+
+def check_libraries() -> Check:
+    """Can the libraries of the core be imported?"""
+    broken = _broken_libraries()
+    if broken:
+        detail = "; ".join(f"{name}: {reason}" for name, reason in broken.items())
+        return Check("libraries", "fail", detail, FIX)
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+    return Check("libraries", "ok", ", ".join(versions))
+
+
+def check_llama_cpp() -> Check:
+    """Does llama-cpp-python load?"""
+    from llmstep.install import PACKAGE, probe_llama_cpp
+
+    found = probe_llama_cpp(Path(sys.executable))
+    if found.problem is not None:
+        return Check("llama.cpp", "fail", f"{PACKAGE}: {found.problem}", FIX)
+    features = ", ".join(re.findall(r"(\w+) = 1\b", found.system))
+    return Check("llama.cpp", "ok", f"{PACKAGE} {found.version} ({features})")
+
+
+def check_settings() -> Check:
+    """Are all settings, from the file and the environment, names and values that exist?"""
+    from llmstep import paths
+    from llmstep.config import resolve
+
+    resolved = resolve()
+    file = paths.config_file()
+    if resolved.problems:
+        detail = "; ".join(str(problem) for problem in resolved.problems)
+        cure = f"Correct {file} or the environment; `llmstep config show` lists every setting."
+        return Check("settings", "warn", detail, cure)
+    own = [name for name, origin in resolved.origins.items() if origin != "default"]
+    there = str(file) if file.exists() else f"no {file}, none is needed"
+    return Check("settings", "ok", f"{there}; {', '.join(own) or 'nothing'} set")
+
+
+def check_model() -> Check:
+    """Is the model's file there, and is it the file its card describes?"""
+    from llmstep.service.catalog import find_model, verify_model
+
+    model = find_model(_settings().model)
+    if model.path is None:
+        return Check("model", "ok", f"{model.card.id} (backend {model.backend}, no file)")
+    checked = verify_model(model)
+    size = f"{model.path.stat().st_size / 1e6:.1f} MB"
+    return Check("model", "ok", f"{model.card.id}: {model.path} ({size}, {checked})")
+
+
+def check_machine() -> Check:
+    """Cores, threads and memory; is there room for the model?"""
+    import psutil
+
+    logical = psutil.cpu_count() or 1
+    physical = psutil.cpu_count(logical=False) or logical
+    threads = _settings().threads
+    memory = psutil.virtual_memory()
+    detail = (
+        f"{physical} physical cores, {logical} logical; "
+        f"{f'{threads} threads set' if threads else 'threads chosen by the backend'}; "
+        f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free"
+    )
+    if threads > logical:
+        cure = "Set `threads` to the number of physical cores, or to 0: more are slower."
+        return Check("machine", "warn", detail, cure)
+    needed = _model_bytes() + 300 * _MEBI
+    if memory.available < needed:
+        cure = f"The model needs about {needed / 1e9:.1f} GB: close programs or take a smaller one."
+        return Check("machine", "warn", detail, cure)
+    return Check("machine", "ok", detail)
+
+
+def check_cache() -> Check:
+    """Can the cache folder be written?"""
+    from llmstep import paths
+
+    folder = paths.cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"llmstep")
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        cure = f"Make {folder} writable, or set LLMSTEP_HOME to a folder of your own."
+        return Check("cache", "warn", f"answers are not kept: {error}", cure)
+    detail = f"{folder} ({free / 1e9:.1f} GB free)"
+    if free < 100 * _MEBI:
+        return Check("cache", "warn", detail, "The disk is nearly full: free some space.")
+    return Check("cache", "ok", detail)
+
+
+def check_lean() -> Check:
+    """Is Lean there? Nothing is asked of it: the first run of `lean` may download a toolchain."""
+    lake = _find_lean_tool("lake")
+    if lake is None:
+        cure = (
+            "Install Lean: https://lean-lang.org/install. "
+            "Not needed for `llmstep suggest` or an editor's second server."
+        )
+        return Check("Lean", "warn", "lake is neither on the PATH nor in ~/.elan/bin", cure)
+    return Check("Lean", "ok", f"{lake}{_list_toolchains()}")
+
+
+def check_command() -> Check:
+    """Will the Lean package and editors find the `llmstep` command?"""
+    found = shutil.which("llmstep")
+    if found:
+        return Check("command", "ok", found)
+    folder = Path(sys.executable).parent
+    cure = (
+        f"Add {folder} to the PATH, or in VS Code's settings.json: "
+        f'"lean4.envPathExtensions": ["{folder.as_posix()}"]. '
+        "After `lake run llmstep/setup` the Lean package finds its own copy without it."
+    )
+    return Check("command", "warn", "`llmstep` is not on the PATH", cure)
+
+
+def check_sidecar() -> Check:
+    """Start a real sidecar, ask about a small goal, end it."""
+    from llmstep.handshake import converse
+
+    talk = converse([sys.executable, "-m", "llmstep", "serve"], GOAL)
+    times = f"started in {talk.start_ms:.0f} ms, answered in {talk.suggest_ms:.0f} ms"
+    if not talk.suggestions:
+        cure = "Run `llmstep suggest` on a goal of yours and see whether that is empty too."
+        return Check("sidecar", "warn", f"{times}, but {talk.model} suggested nothing", cure)
+    return Check("sidecar", "ok", f"{times}: {talk.model} suggests `{talk.suggestions[0]}`")
+
+
+CHECKS: dict[str, Callable[[], Check]] = {
+    "Python": check_python,
+    "libraries": check_libraries,
+    "llama.cpp": check_llama_cpp,
+    "settings": check_settings,
+    "model": check_model,
+    "machine": check_machine,
+    "cache": check_cache,
+    "Lean": check_lean,
+    "command": check_command,
+    "sidecar": check_sidecar,
+}
+
+
+def _settings() -> Settings:
+    from llmstep.config import resolve
+
+    return resolve().settings
+
+
+def _model_bytes() -> int:
+    """Size of the model's file; 0 where there is none (its own check tells)."""
+    from llmstep.service.catalog import find_model
+
+    try:
+        path = find_model(_settings().model).path
+    except LLMStepError:
+        return 0
+    return path.stat().st_size if path is not None and path.is_file() else 0
+
+
+def _broken_libraries() -> dict[str, str]:
+    broken: dict[str, str] = {}
+    for name, module in LIBRARIES.items():
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            broken[name] = f"{type(error).__name__}: {error}"
+    return broken
+
+
+def _requirement(name: str) -> str:
+    """The requirement llmstep's own metadata states for a library, else its bare name."""
+    for line in importlib.metadata.requires("llmstep") or ():
+        requirement = line.split(";")[0].strip()
+        if re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower() == name:
+            return requirement
+    return name
+
+
+def _find_lean_tool(name: str) -> str | None:
+    elan = Path(os.environ.get("ELAN_HOME") or Path.home() / ".elan") / "bin"
+    return shutil.which(name) or shutil.which(name, path=str(elan))
+
+
+def _list_toolchains() -> str:
+    """Installed toolchains by elan's own list, which downloads nothing."""
+    elan = _find_lean_tool("elan")
+    if elan is None:
+        return ""
+    try:
+        result = subprocess.run(
+            [elan, "toolchain", "list"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    names = [line.strip() for line in result.stdout.splitlines() if line.strip()]
+    if result.returncode != 0 or not names:
+        return ""
+    return f"; toolchains: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"

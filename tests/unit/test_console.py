@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from llmstep.console import CommandError, Console, explain_failure, format_seconds
+
+
+def make(**options) -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    return Console(stream, **options), stream
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s")],
+)
+def test_spans_of_time_read_well(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_steps_are_numbered():
+    console, stream = make()
+    console.plan(2)
+    console.step("first")
+    console.note("detail")
+    console.step("second")
+    assert stream.getvalue() == "[1/2] first\n      detail\n[2/2] second\n"
+
+
+def test_a_command_gives_its_output_and_fills_the_log(tmp_path: Path):
+    log = tmp_path / "log"
+    console, stream = make(log=log)
+    output = console.run(
+        "talking", python("import sys; print('out'); print('err', file=sys.stderr)")
+    )
+    assert set(output.splitlines()) == {"out", "err"}
+    assert "talking" in stream.getvalue()
+    assert "done in" in stream.getvalue()
+    assert {"out", "err"} <= set(log.read_text().splitlines())
+
+
+def test_an_unwritable_log_stops_nothing(tmp_path: Path):
+    console, _ = make(log=tmp_path / "no" / "such" / "folder" / "log")
+    assert console.run("talking", python("print('out')")) == "out"
+
+
+def test_a_failed_command_raises_with_its_last_lines():
+    console, _ = make()
+    with pytest.raises(CommandError, match="failed after") as caught:
+        console.run("failing", python("print('last words'); raise SystemExit(3)"))
+    assert "last words" in caught.value.output
+
+
+def test_a_command_that_does_not_exist_is_an_error_of_ours():
+    console, _ = make()
+    with pytest.raises(CommandError, match="cannot be started"):
+        console.run("nothing", ["/no/such/program"])
+
+
+def test_output_that_is_no_utf8_is_survived():
+    console, _ = make()
+    code = "import sys; sys.stdout.buffer.write(b'a\\xff\\n')"
+    assert console.run("bytes", python(code)) == "a\ufffd"
+
+
+def test_without_a_terminal_there_is_a_heartbeat_and_no_carriage_return():
+    console, stream = make(live=False, heartbeat_s=0.0)
+    code = "import time; print('[3/40] Building', flush=True); time.sleep(1.2)"
+    console.run("building", python(code))
+    assert "... " in stream.getvalue()
+    assert "[3/40]" in stream.getvalue()
+    assert "\r" not in stream.getvalue()
+
+
+def test_on_a_terminal_one_line_is_redrawn_and_wiped():
+    console, stream = make(live=True)
+    console.run("building", python("import time; print('[3/40] x', flush=True); time.sleep(0.8)"))
+    assert "[3/40]" in stream.getvalue()
+    assert stream.getvalue().rpartition("\r\x1b[K")[2].strip().startswith("done in")
+
+
+def test_ci_is_never_live(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("CI", "true")
+    stream = Terminal()
+    Console(stream).run("short", python("pass"))
+    assert "\r" not in stream.getvalue()
+
+
+def test_a_stream_of_a_narrow_code_page_gets_question_marks():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Console(stream).say("a ⊢ b")
+    assert raw.getvalue().rstrip() == b"a ? b"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
+def test_an_interrupt_ends_the_command_and_what_it_started(tmp_path: Path):
+    marker = tmp_path / "pid"
+    child = "import time; time.sleep(600)"
+    code = (
+        "import pathlib, subprocess, sys, time\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        f"pathlib.Path({str(marker)!r}).write_text(str(p.pid))\n"
+        "time.sleep(600)\n"
+    )
+    console, _ = make(live=False)
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def interrupt() -> None:
+        while not marker.exists() or not marker.read_text():
+            time.sleep(0.02)
+        import signal
+
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        console.run("sleeping", python(code))
+    pid = int(marker.read_text())
+    while _runs(pid):
+        time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # An orphan that nobody has reaped yet is dead all the same.
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and ") Z " in status.read_text())
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk"),
+        ("Failed to resolve 'index' ([Errno -3] Temporary failure in name resolution)", "network"),
+        ("error: dns error: failed to lookup address information", "network"),
+        ("ssl.SSLError: CERTIFICATE_VERIFY_FAILED", "certificate"),
+    ],
+)
+def test_known_causes_are_named(output, cause):
+    explanation = explain_failure(output)
+    assert explanation is not None
+    assert cause in explanation
+
+
+def test_an_unknown_failure_is_not_explained_away():
+    assert explain_failure("SyntaxError: invalid syntax") is None
