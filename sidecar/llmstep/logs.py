@@ -1,0 +1,113 @@
+"""Logging: to stderr, to a file, and to the client's log once it can take it.
+
+Goals and the text of files are logged at ``DEBUG`` only: logs are shown to others.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_MOST_BUFFERED = 256
+# Libraries that log whole messages, and with them the user's text, below WARNING.
+_TALKATIVE = ("pygls", "asyncio")
+
+logger = logging.getLogger(__name__)
+
+
+class ClientLogHandler(logging.Handler):
+    """Hands records to the client; keeps the latest ones until `attach` says where to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer: deque[tuple[int, str]] = deque(maxlen=_MOST_BUFFERED)
+        self._send: Callable[[int, str], None] | None = None
+        self._sending = threading.local()
+
+    def attach(self, send: Callable[[int, str], None]) -> None:
+        """Send the records kept so far, and each later one.
+
+        Args:
+            send: Takes the ``logging`` level and the text; called in the thread that logs.
+        """
+        with self.lock or threading.RLock():
+            self._send = send
+            while self._buffer:
+                self._hand_over(*self._buffer.popleft())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send or keep one record; a record made by sending another is dropped."""
+        try:
+            text = self.format(record)
+        except Exception:
+            self.handleError(record)
+            return
+        if self._send is None:
+            self._buffer.append((record.levelno, text))
+        else:
+            self._hand_over(record.levelno, text)
+
+    def _hand_over(self, level: int, text: str) -> None:
+        if self._send is None or getattr(self._sending, "now", False):
+            return
+        self._sending.now = True
+        try:
+            self._send(level, text)
+        finally:
+            self._sending.now = False
+
+
+def set_up_logging(level: str, log_file: Path | None = None) -> ClientLogHandler:
+    """Send all logs to stderr, to ``log_file`` if given, and to the handler that is returned.
+
+    A file that cannot be opened is reported and done without.
+    """
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    formatter = logging.Formatter(FORMAT)
+    client = ClientLogHandler()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    problem: OSError | None = None
+    if log_file is not None:
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(log_file, encoding="utf-8", errors="replace"))
+        except OSError as error:
+            problem = error
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    root.addHandler(client)
+    logging.captureWarnings(True)
+    set_level(level)
+    if problem is not None:
+        logger.warning("no log file: %s", problem)
+    return client
+
+
+def set_level(level: str) -> None:
+    """Set the level of all logs: ``debug``, ``info``, ``warning`` or ``error``."""
+    logging.getLogger().setLevel(_LEVELS[level])
+    for name in _TALKATIVE:
+        quiet = logging.DEBUG if level == "debug" else logging.WARNING
+        logging.getLogger(name).setLevel(quiet)
+
+
+def close_logging() -> None:
+    """Write out and close every handler; for an exit that skips the interpreter's own clean-up."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,1 @@
+"""The protocol: JSON-RPC on stdio. The only importer of pygls and lsprotocol."""

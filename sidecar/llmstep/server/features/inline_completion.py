@@ -1,0 +1,33 @@
+"""Inline completion: the tactic as grey text in a proof that has only ``by``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from llmstep.server.lean_source import find_place
+
+if TYPE_CHECKING:
+    from llmstep.server.server import LLMStepServer
+
+
+def register(server: LLMStepServer) -> None:
+    """Add the handler.
+
+    The options object is needed: without one pygls does not announce the capability.
+    """
+
+    @server.feature(
+        types.TEXT_DOCUMENT_INLINE_COMPLETION,
+        types.InlineCompletionOptions(),
+    )
+    async def complete_inline(
+        params: types.InlineCompletionParams,
+    ) -> types.InlineCompletionList | None:
+        place = find_place(server, params.text_document.uri, params.position)
+        if place is None or not (place.ends_in_by() and place.proof_is_empty() and place.in_code()):
+            return None
+        gap = "" if place.before == "" or place.before.endswith(" ") else " "
+        item = types.InlineCompletionItem(insert_text=f'{gap}llmstep ""')
+        return types.InlineCompletionList(items=[item])

@@ -1,0 +1,117 @@
+"""What stands around the cursor in a Lean file, as far as its text alone can tell.
+
+A second language server never sees the tactic state; these few shapes are what it can recognise.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+from lsprotocol import types
+
+if TYPE_CHECKING:
+    from pygls.workspace import TextDocument
+
+    from llmstep.server.server import LLMStepServer
+
+LANGUAGE_IDS = frozenset({"lean", "lean4"})
+
+_NON_CODE = re.compile(r'--[^\n]*|/-|-/|"(?:\\.|[^"\\])*(?:"|\Z)', re.DOTALL)
+_ENDS_IN_BY = re.compile(r"(?:^|[\s(⟨,])by[ \t]*$")
+# After these a term is expected; after `=>` it may be a term or a tactic.
+_TERM_OPENERS = (":=", "(", "⟨", ",", "←", "<|", "$", "|>", "from", "show", "return")
+
+
+@attrs.frozen
+class Place:
+    """A cursor in an open Lean document.
+
+    Attributes:
+        lines: The document's lines without their ends.
+        line: Index of the cursor's line.
+        column: Code points before the cursor in its line.
+    """
+
+    lines: tuple[str, ...]
+    line: int
+    column: int
+
+    @property
+    def before(self) -> str:
+        """The cursor's line up to the cursor."""
+        return self.lines[self.line][: self.column]
+
+    @property
+    def after(self) -> str:
+        """The cursor's line from the cursor on."""
+        return self.lines[self.line][self.column :]
+
+    def in_code(self) -> bool:
+        """Whether the cursor is outside comments and string literals."""
+        text = "\n".join((*self.lines[: self.line], self.before))
+        depth = 0
+        for match in _NON_CODE.finditer(text):
+            token = match.group()
+            if token == "/-":
+                depth += 1
+            elif token == "-/":
+                depth = max(0, depth - 1)
+            elif depth == 0 and match.end() == len(text):
+                return token.startswith('"') and len(token) > 1 and token.endswith('"')
+        return depth == 0
+
+    def ends_in_by(self) -> bool:
+        """Whether the text up to the cursor, blank lines left out, ends in the keyword ``by``."""
+        return _ENDS_IN_BY.search(self._last_text()) is not None
+
+    def proof_is_empty(self) -> bool:
+        """Whether nothing after the cursor belongs to the proof: no line is indented deeper."""
+        if self.after.strip():
+            return False
+        outer = _indent(self._last_text())
+        below = (line for line in self.lines[self.line + 1 :] if line.strip())
+        following = next(below, None)
+        return following is None or _indent(following) <= outer
+
+    def wants(self) -> frozenset[str]:
+        """What may stand at the cursor: ``tactic``, ``term``, or either."""
+        text = self._last_text().rstrip()
+        if text.endswith("=>"):
+            return frozenset({"tactic", "term"})
+        if text.endswith(_TERM_OPENERS):
+            return frozenset({"term"})
+        return frozenset({"tactic"})
+
+    def _last_text(self) -> str:
+        for line in (self.before, *reversed(self.lines[: self.line])):
+            if line.strip():
+                return line
+        return ""
+
+
+def find_place(server: LLMStepServer, uri: str, position: types.Position) -> Place | None:
+    """The place in an open Lean document; ``None`` in a document of another language."""
+    document = find_document(server, uri)
+    if document is None:
+        return None
+    lines = document.lines
+    at = document.position_codec.position_from_client_units(lines, position)
+    bare = tuple(line.rstrip("\r\n") for line in lines) or ("",)
+    if at.line >= len(bare):  # behind the last line end
+        return Place((*bare, ""), len(bare), 0)
+    return Place(bare, at.line, at.character)
+
+
+def find_document(server: LLMStepServer, uri: str) -> TextDocument | None:
+    """The open Lean document of that name, if there is one."""
+    document = server.workspace.get_text_document(uri)
+    if document.language_id is None:  # not open: never read from disk on a client's word
+        return None
+    is_lean = document.language_id in LANGUAGE_IDS or uri.endswith(".lean")
+    return document if is_lean else None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

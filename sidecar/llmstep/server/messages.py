@@ -1,0 +1,259 @@
+"""The ``llmstep/*`` messages: raw JSON to the engine's types and back.
+
+Written by hand and not with a converter: a wrong field must be answered by its name, and a
+structuring error inside pygls would leave the request without any answer. Unknown fields are
+ignored, so that an older side understands a newer one; ``null`` counts as absent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from llmstep import __version__
+from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
+from llmstep.service.question import Document, ServiceStatus, SuggestReply, SuggestRequest
+from llmstep.service.ranking import Suggestion
+
+PROTOCOL_VERSION = 1
+
+SUGGEST = "llmstep/suggest"
+STATUS = "llmstep/status"
+PREPARE = "llmstep/prepare"
+
+ProgressToken = int | str
+
+# Keys of initializationOptions that belong to the handshake; all others are settings.
+_HANDSHAKE_KEYS = frozenset({"protocolVersion", "client", "clientVersion"})
+
+
+class ProtocolVersionError(LLMStepError):
+    """The client speaks another version of the wire."""
+
+    code = REQUEST_FAILED
+
+    def __init__(self, asked: int) -> None:
+        super().__init__(
+            f"this sidecar speaks llmstep protocol {PROTOCOL_VERSION}, "
+            f"the client asked for {asked}",
+            hint=(
+                "Bring both sides to the same version. Sidecar: `lake run llmstep/setup`, or "
+                "`pip install --upgrade llmstep`. Lean package: `lake update llmstep`."
+            ),
+        )
+
+
+@attrs.frozen
+class Handshake:
+    """What a client says in ``initializationOptions``.
+
+    Attributes:
+        protocol_version: Version of the wire; ``None`` for an editor that only speaks LSP.
+        client: Name of the client, for the log.
+        settings: Values for the settings layer "initialization options", unchecked.
+        problem: Why the options were not taken at all, if so.
+    """
+
+    protocol_version: int | None = None
+    client: str = "editor"
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    problem: str | None = None
+
+
+def parse_handshake(params: Any) -> Handshake:
+    """Read the params of ``initialize`` as far as they are ours.
+
+    Raises:
+        ProtocolVersionError: The client speaks another version.
+        InvalidParamsError: The version is no whole number.
+    """
+    options = params.get("initializationOptions") if isinstance(params, dict) else None
+    if options is None:
+        return Handshake()
+    if not isinstance(options, dict):
+        return Handshake(problem=f"initializationOptions must be an object, not {_shown(options)}")
+    version = _field(options, "protocolVersion", int, "initializationOptions")
+    if version is not None and version != PROTOCOL_VERSION:
+        raise ProtocolVersionError(version)
+    client = options.get("client")
+    return Handshake(
+        protocol_version=version,
+        client=client if isinstance(client, str) else "editor",
+        settings={key: value for key, value in options.items() if key not in _HANDSHAKE_KEYS},
+    )
+
+
+def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
+    """Read the params of ``llmstep/suggest``; the second value is its ``partialResultToken``.
+
+    Raises:
+        InvalidParamsError: A field is missing or has the wrong type; the message names it.
+    """
+    _object(params, "params")
+    goals = _strings(params, "goals")
+    if goals is None:
+        raise InvalidParamsError("params.goals is missing; it must be a list of strings")
+    prefix = _field(params, "prefix", str)
+    if prefix is None:
+        raise InvalidParamsError("params.prefix is missing; it must be a string, maybe empty")
+    request = SuggestRequest(
+        goals=goals,
+        prefix=prefix,
+        document=_document(params),
+        n=_field(params, "n", int),
+        timeout_ms=_field(params, "timeoutMs", int),
+        banned=_strings(params, "banned") or (),
+        premises=_strings(params, "premises") or (),
+    )
+    request.check()
+    return request, _token(params, "partialResultToken")
+
+
+def parse_prepare(params: Any) -> Document | None:
+    """Read the params of ``llmstep/prepare``.
+
+    Raises:
+        InvalidParamsError: A field has the wrong type; the message names it.
+    """
+    if params is None:
+        return None
+    _object(params, "params")
+    return _document(params)
+
+
+def suggestion_json(suggestion: Suggestion) -> dict[str, Any]:
+    """One suggestion as it travels."""
+    return {"tactic": suggestion.tactic, "score": suggestion.score}
+
+
+def progress_json(token: ProgressToken, suggestions: Iterable[Suggestion]) -> dict[str, Any]:
+    """Params of ``$/progress`` for candidates that have just been finished."""
+    return {"token": token, "value": {"suggestions": [suggestion_json(s) for s in suggestions]}}
+
+
+def reply_json(reply: SuggestReply) -> dict[str, Any]:
+    """The result of ``llmstep/suggest``."""
+    stats = reply.stats
+    return {
+        "suggestions": [suggestion_json(suggestion) for suggestion in reply.suggestions],
+        "model": reply.model,
+        "cached": reply.cached,
+        "stats": {
+            "promptTokens": stats.prompt_tokens,
+            "reusedTokens": stats.reused_tokens,
+            "generatedTokens": stats.generated_tokens,
+            "loadMs": round(stats.load_ms, 3),
+            "totalMs": round(stats.total_ms, 3),
+        },
+    }
+
+
+def status_json(status: ServiceStatus) -> dict[str, Any]:
+    """The result of ``llmstep/status``; ``cache`` is null when the cache is off."""
+    cache = None
+    if status.cache_entries is not None:
+        cache = {
+            "entries": status.cache_entries,
+            "hits": status.cache_hits,
+            "misses": status.cache_misses,
+        }
+    return {
+        "model": status.model,
+        "backend": status.backend,
+        "state": status.state,
+        "error": status.error,
+        "loadMs": round(status.load_ms, 3),
+        "contextTokens": status.context_tokens,
+        "memory": {"rssBytes": status.rss_bytes},
+        "queue": {"running": status.running, "waiting": status.waiting},
+        "cache": cache,
+        "versions": {
+            "llmstep": __version__,
+            "protocol": PROTOCOL_VERSION,
+            "python": platform.python_version(),
+        },
+        "pid": os.getpid(),
+    }
+
+
+_KIND_NAMES: dict[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    dict: "an object",
+    list: "a list of strings",
+}
+
+
+def _document(params: dict[str, Any]) -> Document | None:
+    raw = _field(params, "document", dict)
+    if raw is None:
+        return None
+    uri = _field(raw, "uri", str, "params.document")
+    if uri is None:
+        raise InvalidParamsError("params.document.uri is missing; it must be a string")
+    return Document(uri, _field(raw, "textBefore", str, "params.document") or "")
+
+
+def _strings(params: dict[str, Any], name: str) -> tuple[str, ...] | None:
+    values = _field(params, name, list)
+    if values is None:
+        return None
+    for index, value in enumerate(values):
+        if not isinstance(value, str):
+            raise InvalidParamsError(
+                f"params.{name} must be a list of strings; its item {index} is {_shown(value)}"
+            )
+        _check_text(value, f"params.{name}[{index}]")
+    return tuple(values)
+
+
+def _token(params: dict[str, Any], name: str) -> ProgressToken | None:
+    token = params.get(name)
+    if token is None:
+        return None
+    if isinstance(token, bool) or not isinstance(token, (int, str)):
+        raise InvalidParamsError(
+            f"params.{name} must be a string or a whole number, not {_shown(token)}"
+        )
+    if isinstance(token, str):
+        _check_text(token, f"params.{name}")
+    return token
+
+
+def _object(value: Any, where: str) -> None:
+    if not isinstance(value, dict):
+        raise InvalidParamsError(f"{where} must be an object, not {_shown(value)}")
+
+
+def _field(raw: dict[str, Any], name: str, kind: type, where: str = "params") -> Any:
+    value = raw.get(name)
+    if value is None:
+        return None
+    # Python counts true among the integers, JSON does not.
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidParamsError(f"{where}.{name} must be {_KIND_NAMES[kind]}, not {_shown(value)}")
+    if isinstance(value, str):
+        _check_text(value, f"{where}.{name}")
+    return value
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidParamsError(
+            f"{where} is no valid Unicode: half a surrogate pair at character {error.start}"
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    """A value for an error message: its kind only where the text could be long or private."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return json.dumps(value)[:40]
+    kinds = {str: "a string", list: "a list", dict: "an object"}
+    return kinds[type(value)]

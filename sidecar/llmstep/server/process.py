@@ -1,0 +1,64 @@
+"""The life of the sidecar process: start fast, end at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from io import FileIO
+from pathlib import Path
+from typing import Any, NoReturn
+
+from llmstep.config import resolve
+from llmstep.logs import close_logging, set_up_logging
+
+_STUCK_SECONDS = 2.0
+_INTERRUPTED = 130
+
+logger = logging.getLogger(__name__)
+
+
+def run_server(
+    reader: FileIO, writer: FileIO, flags: Mapping[str, Any], log_file: Path | None
+) -> NoReturn:
+    """Serve one client on these streams, then end the process.
+
+    Args:
+        reader: From the client.
+        writer: To the client.
+        flags: Settings given on the command line; ``None`` values count as not given.
+        log_file: A further place for the log.
+    """
+    client_log = set_up_logging(resolve(flags).settings.log_level, log_file)
+    # The LSP types are thousands of small objects that live as long as the process: collecting
+    # among them while they are made costs a tenth of the start.
+    gc.disable()
+    from llmstep.server.server import LLMStepServer
+
+    server = LLMStepServer(flags, client_log, on_input_end=_end_when_stuck)
+    gc.freeze()
+    gc.enable()
+    code = _INTERRUPTED
+    try:
+        # Not asyncio.run: on its way out it waits for every thread and task, and one of them may
+        # be stuck in native code.
+        loop = asyncio.new_event_loop()
+        code = loop.run_until_complete(server.serve(reader, writer))
+    except KeyboardInterrupt:
+        logger.info("interrupted")
+    except Exception:
+        code = 1
+        logger.exception("the server failed")
+    server.close()
+    close_logging()
+    os._exit(code)
+
+
+def _end_when_stuck() -> None:
+    """The client is gone: if the event loop does not notice in a moment, end all the same."""
+    timer = threading.Timer(_STUCK_SECONDS, os._exit, [1])
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,172 @@
+"""The language server: one client on one pair of streams, one engine behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from io import FileIO
+from typing import Any
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import default_converter
+
+from llmstep import __version__
+from llmstep.config import Settings, resolve
+from llmstep.errors import LLMStepError
+from llmstep.logs import ClientLogHandler, set_level
+from llmstep.server import progress
+from llmstep.server.features import code_action, completion, inline_completion, status, suggest
+from llmstep.server.framing import Incoming
+from llmstep.server.messages import Handshake
+from llmstep.server.protocol import LLMStepProtocol
+from llmstep.server.stdio import InputPump, OutputPump
+from llmstep.service.suggest import SuggestService
+
+_CLOSE_SECONDS = 0.3
+_FLUSH_SECONDS = 0.2
+
+logger = logging.getLogger(__name__)
+
+_MESSAGE_TYPES = (
+    (logging.ERROR, types.MessageType.Error),
+    (logging.WARNING, types.MessageType.Warning),
+    (logging.INFO, types.MessageType.Info),
+    (logging.NOTSET, types.MessageType.Log),
+)
+
+
+class LLMStepServer(LanguageServer):
+    """Wires the protocol to the engine.
+
+    Args:
+        flags: Settings from the command line; they win over what the client asks for.
+        client_log: Where log records wait until the client can take them.
+        open_service: Makes the engine from the settings; tests put another one in.
+        on_input_end: Called in another thread when the client has closed its end.
+    """
+
+    protocol: LLMStepProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(
+        self,
+        flags: Mapping[str, Any] | None = None,
+        client_log: ClientLogHandler | None = None,
+        open_service: Callable[[Settings], SuggestService] = SuggestService,
+        on_input_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(
+            "llmstep",
+            __version__,
+            protocol_cls=LLMStepProtocol,
+            converter_factory=default_converter,
+        )
+        self._flags = dict(flags or {})
+        self._client_log = client_log
+        self._open_service = open_service
+        self._on_input_end = on_input_end
+        self._service: SuggestService | None = None
+        self._ended: asyncio.Future[int] | None = None
+        for feature in (suggest, status, completion, inline_completion, code_action):
+            feature.register(self)
+
+    @property
+    def service(self) -> SuggestService:
+        """The engine; there from `initialize` on, before which no request gets through."""
+        assert self._service is not None
+        return self._service
+
+    def begin(self, handshake: Handshake) -> None:
+        """Settle the settings and begin to load the model in the background.
+
+        Raises:
+            LLMStepError: There is no such model.
+        """
+        resolved = resolve(self._flags, handshake.settings)
+        set_level(resolved.settings.log_level)
+        logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
+        if handshake.problem is not None:
+            logger.warning("%s", handshake.problem)
+        for problem in resolved.problems:
+            logger.warning("not taken: %s", problem)
+        self._service = self._open_service(resolved.settings)
+        self._service.start()
+
+    def greet(self) -> None:
+        """The client is ready to be spoken to: hand it the log and show that the model loads."""
+        if self._client_log is not None:
+            self._client_log.attach(self._log_to_client)
+        window = self.client_capabilities.window
+        if window is not None and window.work_done_progress:
+            self.protocol.run_in_background("progress", progress.show_loading(self))
+
+    def _log_to_client(self, level: int, text: str) -> None:
+        kind = next(kind for least, kind in _MESSAGE_TYPES if level >= least)
+        params = {"type": kind.value, "message": text}
+        self.protocol.send_notification(types.WINDOW_LOG_MESSAGE, params)
+
+    def stop(self, code: int) -> None:
+        """End `serve` with this exit code; the first call wins. On the event loop."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(code)
+
+    async def serve(self, reader: FileIO, writer: FileIO) -> int:
+        """Speak with the client until it leaves.
+
+        Returns:
+            The process's exit code: 0 after ``shutdown`` or when the client closes its end, 1 for
+            an ``exit`` without ``shutdown`` and for a client that does not read.
+        """
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+
+        def stop_soon(code: int) -> None:
+            # The loop may be closed already: then there is nothing left to stop.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self.stop, code)
+
+        def give_up(reason: str) -> None:
+            logger.error("giving up: %s", reason)
+            stop_soon(1)
+
+        output = OutputPump(writer, give_up)
+        self.protocol.set_writer(output)
+
+        def receive(batch: Sequence[Incoming]) -> None:
+            try:
+                for message in batch:
+                    self.protocol.receive(message)
+            finally:
+                pump.acknowledge()
+
+        def deliver(batch: Sequence[Incoming]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(receive, batch)
+
+        def end() -> None:
+            stop_soon(0)
+            self._on_input_end()
+
+        pump = InputPump(reader, deliver, end)
+        output.start()
+        pump.start()
+        code = await self._ended
+        output.flush(_FLUSH_SECONDS)
+        output.close()
+        return code
+
+    def close(self) -> None:
+        """End the engine's threads; does not wait for one that is stuck in native code."""
+        service, self._service = self._service, None
+        if service is None:
+            return
+        closing = threading.Thread(target=service.close, name="llmstep-close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log what pygls itself runs into; showing it to the user would help nobody."""
+        if not isinstance(error, LLMStepError):
+            logger.error("pygls: %s", error)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from llmstep.errors import InvalidParamsError
+from llmstep.server.messages import (
+    PROTOCOL_VERSION,
+    Handshake,
+    ProtocolVersionError,
+    parse_handshake,
+    parse_prepare,
+    parse_suggest,
+    progress_json,
+    reply_json,
+    status_json,
+)
+from llmstep.service.question import (
+    Document,
+    ServiceStatus,
+    SuggestReply,
+    SuggestRequest,
+    SuggestStats,
+)
+from llmstep.service.ranking import Suggestion
+
+CONTRACT = Path(__file__).parents[2] / "contract"
+GOOD: dict[str, Any] = {"goals": ["⊢ True"], "prefix": ""}
+
+
+def golden(name: str) -> dict[str, Any]:
+    return json.loads((CONTRACT / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_full_question() -> None:
+    request, token = parse_suggest(golden("client.suggest")["params"])
+    assert request == SuggestRequest(
+        goals=("p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q",),
+        prefix="exact",
+        document=Document(
+            "file:///home/ada/proof/Basic.lean",
+            "import LLMstep\n\ntheorem both (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n  ",
+        ),
+        n=8,
+        timeout_ms=30000,
+        banned=("both",),
+    )
+    assert token == "llmstep/2"
+
+
+def test_the_shortest_question() -> None:
+    request, token = parse_suggest(golden("client.suggest.minimal")["params"])
+    assert request == SuggestRequest(goals=("p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q",))
+    assert token is None
+
+
+def test_unicode_arrives_unchanged() -> None:
+    request, _ = parse_suggest(golden("client.suggest.unicode")["params"])
+    assert request.goals[0].splitlines()[1] == "𝕜 : Type u_1"
+    assert request.goals[1] == '⊢ "a\\b"\t= c'
+    assert request.prefix == "exact ⟨"
+    assert request.banned == ("foo.«bar baz»",)
+    assert request.premises == ("ENNReal.coe_toReal",)
+
+
+def test_null_counts_as_absent_and_unknown_fields_are_ignored() -> None:
+    absent = {"document": None, "n": None, "timeoutMs": None, "banned": None, "premises": None}
+    request, token = parse_suggest({**GOOD, **absent, "partialResultToken": None, "new": 1})
+    assert (request, token) == parse_suggest(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"goals": None}, "params.goals"),
+        ({"goals": "⊢ True"}, "params.goals"),
+        ({"goals": [1]}, "params.goals"),
+        ({"goals": ["⊢ a", None]}, "item 1"),
+        ({"goals": []}, "goals"),
+        ({"goals": [" \n"]}, "goals"),
+        ({"goals": ["\ud835"]}, "params.goals[0]"),
+        ({"prefix": None}, "params.prefix"),
+        ({"prefix": 3}, "params.prefix"),
+        ({"prefix": "\udd5c"}, "params.prefix"),
+        ({"document": "x"}, "params.document"),
+        ({"document": {}}, "params.document.uri"),
+        ({"document": {"uri": 1}}, "params.document.uri"),
+        ({"document": {"uri": "a", "textBefore": []}}, "params.document.textBefore"),
+        ({"n": 0}, "`n`"),
+        ({"n": 10_000}, "`n`"),
+        ({"n": -1}, "`n`"),
+        ({"n": 1.5}, "params.n"),
+        ({"n": True}, "params.n"),
+        ({"n": "8"}, "params.n"),
+        ({"timeoutMs": -1}, "`timeoutMs`"),
+        ({"timeoutMs": 0}, "`timeoutMs`"),
+        ({"timeoutMs": {}}, "params.timeoutMs"),
+        ({"banned": "foo"}, "params.banned"),
+        ({"premises": [[]]}, "params.premises"),
+        ({"partialResultToken": []}, "params.partialResultToken"),
+        ({"partialResultToken": False}, "params.partialResultToken"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidParamsError) as caught:
+        parse_suggest({**GOOD, **change})
+    assert field in caught.value.message
+
+
+@pytest.mark.parametrize("params", [None, [], ["⊢ True"], "x", 5, True])
+def test_params_must_be_an_object(params: Any) -> None:
+    with pytest.raises(InvalidParamsError, match="params must be an object"):
+        parse_suggest(params)
+
+
+def test_messages_do_not_repeat_the_users_text() -> None:
+    with pytest.raises(InvalidParamsError) as caught:
+        parse_suggest({**GOOD, "document": "theorem secret"})
+    assert "secret" not in caught.value.message
+
+
+def test_prepare() -> None:
+    assert parse_prepare(golden("client.prepare.empty")["params"]) is None
+    assert parse_prepare(None) is None
+    assert parse_prepare(golden("client.prepare")["params"]) == Document(
+        "file:///home/ada/proof/Basic.lean", "import LLMstep\n\n"
+    )
+    with pytest.raises(InvalidParamsError):
+        parse_prepare(3)
+
+
+def test_handshake_of_lean() -> None:
+    assert parse_handshake(golden("client.initialize")["params"]) == Handshake(1, "lean")
+
+
+def test_handshake_of_another_version_names_both_upgrades() -> None:
+    with pytest.raises(ProtocolVersionError) as caught:
+        parse_handshake(golden("client.initialize.future")["params"])
+    expected = golden("server.initialize.mismatch")["error"]
+    assert caught.value.code == expected["code"]
+    assert caught.value.message == expected["message"]
+    assert "pip install --upgrade llmstep" in caught.value.hint
+    assert "lake update llmstep" in caught.value.hint
+
+
+@pytest.mark.parametrize("params", [None, {}, {"initializationOptions": None}, []])
+def test_handshake_of_a_plain_editor(params: Any) -> None:
+    assert parse_handshake(params) == Handshake()
+
+
+def test_handshake_carries_settings() -> None:
+    options = {"protocolVersion": PROTOCOL_VERSION, "model": "x", "maxTokens": 7}
+    handshake = parse_handshake({"initializationOptions": options})
+    assert handshake.settings == {"model": "x", "maxTokens": 7}
+    assert handshake.client == "editor"
+
+
+def test_handshake_with_impossible_options() -> None:
+    assert parse_handshake({"initializationOptions": [1]}).problem is not None
+    for version in ("1", True, 1.5):
+        with pytest.raises(InvalidParamsError, match="protocolVersion"):
+            parse_handshake({"initializationOptions": {"protocolVersion": version}})
+
+
+def shape(value: Any) -> Any:
+    """Keys and kinds of values, as Lean's parser sees them."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number"
+    return type(value).__name__
+
+
+def test_the_reply_has_the_goldens_keys() -> None:
+    reply = SuggestReply(
+        (Suggestion("exact ⟨hp, hq⟩", -0.125), Suggestion("exact And.intro hp hq", -0.75)),
+        "default",
+        False,
+        SuggestStats(41, 0, 17, 312.5, 498.25),
+    )
+    assert reply_json(reply) == golden("server.suggest")["result"]
+    empty = attrs.evolve(reply, suggestions=())
+    assert reply_json(empty) == golden("server.suggest.empty")["result"]
+
+
+def test_progress_is_the_golden() -> None:
+    sent = progress_json("llmstep/2", [Suggestion("exact ⟨hp, hq⟩", -0.125)])
+    assert sent == golden("server.progress")["params"]
+
+
+def test_the_status_has_at_least_the_goldens_keys() -> None:
+    status = ServiceStatus(
+        "default", "llama_cpp", "ready", None, 3.0, 2048, 187654144, 0, 0, 12, 3, 9
+    )
+    sent = shape(status_json(status))
+    expected = shape(golden("server.status")["result"])
+    assert {key: sent[key] for key in expected} == expected
+
+
+def test_the_status_without_a_cache() -> None:
+    status = ServiceStatus("m", "echo", "failed", "no file", 0.0, None, 1, 0, 0, None, 0, 0)
+    sent = status_json(status)
+    assert sent["cache"] is None
+    assert sent["error"] == "no file"
+    assert json.loads(json.dumps(sent)) == sent
