@@ -1,0 +1,188 @@
+"""Prompts built from a template, cut to fit the context window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from llmstep.backends.base import PromptPart
+from llmstep.errors import InvalidParamsError, PromptTooLongError
+from llmstep.prompts.context import cut_context
+from llmstep.prompts.goal import CountTokens, TrimmedGoal, trim_goal
+from llmstep.prompts.template_file import (
+    PromptTemplate,
+    Template,
+    list_templates,
+    load_template,
+)
+
+__all__ = ["BuiltPrompt", "Template", "build_prompts", "list_templates", "load_template"]
+
+# Fewer tokens than this for the goal, and worked examples are worth less than the goal's text.
+_SMALLEST_STATE = 64
+# Tries to shrink a prompt whose tokens do not add up from those of its parts.
+_TRIES = 4
+
+
+@attrs.frozen
+class BuiltPrompt:
+    """A prompt ready for a backend.
+
+    Attributes:
+        name: Name of the prompt within its template.
+        parts: The text; neighbours that are both plain or both special are joined, so that the
+            tokenizer sees them as one.
+        stop: Strings that end a candidate, besides the model card's.
+        column: Column at which the tactic begins, for prompts whose answer continues the file.
+        dropped: Names of hypotheses that were left out (see ``TrimmedGoal.dropped``).
+        dropped_commands: Number of commands of the file that were left out.
+        tokens: Tokens of the prompt, markers counted as plain text.
+    """
+
+    name: str
+    parts: tuple[PromptPart, ...]
+    stop: tuple[str, ...] = ()
+    column: int = 0
+    dropped: tuple[str, ...] = ()
+    dropped_commands: int = 0
+    tokens: int = 0
+
+    @property
+    def text(self) -> str:
+        """The whole prompt."""
+        return "".join(part.text for part in self.parts)
+
+
+@attrs.frozen
+class _Filling:
+    """Values of the fields, with what was left out to make them fit."""
+
+    values: Mapping[str, str]
+    dropped: tuple[str, ...] = ()
+    dropped_commands: int = 0
+
+
+def build_prompts(
+    template: Template,
+    goals: Sequence[str],
+    document_text: str,
+    budget: int,
+    count_tokens: CountTokens,
+) -> list[BuiltPrompt]:
+    """Fill a template's prompts.
+
+    Args:
+        template: The template; each of its prompts becomes one, except those that require a field
+            for which there is nothing.
+        goals: Pretty-printed goals, the main goal first.
+        document_text: The file before the cursor; empty if unknown.
+        budget: Most tokens of one prompt: the context window less prefix and answer.
+        count_tokens: Counts the tokens of a plain text.
+
+    Raises:
+        PromptTooLongError: The fixed text and an abbreviated goal do not fit.
+        InvalidParamsError: No prompt is left because each requires what is not there.
+    """
+    given = {"state": any(goal.strip() for goal in goals), "context": bool(document_text.strip())}
+    chosen = [
+        prompt
+        for prompt in template.prompts
+        if all(given.get(field, True) for field in prompt.requires)
+    ]
+    if not chosen:
+        raise InvalidParamsError(
+            f"the prompt template {template.id!r} needs the text of the file, which was not sent",
+            hint="Send `document.textBefore`, or choose another template with `prompt`.",
+        )
+    return [_build(prompt, goals, document_text, budget, count_tokens) for prompt in chosen]
+
+
+def _build(
+    prompt: PromptTemplate,
+    goals: Sequence[str],
+    document_text: str,
+    budget: int,
+    count_tokens: CountTokens,
+) -> BuiltPrompt:
+    fixed = count_tokens("".join(literal for literal, _, _ in prompt.pieces))
+    room = budget - fixed
+    for _ in range(_TRIES):
+        filling = _fill(prompt, goals, document_text, room, count_tokens)
+        parts = _join(prompt, filling.values)
+        tokens = count_tokens("".join(part.text for part in parts))
+        if tokens <= budget:
+            break
+        # Tokenizers may split a joined text otherwise than its pieces.
+        room -= tokens - budget
+    else:
+        raise PromptTooLongError(f"the prompt {prompt.name!r} does not fit into {budget} tokens")
+    column = len(document_text) - (document_text.rfind("\n") + 1) if prompt.continues else 0
+    return BuiltPrompt(
+        prompt.name, parts, prompt.stop, column, filling.dropped, filling.dropped_commands, tokens
+    )
+
+
+def _fill(
+    prompt: PromptTemplate,
+    goals: Sequence[str],
+    document_text: str,
+    room: int,
+    count_tokens: CountTokens,
+) -> _Filling:
+    values: dict[str, str] = {}
+    dropped: tuple[str, ...] = ()
+    dropped_commands = 0
+    if "shots" in prompt.fields:
+        values["shots"] = _render_shots(prompt, room - _SMALLEST_STATE, count_tokens)
+        room -= count_tokens(values["shots"])
+    # The file's share does not depend on how long this goal is, so that the beginning of the
+    # prompt stays the same from goal to goal.
+    both = {"state", "context"} <= prompt.fields
+    if "state" in prompt.fields:
+        share = room // 2 if both and document_text else room
+        state = _render_state(prompt, goals, share, count_tokens)
+        values["state"], dropped = state.text, state.dropped
+        if both:
+            room -= max(count_tokens(state.text), room // 4)
+    if "context" in prompt.fields:
+        context = cut_context(document_text, room, count_tokens)
+        values["context"], dropped_commands = context.text, context.dropped
+    return _Filling(values, dropped, dropped_commands)
+
+
+def _render_state(
+    prompt: PromptTemplate, goals: Sequence[str], room: int, count_tokens: CountTokens
+) -> TrimmedGoal:
+    """The main goal, and the others as far as they fit whole where the prompt wants all."""
+    filled = [goal for goal in goals if goal.strip()]
+    main = trim_goal(filled[0] if filled else "", room, count_tokens)
+    text, dropped = main.text, main.dropped
+    for other in filled[1:] if prompt.goals == "all" else []:
+        longer = f"{text}\n\n{other.strip()}"
+        # Cheap first: a goal that is far too long is not handed to the tokenizer.
+        if len(longer) > 32 * room or count_tokens(longer) > room:
+            break
+        text = longer
+    return TrimmedGoal(text, dropped)
+
+
+def _render_shots(prompt: PromptTemplate, room: int, count_tokens: CountTokens) -> str:
+    """The worked examples, as many of the last ones as fit."""
+    shots = [prompt.shot.format(state=s.state, tactic=s.tactic) for s in prompt.shots]
+    while shots and count_tokens("".join(shots)) > room:
+        shots.pop(0)
+    return "".join(shots)
+
+
+def _join(prompt: PromptTemplate, values: Mapping[str, str]) -> tuple[PromptPart, ...]:
+    """The prompt's parts, neighbours of one kind joined."""
+    parts: list[PromptPart] = []
+    for literal, field, special in prompt.pieces:
+        text = literal + (values[field] if field else "")
+        if not text:
+            continue
+        if parts and parts[-1].special == special:
+            text = parts.pop().text + text
+        parts.append(PromptPart(text, special))
+    return tuple(parts)

@@ -1,0 +1,188 @@
+"""Model cards: what is known of a model, read from a TOML file.
+
+A card says only what a public source says: what is unknown (a revision, a checksum) is left out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from llmstep.errors import ModelFileError
+
+
+@attrs.frozen
+class SamplingDefaults:
+    """Sampling a card asks for; settings and requests override it."""
+
+    temperature: float = 0.8
+    top_p: float = 0.95
+    max_tokens: int = 96
+    n: int | None = None
+
+
+@attrs.frozen
+class ModelCard:
+    """What is known of a model.
+
+    Attributes:
+        id: Name to choose it by.
+        name: Name to show.
+        backends: Backends that can run it, the preferred one first.
+        prompt: Id of its prompt template.
+        licence: SPDX identifier, or the licence's own name.
+        aliases: Further names to choose it by.
+        description: One line.
+        source: Page its facts come from.
+        homepage: Project page.
+        architecture: Family, e.g. ``llama``.
+        repo: Hugging Face repository.
+        revision: Commit of the repository.
+        file: Name of the file in the repository; empty for models that are a folder.
+        sha256: Its checksum, hexadecimal.
+        size_bytes: Its size, if known exactly.
+        parameters: Number of weights.
+        context_length: Context window it was trained with, in tokens.
+        stop: Strings that end a candidate.
+        sampling: Sampling defaults.
+        notes: What else a user should know.
+    """
+
+    id: str
+    name: str
+    backends: tuple[str, ...]
+    prompt: str = "proofstep"
+    licence: str = ""
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    source: str = ""
+    homepage: str = ""
+    architecture: str = ""
+    repo: str = ""
+    revision: str | None = None
+    file: str = ""
+    sha256: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    context_length: int | None = None
+    stop: tuple[str, ...] = ()
+    sampling: SamplingDefaults = SamplingDefaults()
+    notes: str = ""
+
+
+def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
+    """Read one card.
+
+    Returns:
+        The card, and a line for each key that is not known (it does not count).
+
+    Raises:
+        ModelFileError: The file cannot be read, or a value is missing or of a wrong kind; names
+            the file and the key.
+    """
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _wrong(file, "", f"cannot be read: {error}") from None
+    sampling = values.get("sampling", {})
+    if not isinstance(sampling, dict):
+        raise _wrong(file, "sampling", "must be a table")
+    odd = [*_unknown(file, "", values, ModelCard)]
+    odd += _unknown(file, "sampling.", sampling, SamplingDefaults)
+    known = {key: value for key, value in values.items() if key in _KINDS}
+    for key in ("id", "name", "backends"):
+        if key not in known:
+            raise _wrong(file, key, "is missing")
+    checked = {key: _KINDS[key](file, key, value) for key, value in known.items()}
+    numbers = {
+        key: (_count if key in ("max_tokens", "n") else _number)(file, f"sampling.{key}", value)
+        for key, value in sampling.items()
+        if key in attrs.fields_dict(SamplingDefaults)
+    }
+    if checked["id"] in ("", "echo") or "/" in checked["id"] or checked["id"].endswith(".gguf"):
+        raise _wrong(file, "id", f"{checked['id']!r} cannot be a model's name")
+    if not checked["backends"]:
+        raise _wrong(file, "backends", "must name a backend")
+    return ModelCard(**checked, sampling=SamplingDefaults(**numbers)), tuple(odd)
+
+
+def _wrong(file: Path, key: str, problem: str) -> ModelFileError:
+    where = f"{file}: key `{key}` " if key else f"{file}: "
+    return ModelFileError(where + problem, hint="Correct the model card; docs/models.md has one.")
+
+
+def _unknown(file: Path, at: str, values: Mapping[str, Any], kind: type) -> list[str]:
+    names = list(attrs.fields_dict(kind))
+    lines: list[str] = []
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            guess = f"; did you mean `{at}{near[0]}`?" if near else ""
+            lines.append(f"{file}: there is no key `{at}{key}`{guess}")
+    return lines
+
+
+def _text(file: Path, key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(file, key, "must be text")
+    return value
+
+
+def _texts(file: Path, key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _wrong(file, key, "must be a list of texts")
+    return tuple(_text(file, f"{key}[{index}]", item) for index, item in enumerate(value))
+
+
+def _count(file: Path, key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise _wrong(file, key, "must be a whole number above 0")
+    return value
+
+
+def _number(file: Path, key: str, value: Any) -> float:
+    top = 1.0 if key.endswith("top_p") else 5.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= top:
+        raise _wrong(file, key, f"must be a number from 0 to {top:g}")
+    return float(value)
+
+
+def _sha256(file: Path, key: str, value: Any) -> str:
+    text = _text(file, key, value).lower()
+    if len(text) != 64 or text.strip("0123456789abcdef"):
+        raise _wrong(file, key, "must be 64 hexadecimal digits")
+    return text
+
+
+def _file_name(file: Path, key: str, value: Any) -> str:
+    text = _text(file, key, value)
+    if Path(text).name != text or "\\" in text:
+        raise _wrong(file, key, "must be a file name without a folder")
+    return text
+
+
+_TEXT_KEYS = (
+    "id",
+    "name",
+    "prompt",
+    "licence",
+    "description",
+    "source",
+    "homepage",
+    "architecture",
+    "repo",
+    "revision",
+    "notes",
+)
+_KINDS: dict[str, Callable[[Path, str, Any], Any]] = {
+    **dict.fromkeys(_TEXT_KEYS, _text),
+    **dict.fromkeys(("backends", "aliases", "stop"), _texts),
+    **dict.fromkeys(("size_bytes", "parameters", "context_length"), _count),
+    "file": _file_name,
+    "sha256": _sha256,
+}

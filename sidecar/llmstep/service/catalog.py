@@ -1,0 +1,309 @@
+"""Models by name: cards read from ``models/*.toml``, and any ``.gguf`` file by its path.
+
+The cards of the package lie in ``models/``; a user's own lie in ``<data folder>/models`` and come
+first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from llmstep import paths
+from llmstep.backends import BACKENDS
+from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
+from llmstep.service.card import ModelCard, SamplingDefaults, read_card
+
+__all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model", "verify_model"]
+
+_CHUNK = 1 << 20
+# Up to this size a file is hashed whole for its fingerprint; that takes some 50 ms.
+_HASH_WHOLE = 64 << 20
+# Library and extra that a backend needs; the library is looked for, never imported, here.
+LIBRARIES: dict[str, tuple[str, str]] = {
+    "llama_cpp": ("llama_cpp", "gguf"),
+    "transformers": ("transformers", "hf"),
+}
+
+
+@attrs.frozen
+class Catalog:
+    """All cards that could be read, sorted by id, and what was wrong with the others."""
+
+    cards: tuple[ModelCard, ...]
+    problems: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class ResolvedModel:
+    """A model that can be opened.
+
+    Attributes:
+        card: Its card.
+        path: Its file or folder; ``None`` for the scripted backend.
+        backend: Registry name of the backend to open it with.
+    """
+
+    card: ModelCard
+    path: Path | None
+    backend: str
+
+    @property
+    def id(self) -> str:
+        """Name it was chosen by."""
+        return self.card.id
+
+    def fingerprint(self) -> str:
+        """What the model's answers depend on, for the cache: changes whenever the file does."""
+        return fingerprint(self.path) if self.path else self.backend
+
+
+@attrs.frozen
+class Verification:
+    """What a check of a model's file found to be right.
+
+    Attributes:
+        size_bytes: Size of the file.
+        sha256: Its checksum.
+        compared: What it was compared with: any of ``size`` and ``sha256``.
+    """
+
+    size_bytes: int
+    sha256: str
+    compared: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.compared:
+            return f"sha256 {self.sha256}; the card names none to compare with"
+        return f"{' and '.join(self.compared)} as on the card"
+
+
+ECHO = ModelCard(
+    id="echo",
+    name="echo (scripted answers, no model)",
+    backends=("echo",),
+    description="answers from a script, for tests of clients",
+)
+
+
+def card_folders() -> list[Path]:
+    """Where cards lie: the user's folder, then the package's."""
+    return [paths.data_dir() / "models", paths.models_dir()]
+
+
+def read_catalog() -> Catalog:
+    """Read all cards. A card that is wrong is left out and told of; it hides no other."""
+    cards: dict[str, ModelCard] = {}
+    problems: list[str] = []
+    for folder in card_folders():
+        for file in sorted(folder.glob("*.toml")):
+            try:
+                card, odd = read_card(file)
+            except ModelFileError as error:
+                problems.append(error.message)
+                continue
+            problems += odd
+            cards.setdefault(card.id, card)
+    return Catalog(tuple(sorted(cards.values(), key=lambda card: card.id)), tuple(problems))
+
+
+def find_model(name: str) -> ResolvedModel:
+    """Find the model of that name.
+
+    Args:
+        name: A card's id or alias, ``echo``, or the path of a ``.gguf`` file.
+
+    Raises:
+        ModelNotFoundError: There is no such card or file, or the card's file is not on this disk.
+        ModelFileError: The path is a file of another kind, or the card is wrong.
+        BackendUnavailableError: No backend of this version can run the model.
+    """
+    if name == ECHO.id:
+        return ResolvedModel(ECHO, None, "echo")
+    card = find_card(name)
+    if card is None:
+        return _from_path(name)
+    backend = next((kind for kind in card.backends if kind in BACKENDS), None)
+    if backend is None:
+        raise BackendUnavailableError(
+            f"the model {card.id!r} needs the backend {' or '.join(card.backends)}, "
+            "which this version of llmstep does not have",
+            hint="Choose another model: `llmstep models list` shows which can run here.",
+        )
+    path = locate(card)
+    if path is None:
+        raise ModelNotFoundError(
+            f"the file of the model {card.id!r} is not on this machine", hint=how_to_get(card)
+        )
+    return ResolvedModel(card, path, backend)
+
+
+def find_card(name: str) -> ModelCard | None:
+    """The card with that id or alias; ``None`` if there is none.
+
+    Raises:
+        ModelFileError: A card file of that name exists, but is wrong.
+    """
+    catalog = read_catalog()
+    for card in catalog.cards:
+        if name == card.id or name in card.aliases:
+            return card
+    for folder in card_folders():
+        file = folder / f"{name}.toml"
+        if "/" not in name and "\\" not in name and file.is_file():
+            read_card(file)
+    return None
+
+
+def locate(card: ModelCard) -> Path | None:
+    """Where the card's file (or folder) lies on this machine; ``None`` if it does not."""
+    if card.file:
+        places = [folder(card) / card.file, *(place / card.file for place in card_folders())]
+        return next((place for place in places if place.is_file()), None)
+    return folder(card) if (folder(card) / "config.json").is_file() else None
+
+
+def folder(card: ModelCard) -> Path:
+    """Where the user's copy of the model belongs."""
+    return paths.data_dir() / "models" / card.id
+
+
+def how_to_get(card: ModelCard) -> str:
+    """What to do to have the model's file on this machine."""
+    origin = f" from https://huggingface.co/{card.repo}" if card.repo else ""
+    if not card.file:
+        return f"Fetch the repository{origin} and put its files into {folder(card)}."
+    place = folder(card) / card.file
+    return f"Fetch {card.file}{origin} and put it at {place}, or pass `--model /path/to.gguf`."
+
+
+def _from_path(name: str) -> ResolvedModel:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        raise ModelFileError(
+            f"{path} is a folder; a model by path is one .gguf file",
+            hint="Convert a Hugging Face folder to GGUF, or name a .gguf file inside it.",
+        )
+    if not path.is_file():
+        raise _not_found(name, path)
+    if path.suffix.lower() != ".gguf":
+        raise ModelFileError(
+            f"{path} is no .gguf file", hint="Convert the model to GGUF, or choose another file."
+        )
+    card = ModelCard(
+        id=path.stem,
+        name=path.stem,
+        backends=("llama_cpp",),
+        file=path.name,
+        size_bytes=path.stat().st_size,
+        description=f"the file {path}",
+    )
+    return ResolvedModel(card, path.resolve(), "llama_cpp")
+
+
+def _not_found(name: str, path: Path) -> ModelNotFoundError:
+    if path.suffix.lower() == ".gguf" or len(path.parts) > 1:
+        return ModelNotFoundError(
+            f"there is no file {path}", hint="Check the path; it must name one .gguf file."
+        )
+    names = [ECHO.id]
+    for card in read_catalog().cards:
+        names += [card.id, *card.aliases]
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else ""
+    return ModelNotFoundError(f"there is no model {name!r}{guess}")
+
+
+def missing_backend(card: ModelCard) -> str:
+    """Why no backend can run the card here; empty if one can."""
+    reasons: list[str] = []
+    for kind in card.backends:
+        if kind not in BACKENDS:
+            reasons.append(f"needs the backend {kind}, not in this version")
+            continue
+        library, extra = LIBRARIES.get(kind, ("", ""))
+        if library and importlib.util.find_spec(library) is None:
+            reasons.append(f"needs {library}: pip install 'llmstep[{extra}]'")
+            continue
+        return ""
+    return "; ".join(reasons)
+
+
+def verify_model(
+    model: ResolvedModel, on_progress: Callable[[int, int], None] | None = None
+) -> Verification:
+    """Compare a model's file with its card.
+
+    Args:
+        model: The model.
+        on_progress: Called with the bytes read so far and those there are.
+
+    Raises:
+        ModelFileError: There is no file, it cannot be read, or size or checksum differ.
+    """
+    path, card = model.path, model.card
+    if path is None or not path.is_file():
+        raise ModelFileError(
+            f"the model {card.id!r} has no single file to verify",
+            hint="Only models of one file have a checksum; nothing is known to be wrong.",
+        )
+    size = path.stat().st_size
+    cure = f"Delete {path} and fetch it again: it is damaged, or of another version."
+    if card.size_bytes is not None and size != card.size_bytes:
+        raise ModelFileError(f"{path} has {size} bytes, its card says {card.size_bytes}", hint=cure)
+    digest = hash_file(path, on_progress)
+    if card.sha256 is not None and digest != card.sha256:
+        raise ModelFileError(
+            f"{path} has the sha256 {digest}, its card says {card.sha256}", hint=cure
+        )
+    known = (("size", card.size_bytes), ("sha256", card.sha256))
+    compared = tuple(label for label, value in known if value is not None)
+    return Verification(size, digest, compared)
+
+
+def hash_file(path: Path, on_progress: Callable[[int, int], None] | None = None) -> str:
+    """SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                if on_progress:
+                    on_progress(stream.tell(), size)
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error}") from None
+    return digest.hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """A short-cut checksum: of the whole file if it is small, else of its ends, size and time.
+
+    Raises:
+        ModelFileError: The file cannot be read.
+    """
+    try:
+        entry = path.stat()
+        return _fingerprint(path, entry.st_size, entry.st_mtime_ns)
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error}") from None
+
+
+@functools.lru_cache(maxsize=8)
+def _fingerprint(path: Path, size: int, mtime_ns: int) -> str:
+    if path.is_dir():
+        return f"{path}:{mtime_ns}"
+    if size <= _HASH_WHOLE:
+        return hash_file(path)
+    digest = hashlib.sha256(f"{size}:{mtime_ns}".encode())
+    with path.open("rb") as stream:
+        digest.update(stream.read(_CHUNK))
+        stream.seek(-_CHUNK, 2)
+        digest.update(stream.read(_CHUNK))
+    return digest.hexdigest()
