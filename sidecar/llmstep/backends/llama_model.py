@@ -1,0 +1,299 @@
+"""One GGUF model and its context: tokens in, logits out, sequences of the KV cache.
+
+A thin layer over llama.cpp's C interface (llama.h). It knows sequences and positions, but neither
+sampling nor texts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from llmstep.backends.gguf_file import read_gguf_head
+from llmstep.backends.llama_library import count_threads, forget_log, load_library, quote_log
+from llmstep.backends.tokens import Vocabulary
+from llmstep.errors import GenerationError, ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+BATCH_TOKENS = 512
+_PIECE_BYTES = 512
+_NO_SLOT = 1
+_NO_CONTINUATION = "Take a decoder-only language model: it is what can continue a text."
+
+
+class NoSlotError(GenerationError):
+    """The KV cache has no room for this step's tokens; nothing has changed."""
+
+
+@attrs.frozen
+class ModelFacts:
+    """What the file tells about a model.
+
+    Attributes:
+        name: From the metadata, or the file's name.
+        parameters: Number of weights.
+        size_bytes: Bytes of the file.
+        context_train: Positions the model was trained for.
+        adds_bos: Whether texts open with a begin-of-text token.
+    """
+
+    name: str
+    parameters: int
+    size_bytes: int
+    context_train: int
+    adds_bos: bool
+
+
+class LlamaModel:
+    """A memory-mapped model; `open_context` gives it a KV cache.
+
+    Raises:
+        BackendUnavailableError: The library is missing.
+        ModelFileError: The file cannot be used; the message says why.
+    """
+
+    def __init__(self, path: Path) -> None:
+        head = read_gguf_head(path)
+        self._library = library = load_library()
+        if not head.is_causal:
+            raise ModelFileError(
+                f"{path.name} is an encoder ({head.architecture}): it cannot continue a text",
+                hint=_NO_CONTINUATION,
+            )
+        forget_log()
+        params = library.llama_model_default_params()
+        params.load_mode = library.LLAMA_LOAD_MODE_MMAP
+        params.n_gpu_layers = 0
+        self._context: Any = None
+        self._model: Any = library.llama_model_load_from_file(bytes(path), params)
+        if not self._model:
+            raise ModelFileError(
+                f"llama.cpp cannot load {path} (architecture "
+                f"{head.architecture or 'not given'}): {quote_log() or 'it gives no reason'}"
+            )
+        try:
+            self._check_kind(path)
+            self._vocab = library.llama_model_get_vocab(self._model)
+            if library.llama_vocab_type(self._vocab) == library.LLAMA_VOCAB_TYPE_NONE:
+                raise ModelFileError(f"{path.name} holds no vocabulary", hint=_NO_CONTINUATION)
+            self.vocabulary = self._read_vocabulary()
+        except BaseException:
+            self.close()
+            raise
+        self.facts = ModelFacts(
+            name=str(head.metadata.get("general.name") or path.stem),
+            parameters=library.llama_model_n_params(self._model),
+            size_bytes=head.size,
+            context_train=library.llama_model_n_ctx_train(self._model),
+            adds_bos=library.llama_vocab_get_add_bos(self._vocab),
+        )
+
+    def open_context(self, cells: int, sequences: int, threads: int) -> None:
+        """Allocate the KV cache.
+
+        Args:
+            cells: Tokens it holds, over all sequences; tokens that sequences share count once.
+            sequences: Number of sequences, and of rows of logits one step can give.
+            threads: CPU threads; 0 chooses by the model's size and the machine's cores.
+
+        Raises:
+            ModelFileError: There is not enough memory, or the model cannot run in sequences.
+        """
+        library = self._library
+        forget_log()
+        params = library.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = max(BATCH_TOKENS, sequences)
+        params.n_seq_max = sequences
+        # The default reserves logits for every token of a batch: 300 MB for a large vocabulary.
+        params.n_outputs_max = sequences
+        params.n_threads = params.n_threads_batch = threads or count_threads(self.facts.parameters)
+        params.kv_unified = True  # copying a sequence is then a matter of marking cells
+        params.no_perf = True
+        self._context = library.llama_init_from_model(self._model, params)
+        if not self._context:
+            raise ModelFileError(
+                f"llama.cpp cannot make a context of {cells} tokens: {quote_log()}",
+                hint="Lower `context_tokens`, or take a smaller model.",
+            )
+        self._memory = library.llama_get_memory(self._context)
+        self._batch = _Batch(library, params.n_batch)
+
+    def close(self) -> None:
+        """Free context and model. A second call does nothing."""
+        if self._context:
+            self._library.llama_free(self._context)
+            self._context = None
+        if self._model:
+            self._library.llama_model_free(self._model)
+            self._model = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether model and context are there."""
+        return bool(self._context)
+
+    def tokenize(self, text: bytes, *, special: bool) -> list[int]:
+        """Tokens of a text, without begin or end of text.
+
+        Args:
+            text: UTF-8.
+            special: Whether control tokens written in the text are taken as such.
+        """
+        size = len(text) + 8  # a token has at least one byte, but a space may be put before
+        buffer = (self._library.llama_token * size)()
+        count = self._library.llama_tokenize(
+            self._vocab, text, len(text), buffer, size, False, special
+        )
+        if count < 0:
+            raise GenerationError(f"llama.cpp cannot split a text of {len(text)} bytes into tokens")
+        return buffer[:count]
+
+    def first_token(self) -> int:
+        """A token that can stand at the beginning: begin of text, else end of text, else any."""
+        library = self._library
+        for token in (library.llama_vocab_bos(self._vocab), library.llama_vocab_eos(self._vocab)):
+            if token >= 0:
+                return token
+        return 0
+
+    def feed(self, tokens: Sequence[int], start: int, *, logits: bool) -> None:
+        """Append tokens to sequence 0, from position ``start`` on; at most a batch of them.
+
+        Args:
+            tokens: The tokens.
+            start: Position of the first.
+            logits: Whether the logits after the last one are wanted.
+        """
+        count = len(tokens)
+        batch = self._batch
+        batch.tokens[:count] = tokens
+        batch.positions[:count] = np.arange(start, start + count)
+        batch.sequences[:count] = 0
+        batch.outputs[:count] = 0
+        batch.outputs[count - 1] = logits
+        self._decode(count)
+
+    def step(
+        self, tokens: npt.NDArray[np.int64], position: int, sequences: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        """Append one token to each of several sequences.
+
+        Args:
+            tokens: Shape (beams,).
+            position: Where they stand; the same for all.
+            sequences: Their sequences, shape (beams,).
+
+        Returns:
+            Logits, shape (beams, vocabulary); they live until the next call.
+
+        Raises:
+            NoSlotError: The KV cache is full.
+            GenerationError: The library failed.
+        """
+        count = len(sequences)
+        batch = self._batch
+        batch.tokens[:count] = tokens
+        batch.positions[:count] = position
+        batch.sequences[:count] = sequences
+        batch.outputs[:count] = 1
+        self._decode(count)
+        return self.read_logits(count)
+
+    def read_logits(self, rows: int) -> npt.NDArray[np.float32]:
+        """Logits of the last call, shape (rows, vocabulary); they live until the next call."""
+        pointer = self._library.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(pointer, shape=(rows, len(self.vocabulary)))
+
+    def copy_sequence(self, source: int, target: int) -> None:
+        """Let an empty sequence share all tokens of another."""
+        self._library.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def cut_sequence(self, sequence: int, start: int = 0) -> bool:
+        """Forget a sequence from a position on; ``False`` if the model cannot forget a part."""
+        return self._library.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def clear(self) -> None:
+        """Forget all sequences."""
+        self._library.llama_memory_clear(self._memory, False)
+
+    def _decode(self, count: int) -> None:
+        forget_log()
+        code = self._library.llama_decode(self._context, self._batch.of(count))
+        if code == _NO_SLOT:
+            raise NoSlotError("the KV cache is full", hint="Raise `context_tokens`.")
+        if code != 0:
+            raise GenerationError(f"llama_decode failed with {code}: {quote_log()}")
+
+    def _check_kind(self, path: Path) -> None:
+        library, model = self._library, self._model
+        kind = ""
+        if library.llama_model_has_encoder(model):
+            kind = "an encoder-decoder"
+        elif not library.llama_model_has_decoder(model):
+            kind = "an encoder"
+        elif library.llama_model_is_diffusion(model):
+            kind = "a diffusion model"
+        if kind:
+            raise ModelFileError(
+                f"{path.name} is {kind}: this backend runs decoder-only models",
+                hint=_NO_CONTINUATION,
+            )
+
+    def _read_vocabulary(self) -> Vocabulary:
+        library, vocab = self._library, self._vocab
+        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+        to_piece, is_end = library.llama_token_to_piece, library.llama_vocab_is_eog
+        attribute = library.llama_vocab_get_attr
+        no_text = library.LLAMA_TOKEN_ATTR_UNKNOWN | library.LLAMA_TOKEN_ATTR_UNUSED
+        control = library.LLAMA_TOKEN_ATTR_CONTROL
+        pieces: list[bytes] = []
+        ends: list[bool] = []
+        for token in range(library.llama_vocab_n_tokens(vocab)):
+            attributes = attribute(vocab, token)
+            length = 0
+            if not attributes & no_text:
+                length = to_piece(vocab, token, buffer, _PIECE_BYTES, 0, False)
+            # A piece beyond the buffer (a negative length) is no word of any proof.
+            pieces.append(buffer.raw[:length] if length > 0 else b"")
+            # A control token, say the [GOAL] of a next example, is no part of this answer.
+            ends.append(bool(attributes & control) or is_end(vocab, token))
+        return Vocabulary(pieces, ends)
+
+
+class _Batch:
+    """The arrays of a `llama_batch` in numpy's memory, one sequence for each token."""
+
+    def __init__(self, library: Any, size: int) -> None:
+        self.tokens = np.zeros(size, dtype=np.int32)
+        self.positions = np.zeros(size, dtype=np.int32)
+        self.sequences = np.zeros(size, dtype=np.int32)
+        self.outputs = np.zeros(size, dtype=np.int8)
+        self._counts = np.ones(size, dtype=np.int32)
+        step = self.sequences.itemsize
+        first = self.sequences.ctypes.data
+        self._addresses = np.arange(first, first + step * size, step, dtype=np.uintp)
+        batch = library.llama_batch()
+        batch.token = _pointer(self.tokens, ctypes.c_int32)
+        batch.pos = _pointer(self.positions, ctypes.c_int32)
+        batch.n_seq_id = _pointer(self._counts, ctypes.c_int32)
+        batch.seq_id = _pointer(self._addresses, ctypes.POINTER(ctypes.c_int32))
+        batch.logits = _pointer(self.outputs, ctypes.c_int8)
+        self._batch = batch
+
+    def of(self, count: int) -> Any:
+        """The structure over the first ``count`` tokens."""
+        self._batch.n_tokens = count
+        return self._batch
+
+
+def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+    return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
