@@ -10,3 +10,5 @@ public import LLMstep.Ask
 public import LLMstep.Suggest
 public import LLMstep.Tactic
 public import LLMstep.Status
+public import LLMstep.Warmup
+public import LLMstep.Search

@@ -60,7 +60,7 @@ def bannedNames : List Name := [`sorryAx, `Lean.ofReduceBool, `Lean.ofReduceNat,
 
 private def isBanned : Syntax → Bool
   | .atom _ token => bannedTokens.contains token.trimAscii.toString
-  | .ident _ _ name _ => bannedNames.any fun banned => name == banned || name.isSuffixOf banned
+  | .ident _ _ name _ => !name.isAnonymous && bannedNames.any fun banned => name.isSuffixOf banned || banned.isSuffixOf name
   | _ => false
 
 /-- What of `stx` must not be in a suggestion. -/
@@ -80,16 +80,23 @@ def dedent (text : String) : String :=
     let common := solid.foldl (fun least line => min least (width line)) ((solid.head?.map width).getD 0)
     "\n".intercalate (first :: rest.map fun line => (line.drop common).toString)
 
-/-- Parse a tactic or a sequence of tactics; whether it is a sequence. The message of a failure is the parser's. -/
-def parseTactic (env : Environment) (text : String) : Except String (Syntax × Bool) :=
-  match Parser.runParserCategory env `tactic text "<llmstep>" with
-  | .ok stx => .ok (stx, false)
-  | .error why =>
-    match Parser.runParserCategory env `tactic s!"(\n{text}\n)" "<llmstep>" with
-    | .ok stx =>
-      -- `a) <;> (b` would be no longer in parentheses.
-      if stx.getKind == `Lean.Parser.Tactic.paren then .ok (stx, true) else .error why
-    | .error _ => .error why
+/-- Parse a tactic or a sequence of tactics; whether it is a sequence. The message of a failure is the parser's.
+
+In parentheses, because only inside a sequence has the parser a column to compare with: on its own, `intro a⏎intro b` is one
+`intro` with three names. -/
+def parseTactic (env : Environment) (text : String) : Except String (Syntax × Bool) := do
+  let stx ← Parser.runParserCategory env `tactic s!"(\n{text}\n)" "<llmstep>"
+  -- `a) <;> (b` would be no longer in parentheses.
+  unless stx.getKind == `Lean.Parser.Tactic.paren do throw "unbalanced parentheses"
+  let items := stx[1][0][0]
+  if stx[1][0].getKind == `Lean.Parser.Tactic.tacticSeq1Indented && items.getNumArgs == 1 then return (items[0], false)
+  return (stx, true)
+
+/-- The parser's message without its position, which is none in the user's file. -/
+private def withoutPosition (message : String) : String :=
+  match message.splitOn ": " with
+  | _ :: rest => if rest.isEmpty then message else ": ".intercalate rest
+  | [] => message
 
 /-- Parse a candidate as it is or, failing that, dedented. Its text as it should be shown, its syntax, whether it is a sequence. -/
 def readCandidate (env : Environment) (candidate : String) : Except String (String × Syntax × Bool) := do
@@ -100,7 +107,7 @@ def readCandidate (env : Environment) (candidate : String) : Except String (Stri
     let dedented := dedent text
     match parseTactic env dedented with
     | .ok (stx, isSequence) => return (dedented, stx, isSequence)
-    | .error _ => throw s!"does not parse ({(why.splitOn "\n").head?.getD why})"
+    | .error _ => throw s!"does not parse ({withoutPosition ((why.splitOn "\n").head?.getD why)})"
 
 /-! ## Running -/
 

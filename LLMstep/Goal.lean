@@ -78,7 +78,7 @@ def selfReferences (goal : MVarId) : TermElabM (Array FVarId) := goal.withContex
     let decl ← fvarId.getDecl
     if decl.isAuxDecl then
       let user := privateToUserName decl.userName.eraseMacroScopes
-      if user == name || user.isSuffixOf name then found := found.push fvarId
+      if !user.isAnonymous && user.isSuffixOf name then found := found.push fvarId
   return found
 
 end LLMstep

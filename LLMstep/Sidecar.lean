@@ -251,7 +251,8 @@ def Sidecar.awaitReady (s : Sidecar) : CoreM ServerInfo := do
   match ← IO.wait answer with
   | some (.ok info) => return info
   | some (.error why) =>
-    throwError "llmstep: `{s.launch.text}` (from {s.launch.origin}) is not usable: {why}"
+    throwError "llmstep: `{s.launch.text}` (from {s.launch.origin}) is not usable: {why}\n\
+      Correct {s.launch.origin}, or install the sidecar with `lake run llmstep/setup`, then restart the file."
   | none => throwError "llmstep: the sidecar went away during the handshake"
 
 /-! ## Asking -/

@@ -59,3 +59,17 @@ def Option.toArray : Option α → Array α
 def List.replicate : (n : Nat) → (a : α) → List α
   | 0, _ => .nil
   | .succ n, a => .cons a (replicate n a)
+namespace Lean.Elab.Command
+@[extern "l_Lean_Elab_Command_liftCoreM"] opaque liftCoreM {α : Type} (x : CoreM α) : CommandElabM α := bedSorry
+structure Linter where
+  run : Syntax → CommandElabM Unit
+  name : Name
+@[extern "l_Lean_Elab_Command_addLinter"] opaque addLinter (l : Linter) : IO Unit
+end Lean.Elab.Command
+@[extern "l_Lean_MVarId_isAssigned"] opaque Lean.MVarId.isAssigned {m : Type → Type} [Monad m] [Lean.MonadMCtx m] (mvarId : Lean.MVarId) : m Bool := bedSorry
+def List.filterM {m : Type → Type u} [Monad m] {α : Type} (p : α → m Bool) (as : List α) : m (List α) := do
+  let mut out := []
+  for a in as do
+    if ← p a then out := a :: out
+  return out.reverse
+@[extern "l_Lean_Name_isAnonymous"] opaque Lean.Name.isAnonymous : Lean.Name → Bool
