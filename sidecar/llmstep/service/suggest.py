@@ -42,6 +42,10 @@ log = logging.getLogger(__name__)
 # Stands in for the goal while a file's text is prefilled: only what comes before it is reused.
 _ANY_GOAL = ("⊢ True",)
 
+# A larger window is a matter of memory, so it is the user's choice (`context_tokens`).
+MAX_WINDOW = 4096
+_GRACE_S = 1.0
+
 OnSuggestion = Callable[[Suggestion], None]
 
 
@@ -63,13 +67,17 @@ class SuggestService:
         self._template: Template = load_template(settings.prompt or self._model.card.prompt)
         options = BackendOptions(
             path=self._model.path,
-            context_tokens=settings.context_tokens,
+            context_tokens=settings.context_tokens or self._own_window(),
             threads=settings.threads,
             max_candidates=MAX_CANDIDATES,
         )
         self._resident = ResidentModel(self._model, options)
         self._scheduler = Scheduler()
-        self._cache = _open_cache(settings)
+        self._cache = (
+            SuggestionCache(paths.cache_dir() / "suggestions.sqlite", settings.cache_mb << 20)
+            if settings.cache
+            else None
+        )
         self._hits = self._misses = 0
 
     def start(self) -> None:
@@ -109,7 +117,8 @@ class SuggestService:
         request.check()
         begin = time.monotonic()
         token = cancel or CancelToken()
-        token.expire_in((request.timeout_ms or self._settings.timeout_ms) / 1000)
+        timeout_s = (request.timeout_ms or self._settings.timeout_ms) / 1000
+        token.expire_in(timeout_s)
         sampling = self._sampling(request.n)
         key = self._cache_key(request, sampling)
         known = await asyncio.to_thread(self._cache.get, key) if self._cache else None
@@ -130,10 +139,17 @@ class SuggestService:
         place = _place(request.document)
         future = asyncio.wrap_future(self._scheduler.submit(work, token, key=place))
         try:
-            return await future
+            # The inference thread watches the deadline by itself; waiting a little longer is for
+            # a question that never left the queue, or a library that does not return.
+            return await asyncio.wait_for(future, timeout_s + _GRACE_S)
         except asyncio.CancelledError:
             token.cancel()
             raise
+        except TimeoutError:
+            token.cancel("deadline")
+            raise DeadlineError(
+                f"the model was busy with other requests for all of {timeout_s:g} s"
+            ) from None
 
     async def prepare(self, document: Document | None = None) -> None:
         """Load the model, and prefill the file's text where the prompt begins with it.
@@ -244,6 +260,27 @@ class SuggestService:
             budget=room - backend.count_tokens(prefix),
             count_tokens=backend.count_tokens,
         )
+
+    def _cache_key(self, request: SuggestRequest, sampling: Sampling) -> str:
+        """Key over all that the answer depends on; the prompt itself needs the model to build."""
+        fields = {field for prompt in self._template.prompts for field in prompt.fields}
+        document = request.document if "context" in fields else None
+        return cache_key(
+            model=self._model.fingerprint(),
+            backend=self._model.backend,
+            template=self._template.digest,
+            context_tokens=self._settings.context_tokens,
+            stop=self._model.card.stop,
+            goals=request.goals,
+            text_before=document.text_before if document else "",
+            prefix=request.prefix,
+            banned=sorted(request.banned),
+            sampling=sampling,
+        )
+
+    def _own_window(self) -> int:
+        trained = self._model.card.context_length
+        return min(trained, MAX_WINDOW) if trained else 0
 
     def _sampling(self, n: int | None = None) -> Sampling:
         card, settings = self._model.card.sampling, self._settings

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from llmstep.backends.base import CancelToken
+from llmstep.config import Settings
+from llmstep.errors import (
+    CancelledError,
+    DeadlineError,
+    GenerationError,
+    InvalidParamsError,
+    ModelNotFoundError,
+)
+from llmstep.service.question import Document, SuggestRequest
+from llmstep.service.ranking import Suggestion
+from llmstep.service.suggest import SuggestService
+
+GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
+WAIT_S = 20
+
+Open = Callable[..., SuggestService]
+
+
+@pytest.fixture
+def open_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
+    opened: list[SuggestService] = []
+
+    def open_it(script: list[dict[str, Any]] | None = None, **changes: Any) -> SuggestService:
+        if script is not None:
+            path = tmp_path / "script.json"
+            path.write_text(json.dumps(script), encoding="utf-8")
+            monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(path))
+        service = SuggestService(attrs.evolve(Settings(model="echo"), **changes))
+        opened.append(service)
+        return service
+
+    yield open_it
+    for service in opened:
+        service.close()
+
+
+def ask(service: SuggestService, goal: str = GOAL, **fields: Any):
+    return asyncio.run(service.suggest(SuggestRequest((goal,), **fields)))
+
+
+def candidates(*tactics: str, delay_ms: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"tactic": tactic, "score": -1.0 - index, "delayMs": delay_ms}
+        for index, tactic in enumerate(tactics)
+    ]
+
+
+def test_suggestions_come_ranked_with_model_and_costs(open_service: Open) -> None:
+    script = [
+        {
+            "candidates": [
+                {"tactic": "simp", "score": -2},
+                {"tactic": "constructor", "score": -0.5},
+                {"tactic": "simp  ", "score": -3},
+            ]
+        }
+    ]
+    reply = ask(open_service(script))
+    assert reply.suggestions == (Suggestion("constructor", -0.5), Suggestion("simp", -2))
+    assert reply.model == "echo"
+    assert not reply.cached
+    assert reply.stats.prompt_tokens > 0
+
+
+def test_suggestions_are_handed_over_as_they_finish_each_once(open_service: Open) -> None:
+    service = open_service([{"candidates": candidates("simp", "rfl", "simp", "omega")}])
+    seen: list[str] = []
+    request = SuggestRequest((GOAL,))
+    asyncio.run(service.suggest(request, on_suggestion=lambda s: seen.append(s.tactic)))
+    assert seen == ["simp", "rfl", "omega"]
+
+
+def test_forbidden_and_banned_candidates_are_dropped(open_service: Open) -> None:
+    service = open_service([{"candidates": candidates("sorry", "exact both hp hq", "simp")}])
+    reply = ask(service, banned=("both",))
+    assert [s.tactic for s in reply.suggestions] == ["simp"]
+
+
+def test_every_suggestion_starts_with_the_prefix(open_service: Open) -> None:
+    script = [{"prefix": "exact h", "candidates": candidates("exact hp", "simp", "exact hq")}]
+    reply = ask(open_service(script), prefix="exact h")
+    assert [s.tactic for s in reply.suggestions] == ["exact hp", "exact hq"]
+
+
+def test_the_same_question_is_answered_from_the_cache(open_service: Open) -> None:
+    first = ask(open_service([{"candidates": candidates("simp", "rfl")}]))
+    service = open_service([{"candidates": candidates("omega")}])
+    seen: list[Suggestion] = []
+    again = asyncio.run(service.suggest(SuggestRequest((GOAL,)), on_suggestion=seen.append))
+    assert again.cached
+    assert again.suggestions == first.suggestions == tuple(seen)
+    assert again.stats.generated_tokens == 0
+    assert service.status().cache_hits == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"prefix": "s"}, {"n": 3}, {"banned": ("x",)}, {"goal": GOAL + " ∧ p"}],
+    ids=["prefix", "n", "banned", "goal"],
+)
+def test_another_question_is_not(open_service: Open, changed: dict[str, Any]) -> None:
+    service = open_service([{"candidates": candidates("simp")}])
+    ask(service)
+    assert not ask(service, **changed).cached
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"temperature": 0.1}, {"max_tokens": 5}])
+def test_other_sampling_is_another_question(open_service: Open, changed: dict[str, Any]) -> None:
+    script = [{"candidates": candidates("simp")}]
+    ask(open_service(script))
+    assert not ask(open_service(script, **changed)).cached
+
+
+def test_without_the_cache_the_model_is_asked_again(open_service: Open) -> None:
+    service = open_service([{"candidates": candidates("simp")}], cache=False)
+    ask(service)
+    assert not ask(service).cached
+    assert service.status().cache_entries is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"n": 0}, "`n` must be from 1 to 64"),
+        ({"n": 10_000}, "`n` must be from 1 to 64"),
+        ({"timeout_ms": -5}, "`timeoutMs` must be from 1"),
+        ({"goal": " \n"}, "at least one goal"),
+    ],
+)
+def test_impossible_values_are_refused_by_name(
+    open_service: Open, fields: dict[str, Any], words: str
+) -> None:
+    service = open_service()
+    with pytest.raises(InvalidParamsError, match=words):
+        ask(service, **fields)
+    assert ask(service).suggestions
+
+
+def test_what_is_finished_at_the_deadline_is_the_answer(open_service: Open) -> None:
+    script = [{"candidates": [*candidates("simp"), *candidates("rfl", delay_ms=60_000)]}]
+    service = open_service(script)
+    reply = ask(service, timeout_ms=300)
+    assert [s.tactic for s in reply.suggestions] == ["simp"]
+    assert not ask(service, timeout_ms=300).cached, "a cut answer is not remembered"
+
+
+def test_no_suggestion_by_the_deadline_is_an_error(open_service: Open) -> None:
+    with pytest.raises(DeadlineError, match="within"):
+        ask(open_service([{"candidates": candidates("simp", delay_ms=60_000)}]), timeout_ms=50)
+
+
+def test_a_question_that_never_leaves_the_queue_meets_its_deadline(
+    open_service: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmstep.service.suggest._GRACE_S", 0.05)
+    service = open_service([{"goal": "stuck", "hang": True}, {"candidates": candidates("simp")}])
+
+    async def both() -> None:
+        stuck = asyncio.create_task(service.suggest(SuggestRequest(("stuck",))))
+        await asyncio.sleep(0.05)
+        with pytest.raises(DeadlineError, match="busy with other requests"):
+            await service.suggest(SuggestRequest((GOAL,), timeout_ms=50))
+        stuck.cancel()
+
+    asyncio.run(asyncio.wait_for(both(), WAIT_S))
+
+
+def test_a_set_token_withdraws_the_question(open_service: Open) -> None:
+    service, cancel = open_service([{"hang": True}]), CancelToken()
+
+    async def run() -> None:
+        task = asyncio.create_task(service.suggest(SuggestRequest((GOAL,)), cancel))
+        await asyncio.sleep(0.05)
+        cancel.cancel()
+        with pytest.raises(CancelledError):
+            await task
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+
+
+def test_cancelling_the_coroutine_stops_the_model(open_service: Open) -> None:
+    script = [{"goal": "stuck", "hang": True}, {"candidates": candidates("simp")}]
+    service = open_service(script)
+
+    async def run() -> None:
+        task = asyncio.create_task(service.suggest(SuggestRequest(("stuck",))))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await service.suggest(SuggestRequest((GOAL,)))).suggestions
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+
+
+def test_a_newer_question_at_the_same_place_takes_over(open_service: Open) -> None:
+    script = [{"prefix": "", "hang": True}, {"prefix": "s", "candidates": candidates("simp")}]
+    service = open_service(script)
+    place = Document("file:///a.lean", "theorem t : p := by\n  ")
+
+    async def run() -> None:
+        old = asyncio.create_task(service.suggest(SuggestRequest((GOAL,), "", place)))
+        await asyncio.sleep(0.05)
+        reply = await service.suggest(SuggestRequest((GOAL,), "s", place))
+        assert [s.tactic for s in reply.suggestions] == ["simp"]
+        with pytest.raises(CancelledError, match="newer request"):
+            await old
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+
+
+def test_a_failing_model_is_told_and_the_service_goes_on(open_service: Open) -> None:
+    script = [{"goal": "broken", "error": "out of luck"}, {"candidates": candidates("simp")}]
+    service = open_service(script)
+    with pytest.raises(GenerationError, match="out of luck"):
+        ask(service, "⊢ broken")
+    assert ask(service).suggestions
+
+
+def test_an_unknown_model_is_told_at_once(open_service: Open) -> None:
+    with pytest.raises(ModelNotFoundError, match="no-such-model"):
+        open_service(model="no-such-model")
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again(open_service: Open, tmp_path: Path) -> None:
+    service = open_service([{"candidates": candidates("simp")}])
+    script = tmp_path / "script.json"
+    good = script.read_text(encoding="utf-8")
+    script.write_text("not json", encoding="utf-8")
+    with pytest.raises(Exception, match=r"script\.json"):
+        ask(service)
+    assert service.status().state == "failed"
+    assert service.status().error is not None
+    script.write_text(good, encoding="utf-8")
+    assert ask(service).suggestions
+    assert service.status().state == "ready"
+    assert service.status().error is None
+
+
+def test_start_loads_in_the_background(open_service: Open) -> None:
+    service = open_service()
+    service.start()
+    deadline = threading.Event()
+    while service.status().state != "ready":
+        assert not deadline.wait(0.01)
+    assert ask(service).stats.load_ms == 0
+    assert service.status().load_ms > 0
+
+
+def test_prepare_loads_the_model_and_gives_way(open_service: Open) -> None:
+    service = open_service([{"candidates": candidates("simp")}])
+
+    async def run() -> None:
+        await service.prepare(Document("file:///a.lean", "import Mathlib\n"))
+        assert (await service.suggest(SuggestRequest((GOAL,)))).suggestions
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+    assert service.status().state == "ready"
