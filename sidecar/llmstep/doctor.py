@@ -116,7 +116,8 @@ def check_llama_cpp() -> Check:
 
     found = probe_llama_cpp(Path(sys.executable))
     if found.problem is not None:
-        return Check("llama.cpp", "fail", f"{PACKAGE}: {found.problem}", FIX)
+        status: Status = "fail" if _backend() == "llama_cpp" else "warn"
+        return Check("llama.cpp", status, f"{PACKAGE}: {found.problem}", FIX)
     features = ", ".join(re.findall(r"(\w+) = 1\b", found.system))
     return Check("llama.cpp", "ok", f"{PACKAGE} {found.version} ({features})")
 
@@ -139,14 +140,18 @@ def check_settings() -> Check:
 
 def check_model() -> Check:
     """Is the model's file there, and is it the file its card describes?"""
-    from llmstep.service.catalog import find_model, verify_model
+    from llmstep.service.catalog import find_model, missing_backend, verify_model
 
     model = find_model(_settings().model)
-    if model.path is None:
-        return Check("model", "ok", f"{model.card.id} (backend {model.backend}, no file)")
+    missing = missing_backend(model.card)
+    if missing:
+        return Check("model", "fail", f"{model.id} {missing}", FIX)
+    if model.path is None or model.path.is_dir():
+        place = f"{model.path}, " if model.path else ""
+        return Check("model", "ok", f"{model.id} ({place}backend {model.backend}, no checksum)")
     checked = verify_model(model)
-    size = f"{model.path.stat().st_size / 1e6:.1f} MB"
-    return Check("model", "ok", f"{model.card.id}: {model.path} ({size}, {checked})")
+    size = f"{checked.size_bytes / 1e6:.1f} MB"
+    return Check("model", "ok", f"{model.id}: {model.path} ({size}, {checked})")
 
 
 def check_machine() -> Check:
@@ -247,6 +252,16 @@ def _settings() -> Settings:
     from llmstep.config import resolve
 
     return resolve().settings
+
+
+def _backend() -> str:
+    """Name of the backend the chosen model runs on; llama.cpp where that is not known."""
+    from llmstep.service.catalog import find_model
+
+    try:
+        return find_model(_settings().model).backend
+    except LLMStepError:
+        return "llama_cpp"
 
 
 def _model_bytes() -> int:

@@ -76,6 +76,43 @@ def test_llama_cpp(monkeypatch, found, status, text):
     assert bool(check.cure) == (status == "fail")
 
 
+def test_without_llama_cpp_a_model_of_another_backend_still_runs(monkeypatch):
+    missing = LlamaCpp(False, problem="it is not installed")
+    monkeypatch.setattr(install, "probe_llama_cpp", lambda python: missing)
+    monkeypatch.setenv("LLMSTEP_MODEL", "echo")
+    assert doctor.check_llama_cpp().status == "warn"
+
+
+def test_a_damaged_model_file_is_a_failure(own_home: Path, monkeypatch):
+    folder = paths.data_dir() / "models"
+    folder.mkdir(parents=True)
+    card = (paths.models_dir() / "builtin.toml").read_text(encoding="utf-8")
+    (folder / "mine.toml").write_text(card.replace('id = "builtin"', 'id = "mine"'), "utf-8")
+    file = folder / "mine" / "llmstep-builtin.gguf"
+    file.parent.mkdir()
+    file.write_bytes(b"GGUF, cut off")
+    monkeypatch.setenv("LLMSTEP_MODEL", "mine")
+    monkeypatch.setattr(doctor, "CHECKS", {"model": doctor.check_model})
+    (check,) = doctor.run_checks()
+    assert check.status == "fail"
+    assert "its card says" in check.detail
+    assert "fetch it again" in check.cure
+
+
+def test_the_built_in_model_is_whole():
+    check = doctor.check_model()
+    assert check.status == "ok", check.detail
+    assert "size and sha256 as on the card" in check.detail
+
+
+def test_a_model_that_does_not_exist_is_named(monkeypatch):
+    monkeypatch.setenv("LLMSTEP_MODEL", "biultin")
+    monkeypatch.setattr(doctor, "CHECKS", {"model": doctor.check_model})
+    (check,) = doctor.run_checks()
+    assert check.status == "fail"
+    assert "did you mean 'builtin'" in check.detail
+
+
 def test_settings_that_do_not_exist_are_named_with_their_place(own_home: Path):
     file = paths.config_file()
     file.parent.mkdir(parents=True)
