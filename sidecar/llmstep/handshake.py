@@ -1,4 +1,4 @@
-"""A client for one conversation with a sidecar: does `llmstep serve` start, answer and end?
+"""A client of the sidecar: starts `llmstep serve`, asks, and ends it.
 
 Standard library only, and none of the server's own code: what is tried here is what a client
 written by somebody else would meet.
@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from llmstep.errors import LLMStepError
@@ -60,23 +60,13 @@ def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Con
         HandshakeError: Something did not go as it should; the message says what.
     """
     started = time.monotonic()
-    with _Sidecar(command) as sidecar:
-        options = {"protocolVersion": PROTOCOL_VERSION, "client": "doctor"}
-        params = {
-            "processId": os.getpid(),
-            "rootUri": None,
-            "capabilities": {},
-            "initializationOptions": options,
-        }
-        welcome = sidecar.request("initialize", params, timeout_s)
+    with SidecarClient(command) as sidecar:
+        welcome = sidecar.initialize(timeout_s)
         start_ms = (time.monotonic() - started) * 1000
-        sidecar.notify("initialized", {})
         asked = time.monotonic()
         answer = sidecar.request("llmstep/suggest", {"goals": [goal], "prefix": ""}, timeout_s)
         suggest_ms = (time.monotonic() - asked) * 1000
-        sidecar.request("shutdown", None, timeout_s)
-        sidecar.notify("exit", None)
-        sidecar.wait(10)
+        sidecar.shut_down(timeout_s)
     try:
         return Conversation(
             version=str(welcome.get("serverInfo", {}).get("version", "unknown")),
@@ -89,25 +79,31 @@ def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Con
         raise HandshakeError(f"the sidecar's answer lacks a field: {error}") from error
 
 
-class _Sidecar:
-    """The process, with its output read on threads so that no wait is without end."""
+class SidecarClient:
+    """The process, with its output read on threads so that no wait is without end.
 
-    def __init__(self, command: Sequence[str]) -> None:
+    Args:
+        command: The sidecar's command line.
+        environ: Variables to set besides the process's own.
+    """
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
         self._command = list(command)
+        # The disk cache would answer in the model's place, and most questions here are no real
+        # ones; a caller that wants it says so.
+        self._environ = {"LLMSTEP_CACHE": "false", **(environ or {})}
         self._ids = 0
         self._replies: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._stderr: deque[str] = deque(maxlen=20)
 
-    def __enter__(self) -> _Sidecar:
-        # The disk cache would answer in the model's place, and this question is no real one.
-        env = {**os.environ, "LLMSTEP_CACHE": "false"}
+    def __enter__(self) -> SidecarClient:
         try:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=env,
+                env={**os.environ, **self._environ},
             )
         except OSError as error:
             raise HandshakeError(f"{self._command[0]} cannot be started: {error}") from error
@@ -122,6 +118,30 @@ class _Sidecar:
         if self._process.stdin:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the sidecar."""
+        return self._process.pid
+
+    def initialize(self, timeout_s: float) -> dict[str, Any]:
+        """Open the conversation; returns the server's welcome."""
+        options = {"protocolVersion": PROTOCOL_VERSION, "client": "llmstep"}
+        params = {
+            "processId": os.getpid(),
+            "rootUri": None,
+            "capabilities": {},
+            "initializationOptions": options,
+        }
+        welcome = self.request("initialize", params, timeout_s)
+        self.notify("initialized", {})
+        return welcome
+
+    def shut_down(self, timeout_s: float) -> None:
+        """End the conversation and wait for the process to end by itself."""
+        self.request("shutdown", None, timeout_s)
+        self.notify("exit", None)
+        self.wait(10)
 
     def request(self, method: str, params: Any, timeout_s: float) -> dict[str, Any]:
         """Send a request and wait for its reply.
