@@ -140,7 +140,9 @@ class SidecarClient:
     def shut_down(self, timeout_s: float) -> None:
         """End the conversation and wait for the process to end by itself."""
         self.request("shutdown", None, timeout_s)
-        self.notify("exit", None)
+        with contextlib.suppress(HandshakeError):
+            # One that has ended already is told of by its exit code.
+            self.notify("exit", None)
         self.wait(10)
 
     def request(self, method: str, params: Any, timeout_s: float) -> dict[str, Any]:

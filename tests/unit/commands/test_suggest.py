@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from llmstep.cli import cli
+
+GOAL = "p : Prop\nh : p\n⊢ p"
+RULES = [
+    {"prefix": "exact", "candidates": [{"tactic": "exact h", "score": -0.25}]},
+    {"goal": "⊢ nothing", "candidates": []},
+    {
+        "candidates": [
+            {"tactic": "simp", "score": -2},
+            {"tactic": "assumption", "score": -0.5},
+        ]
+    },
+]
+
+
+@pytest.fixture(autouse=True)
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(RULES), encoding="utf-8")
+    monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(path))
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
+    monkeypatch.setenv("LLMSTEP_MODEL", "echo")
+
+
+def run(*arguments: str, stdin: str | bytes | None = None):
+    return CliRunner().invoke(cli, ["suggest", *arguments], input=stdin)
+
+
+def tactics(output: str) -> list[str]:
+    return [json.loads(line)["tactic"] for line in output.splitlines()]
+
+
+def test_a_goal_as_an_argument() -> None:
+    result = run(GOAL)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["  -0.500  assumption", "  -2.000  simp"]
+
+
+def test_a_goal_on_stdin_as_json() -> None:
+    result = run("--json", stdin=GOAL)
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        {"tactic": "assumption", "score": -0.5},
+        {"tactic": "simp", "score": -2.0},
+    ]
+
+
+def test_a_goal_from_a_file_with_a_prefix_and_context(tmp_path: Path) -> None:
+    goal, context = tmp_path / "goal.txt", tmp_path / "A.lean"
+    goal.write_text(GOAL, encoding="utf-8")
+    context.write_text("theorem t : p := by\n  ", encoding="utf-8")
+    options = ["--goal-file", str(goal), "--prefix", "exact", "--context", str(context)]
+    assert tactics(run("--json", *options).stdout) == ["exact h"]
+
+
+def test_bytes_that_are_no_utf8_are_survived() -> None:
+    assert run("--json", stdin=b"h : \xff\n\xe2\x8a\xa2 p").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["  "], "the goal is empty"),
+        ([GOAL, "-n", "0"], "`n` must be a whole number from 1 to 64"),
+        ([GOAL, "--goal-file", __file__], "not both"),
+        (["--goal-file", "/no/such/file"], "does not exist"),
+    ],
+)
+def test_wrong_usage_is_told(arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_no_suggestion_is_told() -> None:
+    result = run("⊢ nothing")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "no suggestion" in result.stderr
+
+
+def test_a_setting_that_is_not_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMSTEP_THREADS", "many")
+    result = run(GOAL)
+    assert result.exit_code == 0
+    assert "LLMSTEP_THREADS" in result.stderr
