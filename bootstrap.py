@@ -76,6 +76,8 @@ def main(arguments: list[str]) -> int:
         if isinstance(error, CommandError):
             for line in error.output.splitlines()[-12:]:
                 console.note(line)
+            if console.log:
+                console.note(f"(the whole output: {console.log})")
         console.say(f"Error: {error.message}")
         given = error.hint if error.hint != LLMStepError.default_hint else f"Try again: {again}"
         console.say(given)

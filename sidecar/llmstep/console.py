@@ -64,6 +64,8 @@ def explain_failure(output: str) -> str | None:
             "dns error",
             "tcp connect error",
             "error sending request",
+            # What pip is left with in the end: a package everybody has, and no version of it.
+            "(from versions: none)",
         ),
         "a certificate was not accepted": (
             "CERTIFICATE_VERIFY_FAILED",
@@ -132,10 +134,16 @@ class Console:
         title: str,
         command: Sequence[str | Path],
         *,
+        expect: str = "",
         env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
     ) -> str:
         """Run a command to its end, showing elapsed time and, from ninja's ``[k/n]``, the rest.
+
+        Args:
+            title: What it does, as in "building llama.cpp".
+            command: Program and arguments.
+            expect: What to expect of it, such as how long it takes.
+            env: Its environment; this process's by default.
 
         Returns:
             The last lines it wrote.
@@ -144,7 +152,7 @@ class Console:
             CommandError: It could not be started or ended with an error.
         """
         arguments = [str(part) for part in command]
-        self.note(title)
+        self.note(f"{title}: {expect}" if expect else title)
         started = time.monotonic()
         try:
             process = subprocess.Popen(
@@ -153,7 +161,6 @@ class Console:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=None if env is None else dict(env),
-                cwd=cwd,
                 text=True,
                 encoding="utf-8",
                 errors="replace",

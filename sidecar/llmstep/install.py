@@ -256,7 +256,7 @@ def _build(console: Console, python: Path) -> None:
                 install_packages(
                     console,
                     python,
-                    "no C++ compiler here: fetching the Zig compiler (100 MB, removed afterwards)",
+                    "no C++ compiler here; fetching the Zig compiler (100 MB, not kept)",
                     ["--target", packages, ZIG_REQUIREMENT],
                 )
                 compiler = wrap_zig(packages, folder)
@@ -265,7 +265,7 @@ def _build(console: Console, python: Path) -> None:
         except CommandError as error:
             place = f" The full output is in {console.log}." if console.log else ""
             raise InstallError(
-                f"{PACKAGE} could not be installed. {error.message}.{place}",
+                f"{PACKAGE} could not be installed: {error.message}.{place}",
                 hint=suggest_compiler() if _is_compile_error(error.output) else None,
             ) from error
     found = probe_llama_cpp(python)
@@ -283,9 +283,9 @@ def _build_wheel(console: Console, python: Path, compiler: Compiler, folder: Pat
     command = [python, "-m", "pip", "wheel", "--disable-pip-version-check", "--verbose"]
     options = ["--no-deps", "--no-binary", PACKAGE, "--wheel-dir", folder / "wheels", requirement]
     console.run(
-        f"building llama.cpp with {compiler.name}: {estimate_build()}, more when it is busy; "
-        "the wheel is kept",
+        f"building llama.cpp with {compiler.name}",
         [*command, *options],
+        expect=f"{estimate_build()}, more when it is busy; the wheel is kept",
         env=env,
     )
     built = next((folder / "wheels").glob("*.whl"))

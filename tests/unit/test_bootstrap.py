@@ -46,7 +46,7 @@ class Recorder(Console):
         self.commands: list[list[str]] = []
         self.fails: dict[str, str] = {}
 
-    def run(self, title, command, *, env=None, cwd=None) -> str:
+    def run(self, title, command, *, expect="", env=None) -> str:
         self.commands.append([str(part) for part in command])
         if title in self.fails:
             raise CommandError(f"{title}: failed", self.fails[title])
@@ -150,7 +150,7 @@ def test_a_fresh_set_up_shows_its_steps_and_ends_ready(bootstrap, console, monke
     monkeypatch.setattr(compiler, "succeeds", lambda command: False)
     monkeypatch.setattr(install, "ensure_llama_cpp", lambda console, python: "prebuilt")
 
-    def run(title, command, *, env=None, cwd=None):
+    def run(title, command, *, expect="", env=None):
         if "venv" in command:
             bootstrap.VENV.mkdir()
         return Recorder.run(console, title, command)
@@ -274,7 +274,7 @@ def test_every_check_runs_with_pytest_last_and_any_failure_counts(
     [
         (
             CommandError("installing: failed: no package index could be reached", "a\nb"),
-            ["a", "b", "Error: installing: failed: no package index", "Try again: "],
+            ["a", "b", "(the whole", "Error: installing: failed: no package index", "Try again: "],
         ),
         (LLMStepError("no ensurepip", hint="sudo apt ..."), ["Error: no ensurepip", "sudo apt"]),
     ],

@@ -153,6 +153,7 @@ def _runs(pid: int) -> bool:
     [
         ("OSError: [Errno 28] No space left on device", "disk"),
         ("Failed to resolve 'index' ([Errno -3] Temporary failure in name resolution)", "network"),
+        ("ERROR: Could not find a version that satisfies x (from versions: none)", "network"),
         ("error: dns error: failed to lookup address information", "network"),
         ("ssl.SSLError: CERTIFICATE_VERIFY_FAILED", "certificate"),
     ],

@@ -61,7 +61,7 @@ class Machine:
         self.removed += 1
         self.state = MISSING
 
-    def _run(self, title, command, *, env=None, cwd=None) -> str:
+    def _run(self, title, command, *, expect="", env=None) -> str:
         assert "wheel" in command
         self.env = dict(env or {})
         folder = Path(command[command.index("--wheel-dir") + 1])
@@ -178,7 +178,7 @@ def test_the_users_cmake_flags_come_last_so_that_they_win(machine, monkeypatch):
 def test_a_compile_error_advises_a_compiler_and_names_the_log(machine, monkeypatch, tmp_path):
     machine.console.log = tmp_path / "build.log"
 
-    def fail(title, command, *, env=None, cwd=None):
+    def fail(title, command, *, expect="", env=None):
         raise CommandError("building llama.cpp: failed after 3 s", "CMake Error: no compiler")
 
     monkeypatch.setattr(machine.console, "run", fail)
@@ -259,7 +259,7 @@ def test_uv_comes_first_and_pip_follows_where_uv_fails(monkeypatch):
     commands: list[list[str]] = []
 
     class Recorder(Console):
-        def run(self, title, command, *, env=None, cwd=None):
+        def run(self, title, command, *, expect="", env=None):
             commands.append([str(part) for part in command])
             if commands[-1][0] == "/opt/uv":
                 raise CommandError("uv failed", "")
