@@ -23,6 +23,7 @@ _ERROR = 3
 _CONTINUED = 5
 
 _log: deque[tuple[int, str]] = deque(maxlen=_LINES_KEPT)
+_kept: list[Any] = []  # the library keeps a pointer to the callback for ever; so must we
 
 
 @functools.cache
@@ -43,8 +44,7 @@ def load_library() -> Any:
     if not hasattr(library, "LLAMA_LOAD_MODE_MMAP"):
         raise BackendUnavailableError("llama-cpp-python is too old: 0.3.36 or newer is needed")
     callback = library.llama_log_callback(_remember)
-    # The library keeps the pointer for ever; so must we.
-    load_library.callback = callback  # pyright: ignore[reportFunctionMemberAccess]
+    _kept.append(callback)
     library.llama_log_set(callback, ctypes.c_void_p(0))
     library.llama_backend_init()
     return library
