@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 BACKENDS: dict[str, str] = {
     "echo": "llmstep.backends.echo:EchoBackend",
     "llama_cpp": "llmstep.backends.llama_cpp:LlamaCppBackend",
+    "openai": "llmstep.backends.openai:OpenAIBackend",
+    "transformers": "llmstep.backends.transformers:TransformersBackend",
 }
 
 

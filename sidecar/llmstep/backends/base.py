@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import attrs
 
 FinishReason = Literal["eos", "stop", "length"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @attrs.frozen
@@ -128,12 +129,19 @@ class BackendOptions:
         context_tokens: Wanted context window; 0 takes the model's own.
         threads: CPU threads; 0 chooses.
         max_candidates: Most candidates one request may ask for (bounds the parallel sequences).
+        remote_model: Name of the model at a server; empty lets the backend find it.
+        precision: Number format of the weights, for backends that can choose; ``auto`` takes the
+            smallest one the machine computes in without harm.
+        allow_pickle: Whether weights may be read from a Python pickle, which can run any program.
     """
 
     path: Path | None = None
     context_tokens: int = 0
     threads: int = 0
     max_candidates: int = 32
+    remote_model: str = ""
+    precision: Precision = "auto"
+    allow_pickle: bool = False
 
 
 class CancelToken:

@@ -1,0 +1,280 @@
+"""Asking an OpenAI-compatible server: again where that helps, with a clear error where not."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llmstep.backends.base import CancelToken, Candidate
+from llmstep.backends.completions import (
+    CompletionReader,
+    WireError,
+    error_text,
+    parse_json,
+    read_events,
+)
+from llmstep.backends.endpoint import KEY_VARIABLES, Endpoint
+from llmstep.backends.exchange import Exchange, ExchangeError, Head
+from llmstep.errors import (
+    BackendUnavailableError,
+    ConfigError,
+    GenerationError,
+    LLMStepError,
+    ModelNotFoundError,
+    PromptTooLongError,
+)
+
+_OPEN_SECONDS = 10.0
+_SILENCE_SECONDS = 120.0
+_MOST_TRIES = 5
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 8.0
+_POLL_SECONDS = 0.01
+# Fields that improve the answer, but that a server may not know.
+_OPTIONAL_FIELDS = ("stream_options", "logprobs", "seed", "n")
+_BUSY = (408, 425, 429, 500, 502, 503, 504, 529)
+# How servers say that a prompt is too long: vLLM and OpenAI, llama.cpp's two servers, TGI.
+_TOO_LONG = ("context length", "context window", "context size", "max_total_tokens", "too long")
+
+logger = logging.getLogger(__name__)
+
+
+class _TryAgainError(Exception):
+    """This try failed in a way that another may not.
+
+    Attributes:
+        pause_s: What the server asks to wait; ``None`` if it does not say.
+    """
+
+    def __init__(self, message: str, pause_s: float | None = None) -> None:
+        super().__init__(message)
+        self.pause_s = pause_s
+
+
+class CompletionClient:
+    """One server, and what was learnt about it.
+
+    Args:
+        endpoint: The server.
+
+    Attributes:
+        left_out: Fields of a request that the server refuses or ignores.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.left_out: set[str] = set()
+
+    def list_models(self) -> dict[str, int | None]:
+        """Ask which models there are: context window (tokens, if told) by name.
+
+        The window stands in ``max_model_len`` (vLLM) or ``meta.n_ctx`` and ``meta.n_ctx_train``
+        (llama-server). Empty if the server has no such list.
+
+        Raises:
+            BackendUnavailableError: The server cannot be reached.
+            ConfigError: It refuses the key.
+        """
+        cancel = CancelToken()
+        try:
+            with Exchange(self.endpoint, "/models", timeout_s=_OPEN_SECONDS) as exchange:
+                head = exchange.head(cancel)
+                body = exchange.read(cancel)
+        except ExchangeError as error:
+            raise BackendUnavailableError(
+                f"{self.endpoint.url} cannot be used: {error}",
+                hint="Start the server, or correct LLMSTEP_OPENAI_BASE_URL.",
+            ) from error
+        assert head is not None
+        if head.status in (401, 403):
+            raise self._refusal(head, body)
+        if head.status != 200:
+            logger.info("%s/models answers %d", self.endpoint.url, head.status)
+            return {}
+        try:
+            message = parse_json(body)
+        except WireError:
+            return {}
+        data = message.get("data") if isinstance(message, dict) else None
+        entries = [entry for entry in data if isinstance(entry, dict)] if data else []
+        return {str(entry["id"]): _read_window(entry) for entry in entries if entry.get("id")}
+
+    def complete(
+        self,
+        body: Mapping[str, Any],
+        new_reader: Callable[[], CompletionReader],
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> CompletionReader:
+        """Send one request, again with growing pauses after a failure that may pass.
+
+        Args:
+            body: Its fields.
+            new_reader: Makes what reads the answer, for each try.
+            cancel: Ends the request; the connection is closed at once.
+            on_candidate: Takes each candidate as it is finished.
+
+        Returns:
+            What read the answer; of an answer that broke off, the finished candidates count.
+
+        Raises:
+            LLMStepError: Asking again does not help or did not; see `OpenAIBackend.generate`.
+        """
+        pause_s, streamed, tries, failure = _FIRST_PAUSE_SECONDS, True, 0, ""
+        while True:
+            fields = {k: v for k, v in body.items() if k not in self.left_out}
+            if not streamed:
+                fields.pop("stream_options", None)
+                fields["stream"] = False
+            reader = new_reader()
+            try:
+                self._ask(fields, reader, cancel, on_candidate)
+                return reader
+            except _TryAgainError as error:
+                failure = f"{self.endpoint.url} failed: {error}"
+                logger.info("%s", failure)
+                asked_s = error.pause_s
+            tries += 1
+            wait_s = pause_s * random.uniform(0.5, 1.0) if asked_s is None else asked_s
+            if tries == _MOST_TRIES or not _sleep(wait_s, cancel):
+                break
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
+            # A server whose stream broke off may have an error to tell, and no place for it there.
+            streamed = not streamed or reader.begun
+        if cancel.is_set() and cancel.reason != "deadline":
+            return new_reader()
+        raise GenerationError(
+            failure, hint=f"See in its log what is wrong with the server at {self.endpoint.url}."
+        )
+
+    def _ask(
+        self,
+        fields: dict[str, Any],
+        reader: CompletionReader,
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> None:
+        body = json.dumps(fields).encode()
+        finished = 0
+        try:
+            with Exchange(
+                self.endpoint, "/completions", body, timeout_s=_SILENCE_SECONDS
+            ) as exchange:
+                head = exchange.head(cancel)
+                if head is None:
+                    return
+                if head.status != 200:
+                    self._learn(head, exchange.read(cancel), fields)
+                if "event-stream" in head.headers.get("content-type", ""):
+                    messages = read_events(exchange.lines(cancel))
+                else:
+                    messages = iter([parse_json(exchange.read(cancel) or b"null")])
+                for message in messages:
+                    for candidate in reader.feed(message):
+                        finished += 1
+                        on_candidate(candidate)
+                    if cancel.is_set():
+                        return
+        except (ExchangeError, WireError) as error:
+            self._forgive(error, finished, cancel)
+            return
+        if not reader.complete:
+            self._forgive(WireError("its answer broke off"), finished, cancel)
+
+    def _forgive(self, error: Exception, finished: int, cancel: CancelToken) -> None:
+        if cancel.is_set():
+            return
+        if not finished:
+            raise _TryAgainError(str(error)) from error
+        logger.warning(
+            "%s: %s; %d finished candidates are kept", self.endpoint.url, error, finished
+        )
+
+    def _learn(self, head: Head, body: bytes, fields: Mapping[str, Any]) -> None:
+        """Turn a refusal into the error that says what to do; never returns."""
+        words = _words(body) or head.reason
+        refused = [name for name in _OPTIONAL_FIELDS if name in fields and _names(words, name)]
+        if head.status in (400, 422, 500, 501) and refused:
+            logger.info("%s refuses `%s`: %s", self.endpoint.url, refused[0], words)
+            self.left_out.add(refused[0])
+            raise _TryAgainError(words, 0.0)
+        if head.status in _BUSY:
+            raise _TryAgainError(f"{head.status} {words}", _read_pause(head))
+        raise self._refusal(head, body, str(fields.get("model", "")))
+
+    def _refusal(self, head: Head, body: bytes, model: str = "") -> LLMStepError:
+        url, words = self.endpoint.url, _words(body) or head.reason
+        if head.status in (401, 403):
+            what = "refuses the key" if self.endpoint.key else "asks for a key"
+            return ConfigError(
+                f"{url} {what}: {head.status} {words}",
+                hint=f"Set {KEY_VARIABLES[0]} to a key that this server takes.",
+            )
+        if head.status == 413 or any(sign in words.lower() for sign in _TOO_LONG):
+            return PromptTooLongError(
+                f"the prompt is too long for {url}: {words}",
+                hint="Set `context_tokens` to the server's window, or start it with a larger one.",
+            )
+        if "model" in words.lower() and head.status in (400, 404, 422):
+            names = ", ".join(self._names()) or "those it serves"
+            return ModelNotFoundError(
+                f"{url} does not serve the model {model!r}: {words}",
+                hint=f"Set LLMSTEP_OPENAI_MODEL to one of: {names}.",
+            )
+        hint = f"See in its log what is wrong with the server at {url}."
+        if head.status in (404, 405):
+            hint = "LLMSTEP_OPENAI_BASE_URL must be all before /completions; most end with /v1."
+        if 300 <= head.status < 400:
+            hint = f"Set LLMSTEP_OPENAI_BASE_URL by {head.headers.get('location', 'its address')}."
+        return GenerationError(f"{url} refuses the request: {head.status} {words}", hint=hint)
+
+    def _names(self) -> list[str]:
+        try:
+            return list(self.list_models())[:8]
+        except LLMStepError:
+            return []
+
+
+def _read_window(entry: Mapping[str, Any]) -> int | None:
+    meta = entry.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    for value in (entry.get("max_model_len"), meta.get("n_ctx"), meta.get("n_ctx_train")):
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def _words(body: bytes) -> str:
+    try:
+        return error_text(json.loads(body))
+    except (ValueError, RecursionError):
+        return error_text(body[:2000].decode("utf-8", "replace"))
+
+
+def _names(words: str, field: str) -> bool:
+    # `n` alone is in every text: it counts only where it is quoted.
+    if len(field) > 1:
+        return field in words
+    return any(f"{quote}{field}{quote}" in words for quote in "`'\"")
+
+
+def _read_pause(head: Head) -> float | None:
+    try:
+        return max(0.0, float(head.headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _sleep(seconds: float, cancel: CancelToken) -> bool:
+    """Sleep in short steps; ``False`` as soon as the token is set."""
+    end = time.monotonic() + seconds
+    while not cancel.is_set():
+        remaining = end - time.monotonic()
+        if remaining <= 0:
+            return True
+        time.sleep(min(_POLL_SECONDS, remaining))
+    return False

@@ -1,0 +1,203 @@
+"""The backend behind an OpenAI-compatible server: vLLM, llama-server, Ollama, TGI, or a cluster.
+
+It asks ``POST <base URL>/completions`` (not the chat API: a tactic continues a text, and only the
+completions API continues text exactly). Address and key come from the environment, see
+`llmstep.backends.endpoint`; the model's name from the options, else ``LLMSTEP_OPENAI_MODEL``, else
+the one model the server offers.
+
+What the server does not do is made up for: one that ignores ``n`` is asked n times, one that
+refuses a field is asked without it, one that is busy or breaks off is asked again until the
+request's own deadline. Candidates of a server without log-probabilities all have score 0.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llmstep.backends.base import (
+    BackendInfo,
+    BackendOptions,
+    CancelToken,
+    Candidate,
+    GenerationRequest,
+    GenerationStats,
+    PromptPart,
+)
+from llmstep.backends.completion_client import CompletionClient
+from llmstep.backends.completions import CompletionReader
+from llmstep.backends.endpoint import read_endpoint
+from llmstep.errors import ModelNotFoundError, PromptTooLongError
+
+MODEL_VARIABLE = "LLMSTEP_OPENAI_MODEL"
+
+# Used where the server does not tell its window; nearly every model served today has this much.
+_DEFAULT_CONTEXT = 4096
+# UTF-8 bytes per token. Lean text has 3 to 4 with the tokenizers of current models; counting too
+# many tokens only shortens the context, counting too few makes the server refuse the prompt.
+_BYTES_PER_TOKEN = 2.5
+# The OpenAI API refuses more; the others are enforced on this side.
+_MOST_STOPS = 4
+# Seeds have 32 bits in llama.cpp and 64 in vLLM, and a negative one means "none" to some.
+_SEED_MASK = 0x7FFF_FFFF
+
+logger = logging.getLogger(__name__)
+
+
+class OpenAIBackend:
+    """Asks a server for completions; opening it looks the model up there.
+
+    Raises:
+        ConfigError: Address, key or proxy are missing or wrong.
+        BackendUnavailableError: The server cannot be reached.
+        ModelNotFoundError: No model is named, and the server offers none or several.
+    """
+
+    def __init__(self, options: BackendOptions) -> None:
+        endpoint = read_endpoint()
+        if endpoint.exposed:
+            logger.warning(
+                "%s is plain http to another machine: goals, file text and the key can be read "
+                "on the way; use https or a tunnel (ssh -L)",
+                endpoint.url,
+            )
+        self._client = CompletionClient(endpoint)
+        offered = self._client.list_models()
+        name = options.remote_model or os.environ.get(MODEL_VARIABLE, "").strip()
+        if not name and len(offered) == 1:
+            name = next(iter(offered))
+        if not name:
+            names = ", ".join(list(offered)[:8])
+            raise ModelNotFoundError(
+                f"{endpoint.url} offers several models: {names}"
+                if names
+                else f"{endpoint.url} does not say which models it has",
+                hint=f"Set {MODEL_VARIABLE}, or pass `--model openai:<name>`.",
+            )
+        self._info = BackendInfo(
+            backend="openai",
+            model=name,
+            context_tokens=options.context_tokens or offered.get(name) or _DEFAULT_CONTEXT,
+        )
+        self._warned = False
+
+    @property
+    def info(self) -> BackendInfo:
+        """The server's name for the model, and its window if the server tells it."""
+        return self._info
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens, estimated from above: the tokenizer is at the server."""
+        return math.ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
+
+    def prefill(self, prompt: Sequence[PromptPart], cancel: CancelToken) -> GenerationStats:
+        """Do nothing: text leaves this machine only when a suggestion is asked for."""
+        return GenerationStats()
+
+    def close(self) -> None:
+        """Nothing is held; a second call does nothing either."""
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> GenerationStats:
+        """Ask for the candidates; setting the token closes the connection, which ends them there.
+
+        With temperature 0 there is one candidate, the greedy one: the API has no beam search.
+
+        Raises:
+            PromptTooLongError: Prompt and one token do not fit the window.
+            ConfigError: The server refuses the key.
+            ModelNotFoundError: The server has no model of that name.
+            GenerationError: The server cannot be reached, fails or sends nonsense, repeatedly.
+        """
+        prompt = "".join(part.text for part in request.prompt)
+        tokens = self.count_tokens(prompt + request.prefix)
+        if tokens >= self._info.context_tokens:
+            raise PromptTooLongError(
+                f"the prompt has about {tokens} tokens, the context window "
+                f"{self._info.context_tokens}"
+            )
+        found = 0
+
+        def take(candidate: Candidate) -> None:
+            nonlocal found
+            found += 1
+            on_candidate(candidate)
+
+        # A blank at the end is the beginning of the next word's token: with it in the prompt,
+        # models continue badly. Without it, the answers are held to begin with it.
+        head = request.prefix.removesuffix(" ")
+        stats = self._collect(request, prompt, head, cancel, take)
+        if not found and head != request.prefix and not cancel.is_set():
+            stats = _add(stats, self._collect(request, prompt, request.prefix, cancel, take))
+        return stats
+
+    def _collect(
+        self,
+        request: GenerationRequest,
+        prompt: str,
+        head: str,
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> GenerationStats:
+        """Ask until n choices were seen: in one request, or one by one if ``n`` is ignored."""
+        wanted = request.sampling.n if request.sampling.temperature > 0 else 1
+        stats = GenerationStats()
+        seen = 0
+
+        def new_reader() -> CompletionReader:
+            return CompletionReader(head, request.prefix[len(head) :], request.stop)
+
+        while seen < wanted and not cancel.is_set():
+            ask = 1 if "n" in self._client.left_out else wanted - seen
+            body = self._body(request, prompt + head, ask, seen)
+            reader = self._client.complete(body, new_reader, cancel, on_candidate)
+            stats = _add(stats, reader.cost)
+            if cancel.is_set():
+                break
+            self._learn(reader, ask)
+            seen += max(reader.seen, 1)
+        return stats
+
+    def _body(self, request: GenerationRequest, prompt: str, n: int, seen: int) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self._info.model,
+            "prompt": prompt,
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": (sampling.seed + seen) & _SEED_MASK,
+            "n": n,
+            "logprobs": 1,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if request.stop:
+            body["stop"] = list(request.stop[:_MOST_STOPS])
+        return body
+
+    def _learn(self, reader: CompletionReader, asked: int) -> None:
+        if reader.seen == 1 < asked and "n" not in self._client.left_out:
+            logger.info("%s ignores `n`: it is asked once per candidate", self._client.endpoint.url)
+            self._client.left_out.add("n")
+        if reader.seen and not reader.scored and not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s sends no log-probabilities: its suggestions all have score 0",
+                self._client.endpoint.url,
+            )
+
+
+def _add(one: GenerationStats, other: GenerationStats) -> GenerationStats:
+    return GenerationStats(
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        reused_tokens=one.reused_tokens + other.reused_tokens,
+        generated_tokens=one.generated_tokens + other.generated_tokens,
+    )

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmstep.backends.completions import (
+    CompletionReader,
+    WireError,
+    error_text,
+    read_events,
+    read_logprobs,
+)
+
+KEYS = [
+    "choices",
+    "text",
+    "index",
+    "logprobs",
+    "finish_reason",
+    "usage",
+    "error",
+    "content",
+    "token_logprobs",
+    "logprob",
+    "prompt_tokens_details",
+    "stop_reason",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_is_candidates_or_a_wire_error(message: Any) -> None:
+    reader = CompletionReader("he", "ad", ("\n",))
+    try:
+        found = list(reader.feed(message))
+    except WireError:
+        return
+    assert all(c.text.startswith("head") and c.logprob <= 0 for c in found)
+
+
+@given(st.text(min_size=1, max_size=30), st.data())
+def test_stop_strings_are_found_wherever_the_text_is_cut(text: str, data: st.DataObject) -> None:
+    stop = tuple(data.draw(st.lists(st.text(min_size=1, max_size=3), max_size=3)))
+    places = [place for s in stop if (place := text.find(s)) >= 0]
+    expected = text[: min(places)] if places else text
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    reader = CompletionReader("", "", stop)
+    found = []
+    for piece in pieces:
+        found += reader.feed({"choices": [{"index": 0, "text": piece}]})
+    found += reader.feed({"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
+    assert len(found) == 1
+    # In pieces a longer stop string may be completed later than a shorter one behind it.
+    assert text.startswith(found[0].text)
+    assert len(found[0].text) >= len(expected)
+    assert (found[0].text == text) == (expected == text)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=8)), max_size=5))
+def test_events_come_through_with_comments_and_either_line_end(messages: list[Any]) -> None:
+    for end in (b"\n", b"\r\n"):
+        lines = [b": ping" + end, end]
+        for message in messages:
+            lines += [b"event: x" + end, b"data:" + json.dumps(message).encode() + end, end]
+        lines += [b"data: [DONE]" + end, end, b"data: ignored" + end, end]
+        assert list(read_events(lines)) == messages
+
+
+def test_a_message_over_several_lines() -> None:
+    assert list(read_events([b"data: {\n", b'data: "a": 1}\n', b"\n"])) == [{"a": 1}]
+
+
+def test_a_stream_that_ends_within_a_message() -> None:
+    with pytest.raises(WireError, match="broke off"):
+        list(read_events([b'data: {"choices"']))
+
+
+def test_a_filtered_or_aborted_choice_is_no_candidate() -> None:
+    for reason in ("content_filter", "abort", "error"):
+        reader = CompletionReader("")
+        choice = {"index": 0, "text": "exact h", "finish_reason": reason}
+        assert list(reader.feed({"choices": [choice]})) == []
+        assert reader.complete
+
+
+def test_a_stop_reason_tells_stop_strings_from_the_end() -> None:
+    reader = CompletionReader("")
+    choice = {"index": 0, "text": "simp", "finish_reason": "stop", "stop_reason": "\n"}
+    assert [c.finish for c in reader.feed({"choices": [choice]})] == ["stop"]
+
+
+def test_log_probabilities_that_are_none_or_not_finite_are_left_out() -> None:
+    raw = {"token_logprobs": [None, -1.0, float("nan"), float("-inf"), 1e-7, "x"]}
+    assert list(read_logprobs(raw)) == [-1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"error": {"message": "no such model", "type": "x"}}, "no such model"),
+        ({"detail": [{"loc": ["n"], "msg": "too large"}]}, "too large"),
+        ({"error": "plain"}, "plain"),
+        ({"object": "error", "message": "vLLM's own"}, "vLLM's own"),
+        ("a\nb", "a b"),
+        ({"odd": 1}, '{"odd": 1}'),
+    ],
+)
+def test_the_servers_own_words(message: Any, words: str) -> None:
+    assert error_text(message) == words

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmstep.backends.endpoint import URL_VARIABLE, Endpoint, is_loopback, read_endpoint
+from llmstep.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "port"),
+    [
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1", 8000),
+        ("http://localhost:11434/v1/", "http://localhost:11434/v1", 11434),
+        (" HTTPS://API.example.org/v1 ", "https://api.example.org/v1", 443),
+        ("http://[::1]:8080", "http://[::1]:8080", 8080),
+        ("http://gpu", "http://gpu", 80),
+    ],
+)
+def test_addresses(text: str, url: str, port: int) -> None:
+    endpoint = read_endpoint({URL_VARIABLE: text})
+    assert (endpoint.url, endpoint.port) == (url, port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost:8000",
+        "ftp://host/v1",
+        "http://",
+        "http://host:port/v1",
+        "http://host:99999/v1",
+        "http://[::1/v1",
+        "http://host/v1?x=1",
+        "http://host/v 1",
+        "http://höst/v1",
+        "http://user:secret@host/v1",
+    ],
+)
+def test_what_is_no_address_is_named(text: str) -> None:
+    with pytest.raises(ConfigError, match=URL_VARIABLE) as caught:
+        read_endpoint({URL_VARIABLE: text})
+    assert "secret" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "ключ", "tab\tkey"])
+def test_a_key_that_cannot_be_sent(key: str) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
+        read_endpoint({URL_VARIABLE: "http://h/v1", "OPENAI_API_KEY": key})
+    assert key not in caught.value.message
+
+
+def test_secrets_do_not_show() -> None:
+    environ = {URL_VARIABLE: "https://h/v1", "LLMSTEP_OPENAI_API_KEY": "sk-secret"}
+    endpoint = read_endpoint(environ)
+    assert endpoint.headers()["Authorization"] == "Bearer sk-secret"
+    assert "sk-secret" not in repr(endpoint) + endpoint.url
+
+
+@pytest.mark.parametrize(
+    ("text", "exposed"),
+    [
+        ("http://127.0.0.1:1", False),
+        ("http://127.9.9.9:1", False),
+        ("http://localhost:1", False),
+        ("http://[::1]:1", False),
+        ("https://gpu.example.org", False),
+        ("http://192.168.1.7:8000", True),
+        ("http://gpu.example.org", True),
+        ("http://localhost.example.org", True),
+    ],
+)
+def test_plain_http_is_exposed_unless_it_stays_here(text: str, exposed: bool) -> None:
+    assert read_endpoint({URL_VARIABLE: text}).exposed is exposed
+
+
+def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("http_proxy", "proxy.example")
+    monkeypatch.setenv("no_proxy", ".inner.example")
+
+    def proxy_of(url: str) -> str | None:
+        proxy = read_endpoint({URL_VARIABLE: url}).proxy
+        return f"{proxy.host}:{proxy.port}" if proxy else None
+
+    assert proxy_of("https://api.example/v1") == "proxy.example:3128"
+    assert proxy_of("http://api.example/v1") == "proxy.example:80"
+    assert proxy_of("http://a.inner.example/v1") is None
+    assert proxy_of("http://127.0.0.1:8000/v1") is None
+    connection = read_endpoint({URL_VARIABLE: "https://api.example/v1"}).connect(1.0)
+    assert (connection.host, connection.port) == ("proxy.example", 3128)
+
+
+def test_a_proxy_of_another_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
+    with pytest.raises(ConfigError, match="https proxy"):
+        read_endpoint({URL_VARIABLE: "https://api.example/v1"})
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_endpoint_or_a_config_error(text: str) -> None:
+    try:
+        endpoint = read_endpoint({URL_VARIABLE: text})
+    except ConfigError:
+        return
+    assert endpoint.url.isascii()
+    assert isinstance(is_loopback(endpoint.host), bool)
+
+
+def test_ports_that_are_usual_are_not_written() -> None:
+    assert Endpoint("https", "h", 443).origin == "https://h"
+    assert Endpoint("http", "h", 443).origin == "http://h:443"

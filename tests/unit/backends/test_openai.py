@@ -1,0 +1,476 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from llmstep.backends import open_backend
+from llmstep.backends.base import (
+    BackendOptions,
+    CancelToken,
+    Candidate,
+    GenerationRequest,
+    PromptPart,
+    Sampling,
+)
+from llmstep.backends.openai import OpenAIBackend
+from llmstep.errors import (
+    BackendUnavailableError,
+    ConfigError,
+    GenerationError,
+    LLMStepError,
+    ModelNotFoundError,
+    PromptTooLongError,
+)
+
+from .scripted_server import (
+    Handler,
+    ScriptedServer,
+    choice,
+    drop,
+    garbage,
+    hang,
+    status,
+    stream,
+    texts,
+)
+
+PROMPT = (PromptPart("[GOAL]", special=True), PromptPart("⊢ p → p"), PromptPart("[PROOFSTEP]"))
+Connect = Callable[[ScriptedServer], OpenAIBackend]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LLMSTEP_OPENAI_BASE_URL", "LLMSTEP_OPENAI_MODEL", "LLMSTEP_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr("llmstep.backends.completion_client._FIRST_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    def open_it(server: ScriptedServer) -> OpenAIBackend:
+        monkeypatch.setenv("LLMSTEP_OPENAI_BASE_URL", server.url)
+        backend = open_backend("openai", BackendOptions())
+        assert isinstance(backend, OpenAIBackend)
+        return backend
+
+    return open_it
+
+
+def ask(
+    backend: OpenAIBackend,
+    prefix: str = "",
+    n: int = 2,
+    cancel: CancelToken | None = None,
+    **changes: Any,
+) -> list[Candidate]:
+    found: list[Candidate] = []
+    request = GenerationRequest(PROMPT, prefix, ("\n",), Sampling(n=n, max_tokens=16))
+    backend.generate(attrs.evolve(request, **changes), cancel or CancelToken(), found.append)
+    return found
+
+
+def test_candidates_are_put_together_from_interleaved_pieces(connect: Connect) -> None:
+    answer = stream(
+        [choice(0, "intro", -0.25)],
+        [choice(1, "exact", -1.0)],
+        [choice(0, " h", -0.75), choice(1, " id", -2.0)],
+        [choice(1, "", None, "stop")],
+        [choice(0, "", None, "length")],
+    )
+    with ScriptedServer(answer) as server:
+        found = ask(connect(server))
+    assert found == [
+        Candidate("exact id", -3.0, 2, "eos"),
+        Candidate("intro h", -1.0, 2, "length"),
+    ]
+    assert found[0].score == pytest.approx(-1.5)
+
+
+def test_the_request_carries_prompt_prefix_and_sampling(connect: Connect) -> None:
+    with ScriptedServer(texts(" h", "_h")) as server:
+        found = ask(connect(server), "exact", sampling=Sampling(2, 33, 0.7, 0.9, 2**40 + 5))
+        path, headers, body = server.posts[0]
+    assert [c.text for c in found] == ["exact h", "exact_h"]
+    assert path == "/v1/completions"
+    assert "Authorization" not in headers
+    assert body == {
+        "model": "tiny",
+        "prompt": "[GOAL]⊢ p → p[PROOFSTEP]exact",
+        "max_tokens": 33,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "seed": 5,
+        "n": 2,
+        "logprobs": 1,
+        "stop": ["\n"],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_a_blank_at_the_prefix_end_is_enforced_on_the_answer(connect: Connect) -> None:
+    with ScriptedServer(texts(" h", "_foo")) as server:
+        found = ask(connect(server), "exact ")
+        assert server.posts[0][2]["prompt"].endswith("[PROOFSTEP]exact")
+        assert len(server.posts) == 1
+    assert [c.text for c in found] == ["exact h"]
+
+
+def test_a_prefix_no_answer_continues_is_asked_whole(connect: Connect) -> None:
+    with ScriptedServer(texts("ros h", "ros"), texts("h", "x y")) as server:
+        found = ask(connect(server), "int ")
+        assert [body["prompt"][-4:] for _, _, body in server.posts] == ["]int", "int "]
+    assert [c.text for c in found] == ["int h", "int x y"]
+
+
+def test_an_unstreamed_answer_is_read_too(connect: Connect) -> None:
+    usage = {
+        "prompt_tokens": 40,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 32},
+    }
+    message = {"choices": [choice(0, "simp", -0.5, "stop")], "usage": usage}
+    with ScriptedServer(status(200, message)) as server:
+        backend = connect(server)
+        stats = backend.generate(
+            GenerationRequest(PROMPT, sampling=Sampling(n=1)), CancelToken(), lambda _: None
+        )
+    assert (stats.prompt_tokens, stats.reused_tokens, stats.generated_tokens) == (40, 32, 7)
+
+
+def test_chat_style_log_probabilities_are_read(connect: Connect) -> None:
+    probs = {"content": [{"token": "om", "logprob": -0.5}, {"token": "ega", "logprob": 1e-9}]}
+    event = [{"index": 0, "text": "omega", "logprobs": probs, "finish_reason": "stop"}]
+    with ScriptedServer(stream(event)) as server:
+        assert ask(connect(server), n=1) == [Candidate("omega", -0.5, 2, "eos")]
+
+
+def test_without_log_probabilities_the_score_is_zero_and_it_is_said_once(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer(texts("simp", "rfl", logprob=None)) as server:
+        backend = connect(server)
+        with caplog.at_level(logging.WARNING):
+            assert [c.score for c in ask(backend) + ask(backend)] == [0, 0, 0, 0]
+    assert sum("no log-probabilities" in r.message for r in caplog.records) == 1
+
+
+def test_a_server_that_ignores_n_is_asked_again_with_other_seeds(connect: Connect) -> None:
+    with ScriptedServer(texts("a"), texts("b"), texts("c"), texts("d")) as server:
+        backend = connect(server)
+        assert [c.text for c in ask(backend, n=3)] == ["a", "b", "c"]
+        assert [body["seed"] for _, _, body in server.posts] == [0, 1, 2]
+        assert "n" not in server.posts[1][2]
+        ask(backend, n=1)
+        assert len(server.posts) == 4
+
+
+def test_temperature_zero_asks_for_one(connect: Connect) -> None:
+    with ScriptedServer(texts("rfl")) as server:
+        assert len(ask(connect(server), sampling=Sampling(n=8, temperature=0.0))) == 1
+        assert server.posts[0][2]["n"] == 1
+
+
+def test_stop_strings_are_enforced_here_as_well(connect: Connect) -> None:
+    stop = ("---", "\n", "[GOAL]", "[PROOFSTEP]", "theorem")
+    answer = stream([choice(0, "simp the")], [choice(0, "orem x")], [choice(0, "y", -1, "stop")])
+    with ScriptedServer(answer) as server:
+        found = ask(connect(server), n=1, stop=stop)
+        assert server.posts[0][2]["stop"] == list(stop[:4])
+    assert [(c.text, c.finish) for c in found] == [("simp ", "stop")]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "field"),
+    [
+        ({"detail": [{"msg": "extra fields not permitted: stream_options"}]}, "stream_options"),
+        ({"error": {"message": "logprobs is not supported"}}, "logprobs"),
+        ({"error": "`n` must be 1"}, "n"),
+    ],
+)
+def test_a_refused_field_is_left_out_from_then_on(
+    connect: Connect, refusal: Any, field: str
+) -> None:
+    with ScriptedServer(status(422, refusal), texts("simp")) as server:
+        backend = connect(server)
+        assert [c.text for c in ask(backend, n=1)] == ["simp"]
+        ask(backend, n=1)
+        assert [field in body for _, _, body in server.posts] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        status(500, {"error": {"message": "out of memory"}}),
+        status(429, {"error": "busy"}, [("Retry-After", "0.01")]),
+        status(503, b"<html>loading</html>"),
+        drop,
+        garbage,
+        status(200, b""),
+        stream([choice(0, "half a tac")], done=False),
+        stream("{broken"),
+        stream({"error": {"message": "worker died"}}),
+        stream({"choices": [{"text": 5}]}),
+        stream(done=True),
+    ],
+)
+def test_a_passing_failure_is_tried_again(connect: Connect, failure: Any) -> None:
+    with ScriptedServer(failure, texts("simp")) as server:
+        assert [c.text for c in ask(connect(server), n=1)] == ["simp"]
+        assert len(server.posts) == 2
+
+
+def test_a_lasting_failure_is_told_in_the_servers_words(connect: Connect) -> None:
+    with ScriptedServer(status(500, {"error": {"message": "CUDA out of memory"}})) as server:
+        with pytest.raises(GenerationError, match="500 CUDA out of memory") as caught:
+            ask(connect(server))
+        assert len(server.posts) == 5
+        assert server.url in caught.value.hint
+
+
+def test_what_was_finished_before_the_stream_broke_counts(connect: Connect) -> None:
+    answer = stream([choice(0, "simp", -0.5, "stop")], [choice(1, "half")], done=False)
+    with ScriptedServer(answer) as server:
+        assert [c.text for c in ask(connect(server))] == ["simp"]
+        assert len(server.posts) == 1
+
+
+def test_a_stream_that_broke_off_empty_is_asked_for_the_reason(connect: Connect) -> None:
+    def answer(handler: Handler) -> None:
+        if handler.body["stream"]:
+            handler.begin_stream()
+        elif "logprobs" in handler.body:
+            handler.send_json({"error": {"message": "logprobs is not supported"}}, 500)
+        else:
+            handler.send_json({"choices": [choice(0, "simp", None, "stop")]})
+
+    with ScriptedServer(answer) as server:
+        assert [c.text for c in ask(connect(server), n=1)] == ["simp"]
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_wrong_key_is_a_clear_error_at_once(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setenv("LLMSTEP_OPENAI_API_KEY", "sk-wrong")
+    refusal = status(code, {"error": {"message": "Incorrect API key provided"}})
+    with ScriptedServer(refusal) as server:
+        with pytest.raises(ConfigError, match="refuses the key") as caught:
+            ask(connect(server))
+        assert len(server.posts) == 1
+        server.models = refusal
+        with pytest.raises(ConfigError, match="refuses the key"):
+            connect(server)
+    assert "LLMSTEP_OPENAI_API_KEY" in caught.value.hint
+    assert "sk-wrong" not in str(caught.value)
+
+
+def test_the_key_comes_from_the_environment(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-general")
+    with ScriptedServer(texts("simp")) as server:
+        ask(connect(server), n=1)
+        monkeypatch.setenv("LLMSTEP_OPENAI_API_KEY", "sk-own")
+        ask(connect(server), n=1)
+        sent = [headers["Authorization"] for _, headers, _ in server.posts]
+    assert sent == ["Bearer sk-general", "Bearer sk-own"]
+
+
+def test_an_unknown_model_names_those_there_are(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSTEP_OPENAI_MODEL", "typo")
+    message = {"error": {"message": "The model `typo` does not exist.", "code": 404}}
+    with (
+        ScriptedServer(status(404, message), models=({"id": "a"}, {"id": "b"})) as server,
+        pytest.raises(ModelNotFoundError, match="'typo'") as caught,
+    ):
+        ask(connect(server))
+    assert "a, b" in caught.value.hint
+
+
+def test_several_models_need_a_name(connect: Connect) -> None:
+    with (
+        ScriptedServer(texts("x"), models=({"id": "a"}, {"id": "b"})) as server,
+        pytest.raises(ModelNotFoundError, match="several models: a, b"),
+    ):
+        connect(server)
+
+
+@pytest.mark.parametrize(
+    ("entry", "window"),
+    [
+        ({"id": "m", "max_model_len": 2048}, 2048),
+        ({"id": "m", "meta": {"n_ctx_train": 8192}}, 8192),
+        ({"id": "m"}, 4096),
+    ],
+)
+def test_the_window_is_the_servers_own(connect: Connect, entry: Any, window: int) -> None:
+    with ScriptedServer(texts("x"), models=(entry,)) as server:
+        assert connect(server).info.context_tokens == window
+
+
+@pytest.mark.parametrize("models", [None, status(200, b"no json"), status(200, [1])])
+def test_a_server_without_a_list_of_models_needs_a_name(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, models: Any
+) -> None:
+    with ScriptedServer(texts("x"), models=models) as server:
+        with pytest.raises(ModelNotFoundError, match="does not say"):
+            connect(server)
+        monkeypatch.setenv("LLMSTEP_OPENAI_MODEL", "mine")
+        assert connect(server).info.model == "mine"
+
+
+def test_a_prompt_that_is_too_long(connect: Connect) -> None:
+    message = {"error": {"message": "This model's maximum context length is 64 tokens"}}
+    with ScriptedServer(status(400, message), models=({"id": "m", "max_model_len": 64},)) as server:
+        backend = connect(server)
+        with pytest.raises(PromptTooLongError, match="maximum context length"):
+            ask(backend)
+        with pytest.raises(PromptTooLongError, match="about 4"):
+            ask(backend, prompt=(PromptPart("x" * 1000),))
+        assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"), [(404, "/v1"), (301, "https://elsewhere/v1"), (418, "log")]
+)
+def test_other_refusals_are_not_tried_again(connect: Connect, code: int, hint: str) -> None:
+    answer = status(code, b"no", [("Location", "https://elsewhere/v1")])
+    with ScriptedServer(answer) as server:
+        with pytest.raises(GenerationError, match=str(code)) as caught:
+            ask(connect(server))
+        assert len(server.posts) == 1
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("events", [[], [[choice(0, "sim")]]])
+def test_cancelling_closes_the_stream_at_once(connect: Connect, events: Any) -> None:
+    with ScriptedServer(hang(*events)) as server:
+        backend = connect(server)
+        cancel = CancelToken()
+        threading.Timer(0.1, cancel.cancel).start()
+        assert ask(backend, cancel=cancel) == []
+        assert server.gone.wait(5)
+
+
+def test_a_candidate_arrives_while_others_are_still_decoded(connect: Connect) -> None:
+    with ScriptedServer(hang([choice(0, "simp", -0.5, "stop")])) as server:
+        backend = connect(server)
+        cancel = CancelToken()
+        found: list[str] = []
+
+        def take(candidate: Candidate) -> None:
+            found.append(candidate.text)
+            cancel.cancel()
+
+        backend.generate(GenerationRequest(PROMPT, sampling=Sampling(n=2)), cancel, take)
+        assert found == ["simp"]
+        assert server.gone.wait(5)
+
+
+def test_the_deadline_ends_a_hanging_server(connect: Connect) -> None:
+    with ScriptedServer(hang()) as server:
+        backend = connect(server)
+        cancel = CancelToken()
+        cancel.expire_in(0.1)
+        assert ask(backend, cancel=cancel) == []
+        assert cancel.reason == "deadline"
+
+
+def test_a_failure_before_the_deadline_is_told(connect: Connect) -> None:
+    with ScriptedServer(status(503, {"error": "loading"}, [("Retry-After", "60")])) as server:
+        backend = connect(server)
+        cancel = CancelToken()
+        cancel.expire_in(0.1)
+        with pytest.raises(GenerationError, match="503 loading"):
+            ask(backend, cancel=cancel)
+
+
+def test_cancelling_while_connecting_does_not_wait(connect: Connect) -> None:
+    with ScriptedServer(texts("x")) as server:
+        backend = connect(server)
+    with socket.socket() as full:
+        # A listener whose queue is full: further connections get no answer at all.
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind(("127.0.0.1", server.server_port))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        cancel = CancelToken()
+        threading.Timer(0.1, cancel.cancel).start()
+        begin = time.monotonic()
+        assert ask(backend, cancel=cancel) == []
+        # The connection's own time-out is 10 s.
+        assert time.monotonic() - begin < 8
+        for filler in fillers:
+            filler.close()
+
+
+def test_nothing_listens(connect: Connect) -> None:
+    with ScriptedServer(texts("x")) as server:
+        backend = connect(server)
+    with pytest.raises(GenerationError, match="nothing listens"):
+        ask(backend)
+    with pytest.raises(BackendUnavailableError, match="nothing listens") as caught:
+        connect(server)
+    assert "LLMSTEP_OPENAI_BASE_URL" in caught.value.hint
+
+
+def test_nothing_is_sent_before_a_suggestion_is_asked_for(connect: Connect) -> None:
+    with ScriptedServer(texts("x")) as server:
+        connect(server).prefill(PROMPT, CancelToken())
+        assert server.posts == []
+
+
+@pytest.mark.parametrize("proxy_login", ["", "user:p%40ss@"])
+def test_a_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch, proxy_login: str) -> None:
+    with ScriptedServer(texts("simp")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy_login}127.0.0.1:{proxy.server_port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setenv("LLMSTEP_OPENAI_BASE_URL", "http://gpu.example:8000/v1")
+        backend = OpenAIBackend(BackendOptions(remote_model="m"))
+        assert [c.text for c in ask(backend, n=1)] == ["simp"]
+        path, headers, _ = proxy.posts[0]
+    assert path == "http://gpu.example:8000/v1/completions"
+    assert headers["Host"] == "gpu.example:8000"
+    expected = "Basic dXNlcjpwQHNz" if proxy_login else None
+    assert headers.get("Proxy-Authorization") == expected
+
+
+def test_plain_http_to_another_machine_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer(texts("simp")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setenv("LLMSTEP_OPENAI_BASE_URL", "http://gpu.example:8000/v1")
+        OpenAIBackend(BackendOptions())
+    assert "plain http" in caplog.text
+
+
+def test_loopback_is_not_warned_of(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer(texts("simp")) as server:
+        connect(server)
+    assert "plain http" not in caplog.text
+
+
+def test_every_error_is_one_for_the_user(connect: Connect) -> None:
+    deep = json.dumps("x").join(["["] * 50)
+    for body in (deep.encode(), b"\xff\xfe", b'{"choices": 3}', b"[]", b'{"choices": [[]]}'):
+        with ScriptedServer(status(200, body)) as server, pytest.raises(LLMStepError):
+            ask(connect(server))
