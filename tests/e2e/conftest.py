@@ -18,7 +18,7 @@ CONTRACT = Path(__file__).parents[1] / "contract"
 PATIENCE_SECONDS = 60
 
 
-def golden(name: str) -> dict[str, Any]:
+def read_golden(name: str) -> dict[str, Any]:
     return json.loads((CONTRACT / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -95,11 +95,11 @@ class PipeClient:
         self.send(message)
 
     def initialize(self, **options: Any) -> dict[str, Any]:
-        message = golden("client.initialize")
+        message = read_golden("client.initialize")
         message["params"]["initializationOptions"].update(options)
         self.send(message)
         answer = self.answer(message["id"])
-        self.send(golden("client.initialized"))
+        self.send(read_golden("client.initialized"))
         return answer
 
     def suggest(self, goal: str = "⊢ 1 + 1 = 2", prefix: str = "", **params: Any) -> Any:
@@ -117,6 +117,12 @@ class PipeClient:
             self._reader.join(PATIENCE_SECONDS)
         self.stdout.close()
         return code
+
+
+@pytest.fixture
+def golden() -> Callable[[str], dict[str, Any]]:
+    """Reads one message of the contract."""
+    return read_golden
 
 
 StartServer = Callable[..., PipeClient]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 LANGUAGE_IDS = frozenset({"lean", "lean4"})
 
-_NON_CODE = re.compile(r'--[^\n]*|/-|-/|"(?:\\.|[^"\\])*(?:"|\Z)', re.DOTALL)
+# Comments, the character literal '"', and strings.
+_NON_CODE = re.compile(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
+_COMMENT_EDGE = re.compile(r"/-|-/")
 _ENDS_IN_BY = re.compile(r"(?:^|[\s(⟨,])by[ \t]*$")
 # After these a term is expected; after `=>` it may be a term or a tactic.
 _TERM_OPENERS = (":=", "(", "⟨", ",", "←", "<|", "$", "|>", "from", "show", "return")
@@ -51,16 +53,20 @@ class Place:
     def in_code(self) -> bool:
         """Whether the cursor is outside comments and string literals."""
         text = "\n".join((*self.lines[: self.line], self.before))
-        depth = 0
-        for match in _NON_CODE.finditer(text):
-            token = match.group()
-            if token == "/-":
-                depth += 1
-            elif token == "-/":
-                depth = max(0, depth - 1)
-            elif depth == 0 and match.end() == len(text):
-                return token.startswith('"') and len(token) > 1 and token.endswith('"')
-        return depth == 0
+        at = 0
+        while (match := _NON_CODE.search(text, at)) is not None:
+            at = match.end()
+            if match.group() == "/-":
+                depth = 1
+                while depth:
+                    edge = _COMMENT_EDGE.search(text, at)
+                    if edge is None:
+                        return False
+                    at = edge.end()
+                    depth += 1 if edge.group() == "/-" else -1
+            elif at == len(text):
+                return match["closed"] is not None
+        return True
 
     def ends_in_by(self) -> bool:
         """Whether the text up to the cursor, blank lines left out, ends in the keyword ``by``."""

@@ -23,18 +23,18 @@ async def show_loading(server: LLMStepServer) -> None:
     Only for clients with the capability ``window.workDoneProgress``.
     """
     await asyncio.sleep(_PATIENCE_SECONDS)
-    if server.service.status().state != "loading":
+    if server.status().state != "loading":
         return
     token = f"llmstep/load/{uuid.uuid4()}"
     try:
         await server.work_done_progress.create_async(token)
     except JsonRpcException:  # the client does not want it after all
         return
-    title = f"Loading {server.service.status().model}"
+    title = f"Loading {server.status().model}"
     server.work_done_progress.begin(token, types.WorkDoneProgressBegin(title=title))
     message = None
     try:
-        while (status := server.service.status()).state == "loading":
+        while (status := server.status()).state == "loading":
             await asyncio.sleep(_POLL_SECONDS)
         message = "ready" if status.state == "ready" else status.error
     finally:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from typing import Any
 
+import psutil
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
@@ -23,6 +24,7 @@ from llmstep.server.framing import Incoming
 from llmstep.server.messages import Handshake
 from llmstep.server.protocol import LLMStepProtocol
 from llmstep.server.stdio import InputPump, OutputPump
+from llmstep.service.question import ServiceStatus
 from llmstep.service.suggest import SuggestService
 
 _CLOSE_SECONDS = 0.3
@@ -67,6 +69,7 @@ class LLMStepServer(LanguageServer):
         self._client_log = client_log
         self._open_service = open_service
         self._on_input_end = on_input_end
+        self._settings = Settings()
         self._service: SuggestService | None = None
         self._ended: asyncio.Future[int] | None = None
         for feature in (suggest, status, completion, inline_completion, code_action):
@@ -74,25 +77,55 @@ class LLMStepServer(LanguageServer):
 
     @property
     def service(self) -> SuggestService:
-        """The engine; there from `initialize` on, before which no request gets through."""
-        assert self._service is not None
+        """The engine; there from `begin` on, before which no request gets through.
+
+        Raises:
+            LLMStepError: There is no such model. Each use tries again: by then it may be there.
+        """
+        if self._service is None:
+            service = self._open_service(self._settings)
+            service.start()
+            self._service = service
         return self._service
 
     def begin(self, handshake: Handshake) -> None:
         """Settle the settings and begin to load the model in the background.
 
-        Raises:
-            LLMStepError: There is no such model.
+        What is wrong with either is logged, and told to whoever asks for a suggestion; it does
+        not keep the client from connecting.
         """
         resolved = resolve(self._flags, handshake.settings)
+        self._settings = resolved.settings
         set_level(resolved.settings.log_level)
         logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
         if handshake.problem is not None:
             logger.warning("%s", handshake.problem)
         for problem in resolved.problems:
             logger.warning("not taken: %s", problem)
-        self._service = self._open_service(resolved.settings)
-        self._service.start()
+        try:
+            _ = self.service
+        except LLMStepError as error:
+            logger.warning("%s %s", error.message, error.hint)
+
+    def status(self) -> ServiceStatus:
+        """The engine's state, also when there is none because there is no model."""
+        try:
+            return self.service.status()
+        except LLMStepError as error:
+            return ServiceStatus(
+                model=self._settings.model,
+                backend="",
+                state="failed",
+                error=f"{error.message} {error.hint}",
+                load_ms=0.0,
+                context_tokens=None,
+                rss_bytes=psutil.Process().memory_info().rss,
+                running=0,
+                waiting=0,
+                cache_entries=None,
+                cache_hits=0,
+                cache_misses=0,
+            )
 
     def greet(self) -> None:
         """The client is ready to be spoken to: hand it the log and show that the model loads."""

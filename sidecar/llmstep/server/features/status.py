@@ -15,4 +15,4 @@ def register(server: LLMStepServer) -> None:
 
     @server.feature(STATUS)
     def status(_params: Any) -> dict[str, Any]:
-        return status_json(server.service.status())
+        return status_json(server.status())

@@ -1,0 +1,193 @@
+"""The three editor features, through the protocol as an editor uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.asyncio
+URI = "file:///proof/A.lean"
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+class Editor:
+    """A document with a cursor, written as text with a ``|``."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    async def open(self, text: str, language: str = "lean4", **capabilities: Any) -> dict[str, Any]:
+        params = {"processId": None, "rootUri": None, "capabilities": {**capabilities}}
+        assert "result" in await self.connection.request("initialize", params)
+        before, _, after = text.partition("|")
+        self.text = before + after
+        document = {"uri": URI, "languageId": language, "version": 1, "text": self.text}
+        self.connection.give("textDocument/didOpen", {"textDocument": document})
+        line = before.count("\n")
+        column = units(before[before.rfind("\n") + 1 :])
+        self.position = {"line": line, "character": column}
+        return {"textDocument": {"uri": URI}, "position": self.position}
+
+    async def act(self, only: list[str] | None = None) -> list[dict[str, Any]]:
+        context = {"diagnostics": []} if only is None else {"diagnostics": [], "only": only}
+        answer = await self.connection.request(
+            "textDocument/codeAction",
+            {
+                "textDocument": {"uri": URI},
+                "range": {"start": self.position, "end": self.position},
+                "context": context,
+            },
+        )
+        return answer["result"]
+
+    def apply(self, action: dict[str, Any]) -> str:
+        (edit,) = action["edit"]["changes"][URI]
+        encoded = [line.encode("utf-16-le") for line in self.text.split("\n")]
+        line = encoded[edit["range"]["start"]["line"]]
+        start, end = (edit["range"][side]["character"] * 2 for side in ("start", "end"))
+        changed = line[:start] + edit["newText"].encode("utf-16-le") + line[end:]
+        encoded[edit["range"]["start"]["line"]] = changed
+        return "\n".join(piece.decode("utf-16-le") for piece in encoded)
+
+
+@pytest.fixture
+def editor(connection: Any) -> Editor:
+    return Editor(connection)
+
+
+async def complete(editor: Editor, text: str, **options: Any) -> list[dict[str, Any]]:
+    place = await editor.open(text, **options)
+    answer = await editor.connection.request("textDocument/completion", place)
+    return answer["result"]["items"]
+
+
+@pytest.mark.parametrize("text", ["  l|", "by ll|", "· llmstep|", "  𝕜; llm|"])
+async def test_the_tactic_is_completed(editor: Editor, text: str) -> None:
+    (item,) = await complete(editor, text)
+    assert item["label"] == 'llmstep ""'
+    assert item["insertText"] == 'llmstep ""'
+    assert item["filterText"] == "llmstep"
+
+
+async def test_an_editor_with_snippets_gets_a_cursor_in_the_quotes(editor: Editor) -> None:
+    snippets = {"completion": {"completionItem": {"snippetSupport": True}}}
+    (item,) = await complete(editor, "  llm|", textDocument=snippets)
+    assert item["insertText"] == 'llmstep "$1"'
+    assert item["insertTextFormat"] == 2
+
+
+@pytest.mark.parametrize("text", ["|", "x|", "  lemma|", "fooll|", "-- ll|", 'exact "ll|"'])
+async def test_elsewhere_nothing_is_offered(editor: Editor, text: str) -> None:
+    assert await complete(editor, text) == []
+
+
+async def test_first_words_inside_the_quotes(editor: Editor) -> None:
+    labels = [item["label"] for item in await complete(editor, '  llmstep "si|"')]
+    assert labels == ["simp", "simp_all"]
+
+
+async def test_another_language_is_left_alone(editor: Editor) -> None:
+    place = await editor.open("ll|", language="python")
+    place["textDocument"]["uri"] = "file:///a.py"
+    answer = await editor.connection.request("textDocument/completion", place)
+    assert answer["result"] is None
+
+
+async def test_a_document_that_is_not_open_is_never_read(editor: Editor) -> None:
+    place = await editor.open("ll|")
+    place["textDocument"]["uri"] = "file:///etc/hostname.lean"
+    answer = await editor.connection.request("textDocument/completion", place)
+    assert answer["result"] is None
+
+
+async def test_the_document_follows_the_edits(editor: Editor) -> None:
+    place = await editor.open("theorem 𝕜 : a := by\n  |")
+    change = {
+        "range": {"start": editor.position, "end": editor.position},
+        "text": "llm",
+    }
+    editor.connection.give(
+        "textDocument/didChange",
+        {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [change]},
+    )
+    place["position"] = {"line": 1, "character": 5}
+    answer = await editor.connection.request("textDocument/completion", place)
+    assert [item["label"] for item in answer["result"]["items"]] == ['llmstep ""']
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("theorem t : a := by\n  sor|ry", ['theorem t : a := by\n  llmstep ""']),
+        ("theorem t : 𝕜 := |sorry", ['theorem t : 𝕜 := by llmstep ""']),
+        ("  exact ⟨𝕜, sorry|⟩", ['  exact ⟨𝕜, by llmstep ""⟩']),
+        ("theorem t : a := by|", ['theorem t : a := by\n  llmstep ""']),
+        ("theorem t : a := |by  ", ['theorem t : a := by\n  llmstep ""']),
+        ("  have h : a := by|\n  simp", ['  have h : a := by\n    llmstep ""\n  simp']),
+        ("  ¦ zero => sorry|", ['  ¦ zero => llmstep ""', '  ¦ zero => by llmstep ""']),
+    ],
+)
+async def test_code_actions_put_the_tactic_in_place(
+    editor: Editor, text: str, expected: list[str]
+) -> None:
+    await editor.open(text)
+    actions = await editor.act()
+    assert [editor.apply(action) for action in actions] == expected
+    assert {action["kind"] for action in actions} == {"quickfix"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- sor|ry",
+        "sorry_not|",
+        "foo.sor|ry",
+        "sorry simp|",
+        "by| simp",
+        "by|\n  simp",
+        "|",
+        "-- by|",
+    ],
+)
+async def test_no_code_action_elsewhere(editor: Editor, text: str) -> None:
+    await editor.open(text)
+    assert await editor.act() == []
+
+
+async def test_only_the_kinds_that_are_wanted(editor: Editor) -> None:
+    await editor.open("sor|ry")
+    assert await editor.act(["refactor"]) == []
+    assert len(await editor.act(["quickfix"])) == 1
+    assert len(await editor.act([""])) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("theorem t : a := by|", ' llmstep ""'),
+        ("theorem t : a := by |", 'llmstep ""'),
+        ("theorem t : a := by\n  |", 'llmstep ""'),
+        ("theorem t : a := by\n  |\n  simp", None),
+        ("-- by|", None),
+        ("simp |", None),
+    ],
+)
+async def test_inline_completion(editor: Editor, text: str, expected: str | None) -> None:
+    place = await editor.open(text)
+    answer = await editor.connection.request(
+        "textDocument/inlineCompletion", {**place, "context": {"triggerKind": 2}}
+    )
+    result = answer["result"]
+    assert (result and result["items"][0]["insertText"]) == expected
+
+
+async def test_the_features_are_announced(connection: Any) -> None:
+    capabilities = (await connection.initialize())["result"]["capabilities"]
+    assert capabilities["completionProvider"] == {"triggerCharacters": ['"']}
+    assert capabilities["codeActionProvider"] == {"codeActionKinds": ["quickfix"]}
+    assert capabilities["inlineCompletionProvider"] == {}
+    assert capabilities["textDocumentSync"]["change"] == 2
