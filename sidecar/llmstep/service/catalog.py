@@ -10,6 +10,7 @@ import difflib
 import functools
 import hashlib
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,13 +47,15 @@ class ResolvedModel:
 
     Attributes:
         card: Its card.
-        path: Its file or folder; ``None`` for the scripted backend.
+        path: Its file or folder; ``None`` for the scripted backend and for a model at a server.
         backend: Registry name of the backend to open it with.
+        remote_model: Its name at the server; empty takes the server's only one.
     """
 
     card: ModelCard
     path: Path | None
     backend: str
+    remote_model: str = ""
 
     @property
     def id(self) -> str:
@@ -61,7 +64,11 @@ class ResolvedModel:
 
     def fingerprint(self) -> str:
         """What the model's answers depend on, for the cache: changes whenever the file does."""
-        return fingerprint(self.path) if self.path else self.backend
+        if self.backend != REMOTE:
+            return fingerprint(self.path) if self.path else self.backend
+        # Which model an unnamed one is, only the server knows: good for this process alone.
+        name = self.remote_model or f"process {os.getpid()}"
+        return f"{os.environ.get('LLMSTEP_OPENAI_BASE_URL', '')} {name}"
 
 
 @attrs.frozen
@@ -91,6 +98,9 @@ ECHO = ModelCard(
     description="answers from a script, for tests of clients",
 )
 
+# ``openai``, or ``openai:<name>``: a model behind an OpenAI-compatible server.
+REMOTE = "openai"
+
 
 def card_folders() -> list[Path]:
     """Where cards lie: the user's folder, then the package's."""
@@ -117,7 +127,8 @@ def find_model(name: str) -> ResolvedModel:
     """Find the model of that name.
 
     Args:
-        name: A card's id or alias, ``echo``, or the path of a ``.gguf`` file.
+        name: A card's id or alias, ``echo``, ``openai`` or ``openai:<name>`` for a model at a
+            server, or the path of a ``.gguf`` file.
 
     Raises:
         ModelNotFoundError: There is no such card or file, or the card's file is not on this disk.
@@ -126,6 +137,8 @@ def find_model(name: str) -> ResolvedModel:
     """
     if name == ECHO.id:
         return ResolvedModel(ECHO, None, "echo")
+    if name == REMOTE or name.startswith(f"{REMOTE}:"):
+        return _find_remote(name)
     card = find_card(name)
     if card is None:
         return _from_path(name)
@@ -181,6 +194,31 @@ def how_to_get(card: ModelCard) -> str:
         return f"Fetch the repository{origin} and put its files into {folder(card)}."
     place = folder(card) / card.file
     return f"Fetch {card.file}{origin} and put it at {place}, or pass `--model /path/to.gguf`."
+
+
+def _find_remote(name: str) -> ResolvedModel:
+    """A model at a server, with the prompt and stop strings of its card if it has one.
+
+    A card is found by id, alias or repository, which is the name vLLM serves a model by.
+    """
+    own_name = os.environ.get("LLMSTEP_OPENAI_MODEL", "").strip()
+    wanted = name.partition(":")[2].strip() or own_name
+    for card in read_catalog().cards:
+        if wanted in (card.id, *card.aliases):
+            remote = attrs.evolve(card, id=name, backends=(REMOTE,))
+            return ResolvedModel(remote, None, REMOTE, own_name or card.repo or wanted)
+        if wanted and wanted == card.repo:
+            remote = attrs.evolve(card, id=name, backends=(REMOTE,))
+            return ResolvedModel(remote, None, REMOTE, wanted)
+    # Without a card a base model is the safest guess: three examples show it what to do.
+    card = ModelCard(
+        id=name,
+        name=wanted or "the server's model",
+        backends=(REMOTE,),
+        prompt="llemma-fewshot",
+        description="a model behind an OpenAI-compatible server",
+    )
+    return ResolvedModel(card, None, REMOTE, wanted)
 
 
 def _from_path(name: str) -> ResolvedModel:

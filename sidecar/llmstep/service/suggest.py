@@ -70,6 +70,7 @@ class SuggestService:
             context_tokens=settings.context_tokens or self._own_window(),
             threads=settings.threads,
             max_candidates=MAX_CANDIDATES,
+            remote_model=self._model.remote_model,
         )
         self._resident = ResidentModel(self._model, options)
         self._scheduler = Scheduler()
