@@ -36,6 +36,7 @@ _BLANKS = re.compile(r"\s*")
 _NAME = re.compile(r"[a-z_0-9]*")
 # No real file is longer; of one that is, only the end is read, so that it costs under a second.
 _MOST_CHARACTERS = 1_000_000
+_SHORT = 2_000
 
 
 @attrs.frozen
@@ -106,12 +107,12 @@ def _first_that_fits(commands: list[Command], characters: float) -> int | None:
 
     The first such command, but moved on to a coarse grid of offsets where it can be: while the
     file grows at its end the cut then stays where it is for a while, and with it the beginning of
-    the prompt, which a backend's KV cache can use again.
+    the prompt, which a backend's KV cache can use again. A short text is not worth it.
     """
     if not commands:
         return None
     total = commands[-1].end
-    grid = 1 << max(int(characters / 4), 1).bit_length() - 1
+    grid = 1 << int(characters / 8).bit_length() - 1 if characters > _SHORT else 1
     first: int | None = None
     place = 0
     for index, size in enumerate(_scope_sizes(commands)):
@@ -267,14 +268,20 @@ def _cut_inside(
     cut = not fits(tail, budget, count_tokens)
     if cut:
         tail = keep_end(tail, budget - budget // 4, count_tokens)
-    kept: list[str] = []
     # The innermost lines say most about the names in use; imports and outer lines go first.
-    for line in reversed(scope):
-        if not fits("\n".join([line, *kept]) + "\n\n" + tail, budget, count_tokens):
+    room = budget - count_tokens(tail) - 2
+    first = len(scope)
+    while first > 0 and len(scope[first - 1]) <= 32 * max(room, 0):
+        room -= count_tokens(scope[first - 1]) + 1
+        if room < 0:
             break
-        kept.insert(0, line)
-    head = "\n".join(kept) + "\n\n" if kept else ""
-    return CutContext(head + tail, max(len(commands) - 1 - len(kept), 0), cut)
+        first -= 1
+    while first < len(scope):
+        text = "\n".join(scope[first:]) + "\n\n" + tail
+        if fits(text, budget, count_tokens):
+            return CutContext(text, len(commands) - 1 - len(scope) + first, cut)
+        first += 1
+    return CutContext(tail, max(len(commands) - 1, 0), cut)
 
 
 def keep_end(text: str, budget: int, count_tokens: CountTokens) -> str:

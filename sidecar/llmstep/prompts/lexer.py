@@ -60,6 +60,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+# No real comment nests deeper; text that does would be slow to follow to its end.
+_DEEPEST = 200
 _COMMENT_EDGE = re.compile(r"/-|-/")
 
 
@@ -86,12 +88,14 @@ class Token:
 
 
 def comment_end(text: str, start: int) -> int | None:
-    """Offset after the block comment that opens at ``start``; ``None`` if it never closes."""
+    """Offset after the block comment that opens at ``start``; ``None`` if it never does."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(text, start):
         depth += 1 if edge[0] == "/-" else -1
         if depth == 0:
             return edge.end()
+        if depth > _DEEPEST:
+            return None
     return None
 
 

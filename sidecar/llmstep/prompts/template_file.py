@@ -102,10 +102,9 @@ def load_template(name: str) -> Template:
     """
     if name.endswith(".toml"):
         return _read(Path(name).expanduser(), ())
-    for folder in template_folders():
-        file = folder / f"{name}.toml"
-        if file.is_file():
-            return _read(file, ())
+    found = _locate(name)
+    if found is not None:
+        return _read(found, ())
     known = list_templates()
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else ""
@@ -113,6 +112,11 @@ def load_template(name: str) -> Template:
         f"there is no prompt template {name!r}{guess}",
         hint=f"Write one of: {', '.join(known)}; or the path of a .toml file.",
     )
+
+
+def _locate(name: str) -> Path | None:
+    places = (folder / f"{name}.toml" for folder in template_folders())
+    return next((place for place in places if place.is_file()), None)
 
 
 def _read(file: Path, above: tuple[Path, ...]) -> Template:
@@ -133,7 +137,7 @@ def _read(file: Path, above: tuple[Path, ...]) -> Template:
         if file in above:
             raise ConfigError(f"{file}: key `use`: the template uses itself")
         for other in _texts(file, "use", values["use"]):
-            used = _read(file.with_name(f"{other}.toml"), (*above, file))
+            used = _read(_locate(other) or file.with_name(f"{other}.toml"), (*above, file))
             prompts += used.prompts
             digest.update(used.digest.encode())
     elif forms == ["prompts"]:

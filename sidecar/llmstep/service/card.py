@@ -99,7 +99,7 @@ def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
         if key not in known:
             raise _wrong(file, key, "is missing")
     checked = {key: _KINDS[key](file, key, value) for key, value in known.items()}
-    numbers = {
+    numbers: dict[str, Any] = {
         key: (_count if key in ("max_tokens", "n") else _number)(file, f"sampling.{key}", value)
         for key, value in sampling.items()
         if key in attrs.fields_dict(SamplingDefaults)
