@@ -89,7 +89,8 @@ def parseTactic (env : Environment) (text : String) : Except String (Syntax × B
   -- `a) <;> (b` would be no longer in parentheses.
   unless stx.getKind == `Lean.Parser.Tactic.paren do throw "unbalanced parentheses"
   let items := stx[1][0][0]
-  if stx[1][0].getKind == `Lean.Parser.Tactic.tacticSeq1Indented && items.getNumArgs == 1 then return (items[0], false)
+  -- Tactics and separators take turns; the line's end is a separator too.
+  if stx[1][0].getKind == `Lean.Parser.Tactic.tacticSeq1Indented && items.getNumArgs ≤ 2 then return (items[0], false)
   return (stx, true)
 
 /-- The parser's message without its position, which is none in the user's file. -/
@@ -196,13 +197,7 @@ private def noAsync (options : Options) : Options :=
   let option : Lean.Option Bool := { name := `Elab.async, defValue := false }
   option.set options false
 
-/-- Run a candidate on the main goal and put everything back. Interruptions by the user are passed on. -/
-def checkCandidate (candidate : String) (limits : Limits) : TacticM Checked := do
-  let (tactic, stx, isSequence) ← match readCandidate (← getEnv) candidate with
-    | .ok parsed => pure parsed
-    | .error why => return { source := candidate, tactic := candidate, outcome := .fails why }
-  if let some part := bannedPart? stx then
-    return { source := candidate, tactic, isSequence, outcome := .fails s!"contains {part}" }
+private def checkParsed (candidate tactic : String) (stx : Syntax) (isSequence : Bool) (limits : Limits) : TacticM Checked := do
   let goal ← getMainGoal
   let selves ← selfReferences goal
   let goalBefore ← goalText goal
@@ -215,8 +210,18 @@ def checkCandidate (candidate : String) (limits : Limits) : TacticM Checked := d
       withOptions noAsync (judge stx goal selves goalBefore)
     let after? ← if outcome.isFailure then pure none else some <$> Tactic.saveState
     return { source := candidate, tactic, isSequence, outcome, after?, heartbeats := (← IO.getNumHeartbeats) - heartbeats }
-  finally
-    saved.restore (restoreInfo := true)
-    IO.setNumHeartbeats heartbeats
+  finally saved.restore (restoreInfo := true)
+
+/-- Run a candidate on the main goal and put everything back. Interruptions by the user are passed on. -/
+def checkCandidate (candidate : String) (limits : Limits) : TacticM Checked := do
+  let heartbeats ← IO.getNumHeartbeats
+  try
+    match readCandidate (← getEnv) candidate with
+    | .error why => return { source := candidate, tactic := candidate, outcome := .fails why }
+    | .ok (tactic, stx, isSequence) =>
+      if let some part := bannedPart? stx then
+        return { source := candidate, tactic, isSequence, outcome := .fails s!"contains {part}" }
+      checkParsed candidate tactic stx isSequence limits
+  finally IO.setNumHeartbeats heartbeats
 
 end LLMstep

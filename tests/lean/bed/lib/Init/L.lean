@@ -73,3 +73,30 @@ def List.filterM {m : Type → Type u} [Monad m] {α : Type} (p : α → m Bool)
     if ← p a then out := a :: out
   return out.reverse
 @[extern "l_Lean_Name_isAnonymous"] opaque Lean.Name.isAnonymous : Lean.Name → Bool
+instance [BEq α] : BEq (Option α) := ⟨fun
+  | some a, some b => a == b
+  | none, none => true
+  | _, _ => false⟩
+instance [BEq α] [BEq β] : BEq (α × β) := ⟨fun a b => a.1 == b.1 && a.2 == b.2⟩
+instance : BEq Int := ⟨fun a b => decide (a < b) == false && decide (b < a) == false⟩
+namespace Lean
+@[extern "l_Lean_Meta_mkSorry"] opaque Meta.mkSorry (type : Expr) (synthetic : Bool) : MetaM Expr := bedSorry
+@[extern "l_Lean_mkConst"] opaque mkConst (declName : Name) (us : List Level := []) : Expr
+structure ConstantVal where
+  name : Name
+  levelParams : List Name
+  type : Expr
+structure TheoremVal extends ConstantVal where
+  value : Expr
+  all : List Name := [name]
+/-- only the constructors up to `thmDecl`, in the real order -/
+inductive Declaration where
+  | axiomDecl (val : bedConstantVal.type)
+  | defnDecl (val : bedConstantVal.type)
+  | thmDecl (val : TheoremVal)
+@[extern "l_Lean_addDecl"] opaque addDecl (decl : Declaration) (forceExpose : Bool := false) : CoreM Unit := bedSorry
+end Lean
+@[inline] def List.head! [Inhabited α] : List α → α
+  | .cons a _ => a
+  | .nil => default
+instance [BEq α] : BEq (List α) := ⟨List.bedBeq⟩
