@@ -63,7 +63,7 @@ def test_the_reader_tells_comments_from_strings(text, value):
 
 @pytest.mark.parametrize("text", ['{"a": 1,}', '{"a": 1, "a": 2}', "{'a': 1}"])
 def test_the_reader_refuses_what_vs_code_underlines(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"Expecting|Illegal|doubled"):
         JSONC.parse(text)
 
 
@@ -181,14 +181,13 @@ def test_troubleshooting_quotes_messages_the_program_really_has():
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_commands_settings_and_options_named_in_the_docs_exist(page: Path):
     text = page.read_text(encoding="utf-8")
-    for command in re.findall(r"(?<![\w/.\"-])llmstep ([a-z]+)\b", text):
-        if f"`llmstep {command}" in text or f"\nllmstep {command}" in text:
-            assert command in COMMANDS
+    for command in re.findall(r"(?:`|^)llmstep ([a-z]+)", text, re.MULTILINE):
+        assert command in COMMANDS
     extra = {"LLMSTEP_HOME", "LLMSTEP_COMMAND"}
     for variable in re.findall(r"\bLLMSTEP_\w+", text):
         assert variable in extra or variable.removeprefix("LLMSTEP_").lower() in BY_NAME
     lean = lean_sources()
-    for option in re.findall(r"`(?:set_option )?(llmstep\.[a-zA-Z.]+[a-zA-Z])\b[^`]*`", text):
+    for option in re.findall(r"`(?:set_option )?(llmstep\.[a-zA-Z.]+)(?=[ `])", text):
         assert f"register_option {option} " in lean
 
 
