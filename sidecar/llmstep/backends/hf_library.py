@@ -1,0 +1,110 @@
+"""torch and transformers: import them once, keep them quiet, choose where and how a model runs."""
+
+from __future__ import annotations
+
+import functools
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llmstep.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    import torch
+
+    from llmstep.backends.base import Precision
+
+_INSTALL = 'Install it with `pip install "llmstep[hf]"`.'
+_OLDEST = 5
+
+
+@attrs.frozen
+class Placement:
+    """Where a model runs, and in which number format.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``mps``.
+        dtype: Format of weights and activations.
+    """
+
+    device: str
+    dtype: torch.dtype
+
+    @property
+    def bytes_per_weight(self) -> int:
+        """Bytes one weight takes."""
+        return self.dtype.itemsize
+
+
+@functools.cache
+def load_library() -> ModuleType:
+    """The transformers package, ready for use.
+
+    Raises:
+        BackendUnavailableError: It or torch is not installed, too old, or does not load.
+    """
+    # Its threads and ours would fight over the cores, and it warns on stderr about forks.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        import torch  # noqa: F401  transformers imports without it, and fails much later
+        import transformers
+        from transformers.utils import logging
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"the transformers backend needs torch and transformers: {error}", hint=_INSTALL
+        ) from error
+    except OSError as error:  # the package is there, one of its shared libraries is not
+        raise BackendUnavailableError(f"torch cannot be loaded: {error}", hint=_INSTALL) from error
+    if int(transformers.__version__.split(".")[0]) < _OLDEST:
+        raise BackendUnavailableError(
+            f"transformers {transformers.__version__} is too old: {_OLDEST}.0 or newer is needed",
+            hint=_INSTALL,
+        )
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return transformers
+
+
+def choose_placement(precision: Precision, *, encoder_decoder: bool) -> Placement:
+    """The fastest device, and the smallest format it computes in without harm.
+
+    A CPU gets bfloat16 only where it multiplies it in hardware (AMX, AVX512-BF16): elsewhere it
+    would be slower than float32.
+
+    Args:
+        precision: A format, or ``auto``.
+        encoder_decoder: T5 was trained in bfloat16 and overflows in float16.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        device = "cuda"
+        half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    elif torch.backends.mps.is_available():
+        device, half = "mps", torch.float16
+    else:
+        device = "cpu"
+        half = torch.bfloat16 if _multiplies_bfloat16() else torch.float32
+    if precision != "auto":
+        half = getattr(torch, precision)
+    elif encoder_decoder and half == torch.float16:
+        half = torch.float32
+    return Placement(device, half)
+
+
+def free_device_memory(device: str) -> int | None:
+    """Free bytes of a GPU with a memory of its own; ``None`` where it is the machine's."""
+    import torch
+
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else None
+
+
+def _multiplies_bfloat16() -> bool:
+    import torch
+
+    # Public from torch 2.10 on; older ones go without.
+    known = getattr(torch.cpu, "get_capabilities", None)
+    features = known() if known else {}
+    return bool(features.get("amx_bf16") or features.get("avx512_bf16") or features.get("bf16"))

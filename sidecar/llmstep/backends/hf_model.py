@@ -1,0 +1,353 @@
+"""One Hugging Face model in memory: tokens in, logits out, with a KV cache that beams share.
+
+It knows decoder-only models (GPT-NeoX, Llama, Qwen, ...) and encoder-decoder models (T5, BART).
+Of the latter the encoder's text is set first, and what is said of tokens below holds for the
+decoder's.
+
+The prompt's keys and values are kept once, as a batch of one. The beams of a request have only
+their own tokens' apart: where `generate` of transformers copies the prompt for each of n beams and
+again at each change of places, here the shared part is joined on for the moment of one layer.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
+
+from llmstep.backends.hf_loader import NO_CONTINUATION, first_line
+from llmstep.errors import GenerationError, ModelFileError
+
+Logits = npt.NDArray[np.float32]
+
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+
+
+class StoppedError(Exception):
+    """The caller asked to stop between two layers; the KV cache is as before the call."""
+
+
+class HuggingFaceModel:
+    """A model and the KV cache of its last prompt.
+
+    Attributes:
+        rows: Rows of logits: the size of the vocabulary, padding included.
+        window: Positions the model was made for; 0 if it does not tell (T5 has no limit).
+        ends: Tokens that end a text.
+        is_encoder_decoder: Whether there is an encoder.
+
+    Args:
+        model: The model of the library.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model: Any = model
+        self._device = str(model.device)
+        config = model.config
+        self.is_encoder_decoder = bool(config.is_encoder_decoder)
+        self._stopped: Callable[[], bool] | None = None
+        self.rows = int(self._model.get_output_embeddings().weight.shape[0])
+        text = config.get_text_config(decoder=True)
+        self.window = int(getattr(text, "max_position_embeddings", 0) or 0)
+        self.ends = _token_ids(config, self._model.generation_config, "eos_token_id")
+        starts = _token_ids(config, self._model.generation_config, "decoder_start_token_id")
+        begins = _token_ids(config, self._model.generation_config, "bos_token_id")
+        self._starts = starts or begins or self.ends or [0]
+        self._begins = begins or self.ends or [0]
+        self._takes_last_only = "logits_to_keep" in self._model.forward.__code__.co_varnames
+        for module in self._model.modules():
+            if isinstance(module, torch.nn.ModuleList):
+                for layer in module:
+                    layer.register_forward_pre_hook(self._stop)
+        self._encoded: Any = None
+        self.clear()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the model is there."""
+        return self._model is not None
+
+    @property
+    def first_token(self) -> int:
+        """Where a decoder starts: what the model was taught to start with."""
+        return (self._starts if self.is_encoder_decoder else self._begins)[0]
+
+    def clear(self) -> None:
+        """Forget the prompt; of an encoder-decoder model also the encoder's text."""
+        self._encoded = None
+        self.clear_decoder()
+
+    def encode(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> None:
+        """Set the encoder's text, and forget what the decoder was fed.
+
+        Args:
+            tokens: Tokens of the text, the final end token included.
+            stopped: Asked before each layer; true ends the call.
+
+        Raises:
+            StoppedError: ``stopped`` said so; there is no text then.
+            GenerationError: The library failed; there is no text then.
+        """
+        self.clear()
+        with self._watching(stopped), torch.inference_mode():
+            output = self._run(self._model.get_encoder(), input_ids=self._tensor([tokens]))
+        self._encoded = output.last_hidden_state
+
+    def feed(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Logits:
+        """Append tokens to the prompt.
+
+        Args:
+            tokens: The tokens, at least one.
+            stopped: Asked before each layer; true ends the call.
+
+        Returns:
+            Logits after the last token, shape (1, rows).
+
+        Raises:
+            StoppedError: ``stopped`` said so; the prompt is as it was, or empty.
+            GenerationError: The library failed.
+        """
+        before = self._length
+        try:
+            with self._watching(stopped):
+                logits = self._forward(self._tensor([tokens]), self._prompt)
+        except StoppedError:
+            self._length = before + len(tokens)
+            if not self.cut(before):
+                self.clear_decoder()
+            raise
+        self._length = before + len(tokens)
+        return logits
+
+    def cut(self, length: int) -> bool:
+        """Keep only the first tokens of the prompt; ``False`` if the model knows no way back.
+
+        Recurrent states and sliding windows have lost what lay before.
+        """
+        layers: list[Any] = self._own_cache.layers
+        if any(type(layer) is not DynamicLayer for layer in layers):
+            return length == self._length
+        for layer in layers:  # after an interruption they differ in length
+            layer.crop(min(0, length - layer.get_seq_length()))
+        self._length = length
+        return True
+
+    @property
+    def length(self) -> int:
+        """Number of tokens of the prompt in the KV cache."""
+        return self._length
+
+    def fork(self) -> Beams:
+        """Continuations of the prompt, which itself stays as it is."""
+        return Beams(self)
+
+    def check_cache(self) -> None:
+        """Try a token: some models keep their state elsewhere than in the cache they are given.
+
+        Raises:
+            ModelFileError: This one does.
+        """
+        try:
+            if self.is_encoder_decoder:
+                self.encode(self.ends or [0], lambda: False)
+            self.feed([self.first_token], lambda: False)
+            beams = self.fork()
+            beams.step([self.first_token] * 2, [0, 0])
+            kept = self._own_cache.get_seq_length() == 1 and beams.length == 2
+        except GenerationError as error:
+            raise ModelFileError(
+                f"the model does not run: {error.message}", hint=NO_CONTINUATION
+            ) from error
+        self.clear()
+        if not kept:
+            raise ModelFileError(
+                f"{self._model.config.model_type} models keep their state in a way of their own, "
+                "which n candidates cannot share",
+                hint="Take a model with attention layers, or its GGUF version.",
+            )
+
+    def close(self) -> None:
+        """Free the model. A second call does nothing."""
+        self._model = self._prompt = self._encoded = None
+        gc.collect()  # modules and their hooks refer to each other
+        if self._device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+    @property
+    def _own_cache(self) -> Any:
+        """The cache of the tokens themselves, without that of the encoder's text."""
+        return self._prompt.self_attention_cache if self.is_encoder_decoder else self._prompt
+
+    def clear_decoder(self) -> None:
+        """Forget what the decoder was fed."""
+        self._length = 0
+        if self.is_encoder_decoder:
+            self._prompt: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        else:
+            self._prompt = DynamicCache(config=self._model.config)
+
+    def _forward(self, tokens: torch.Tensor, cache: Cache) -> Logits:
+        """Run the decoder; logits after the last token of each row, shape (batch, rows)."""
+        inputs: dict[str, Any] = {"past_key_values": cache, "use_cache": True, "return_dict": True}
+        if self.is_encoder_decoder:
+            states = self._encoded.expand(len(tokens), -1, -1)
+            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=states)
+            inputs["decoder_input_ids"] = tokens
+        else:
+            inputs["input_ids"] = tokens
+            if self._takes_last_only:
+                inputs["logits_to_keep"] = 1
+        with torch.inference_mode():
+            logits = self._run(self._model, **inputs).logits[:, -1].float()
+            if not torch.isfinite(logits.amax(dim=-1)).all():
+                raise GenerationError(
+                    "the model's logits are no numbers",
+                    hint="Its weights may be damaged, or overflow: try precision `float32`.",
+                )
+            return logits.cpu().numpy()
+
+    def _run(self, module: Any, **inputs: Any) -> Any:
+        try:
+            return module(**inputs)
+        except torch.OutOfMemoryError as error:
+            raise GenerationError(
+                f"out of memory on {self._device}: {first_line(error)}",
+                hint="Ask for fewer candidates, lower `context_tokens`, or take a smaller model.",
+            ) from error
+        except _FAILURES as error:
+            raise GenerationError(f"the model failed: {first_line(error)}") from error
+
+    def _tensor(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        return torch.tensor(tokens, dtype=torch.long, device=self._device)
+
+    def _watching(self, stopped: Callable[[], bool]) -> _Watch:
+        return _Watch(self, stopped)
+
+    def _stop(self, _module: Any, _inputs: Any) -> None:
+        if self._stopped is not None and self._stopped():
+            raise StoppedError
+
+
+class Beams:
+    """Continuations of a model's prompt, one row each; all have the same length."""
+
+    def __init__(self, model: HuggingFaceModel) -> None:
+        self._model: Any = model
+        prompt = model._prompt
+        if model.is_encoder_decoder:
+            own = Cache(layers=[_branch(layer) for layer in prompt.self_attention_cache.layers])
+            text = Cache(
+                layers=[_TextLayer(layer) for layer in prompt.cross_attention_cache.layers]
+            )
+            self._cache: Cache = EncoderDecoderCache(own, text)
+        else:
+            self._cache = Cache(layers=[_branch(layer) for layer in prompt.layers])
+        self._count = 1
+
+    @property
+    def length(self) -> int:
+        """Tokens of each row, the prompt's included."""
+        return self._cache.get_seq_length()
+
+    def step(self, tokens: Sequence[int], parents: Sequence[int]) -> Logits:
+        """Append one token to each row.
+
+        Args:
+            tokens: Shape (beams,).
+            parents: For each beam the row of the last step that it continues, shape (beams,).
+
+        Returns:
+            Logits, shape (beams, rows).
+
+        Raises:
+            GenerationError: The library failed; the beams are lost, the prompt is not.
+        """
+        if list(parents) != list(range(self._count)):
+            places: Any = torch.tensor(parents, dtype=torch.long, device=self._model._device)
+            self._cache.reorder_cache(places)
+        self._count = len(parents)
+        return self._model._forward(self._model._tensor([[token] for token in tokens]), self._cache)
+
+
+class _BranchLayer(DynamicLayer):
+    """Keys and values of one layer for several rows that begin with the same tokens.
+
+    What they share has shape (1, heads, shared, size) and is never copied into the rows;
+    ``keys`` and ``values`` hold the rows' own tokens, shape (rows, heads, own, size).
+    """
+
+    def __init__(self, shared: DynamicLayer) -> None:
+        super().__init__()
+        self._shared_keys: Any = shared.keys
+        self._shared_values: Any = shared.values
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append to each row; returns all of its keys and values."""
+        keys, values = super().update(key_states, value_states)
+        return _join(self._shared_keys, keys), _join(self._shared_values, values)
+
+    def get_seq_length(self) -> int:
+        """Tokens of a row."""
+        return self._shared_keys.shape[-2] + super().get_seq_length()
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Let rows take over the tokens of others."""
+        if super().get_seq_length():
+            self.keys = self.keys.index_select(0, beam_idx)  # pyright: ignore[reportOptionalMemberAccess]
+            self.values = self.values.index_select(0, beam_idx)  # pyright: ignore[reportOptionalMemberAccess]
+
+
+class _TextLayer(DynamicLayer):
+    """Keys and values of the encoder's text: the same for all rows, so that a view suffices."""
+
+    def __init__(self, text: DynamicLayer) -> None:
+        super().__init__()
+        self.keys, self.values = text.keys, text.values
+        self.is_initialized = True
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Be there for as many rows as are named."""
+        count = len(beam_idx)
+        self.keys = self.keys[:1].expand(count, -1, -1, -1)  # pyright: ignore[reportOptionalSubscript]
+        self.values = self.values[:1].expand(count, -1, -1, -1)  # pyright: ignore[reportOptionalSubscript]
+
+
+class _Watch:
+    """While it is entered, the model asks before each layer whether it should stop."""
+
+    def __init__(self, model: HuggingFaceModel, stopped: Callable[[], bool]) -> None:
+        self._model: Any = model
+        self._asked = stopped
+
+    def __enter__(self) -> None:
+        self._model._stopped = self._asked
+
+    def __exit__(self, *_: object) -> None:
+        self._model._stopped = None
+
+
+def _branch(layer: Any) -> Any:
+    """A layer that grows apart from the prompt's; only full attention can share."""
+    return _BranchLayer(layer) if type(layer) is DynamicLayer else copy.deepcopy(layer)
+
+
+def _join(shared: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    return torch.cat([shared.expand(own.shape[0], -1, -1, -1), own], dim=-2)
+
+
+def _token_ids(config: Any, generation: Any, key: str) -> list[int]:
+    """A setting that is a token or a list of tokens; what is said on generation goes first."""
+    for source in (generation, config):
+        value = getattr(source, key, None)
+        if value is not None:
+            return [int(token) for token in (value if isinstance(value, list) else [value])]
+    return []
