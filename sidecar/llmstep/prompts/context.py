@@ -82,13 +82,14 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
     if budget <= 0:
         return CutContext("", dropped=1 if document.strip() else 0, cut_inside=bool(document))
     document = document.replace("\r\n", "\n")
-    if fits(document, budget, count_tokens):
+    sample = document[-max(200, min(4 * budget, 8000)) :]
+    characters = budget * len(sample) / max(count_tokens(sample), 1)
+    # What is twice as long as the estimate is not counted: that alone would take longest.
+    if len(document) <= 2 * characters and fits(document, budget, count_tokens):
         return CutContext(document)
     if len(document) > _MOST_CHARACTERS:
         document = document[document.find("\n", len(document) - _MOST_CHARACTERS) + 1 :]
     commands = split_commands(document)
-    sample = document[-max(200, min(4 * budget, 8000)) :]
-    characters = budget * len(sample) / max(count_tokens(sample), 1)
     while True:
         begin = _first_that_fits(commands, characters)
         if begin is None:

@@ -152,7 +152,8 @@ def trim_goal(text: str, budget: int, count_tokens: CountTokens) -> TrimmedGoal:
         target = _cut_middle(goal.target, budget, count_tokens)
         names = [name for hypothesis in goal.hypotheses for name in hypothesis.names]
         return TrimmedGoal(target, (*(["case"] if goal.case else []), *names, "⊢"))
-    order = _by_importance(goal)
+    # A hypothesis takes more than one token, so no more than these can stay.
+    order = _by_importance(goal, budget)
     rate = _tokens_per_character(text, budget, count_tokens)
     room = float(budget - count_tokens(goal.target))
     while True:
@@ -209,11 +210,12 @@ def _missing(goal: Goal, kept: set[int]) -> tuple[str, ...]:
     return (*(["case"] if goal.case and -1 not in kept else []), *names)
 
 
-def _by_importance(goal: Goal) -> list[int]:
-    """Indices of hypotheses (-1: the case line), the most important first."""
+def _by_importance(goal: Goal, nearest: int) -> list[int]:
+    """Indices of the nearest hypotheses (-1: the case line), the most important first."""
     wanted = set(_words(goal.target))
+    first = max(len(goal.hypotheses) - nearest, 0)
     ranked: list[tuple[int, int]] = []
-    for index, hypothesis in enumerate(goal.hypotheses):
+    for index, hypothesis in enumerate(goal.hypotheses[first:], first):
         ranked.append((_rank(hypothesis, wanted), -index))
     order = [-negative for _, negative in sorted(ranked)]
     if goal.case:

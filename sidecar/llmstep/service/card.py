@@ -113,7 +113,10 @@ def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
 
 def _wrong(file: Path, key: str, problem: str) -> ModelFileError:
     where = f"{file}: key `{key}` " if key else f"{file}: "
-    return ModelFileError(where + problem, hint="Correct the model card; docs/models.md has one.")
+    return ModelFileError(
+        where + problem,
+        hint="Correct the card; `llmstep models info llemma-7b` shows the keys of a good one.",
+    )
 
 
 def _unknown(file: Path, at: str, values: Mapping[str, Any], kind: type) -> list[str]:
