@@ -83,9 +83,9 @@ def showSuggestions (stx : Syntax) (gathered : Gathered) : CoreM Unit := do
   if shown.isEmpty then
     if scored.isEmpty then
       throwError "llmstep: the model has no suggestion for this goal. Try another prefix."
-    let reasons := if showFailed then s!" because:{failureLines scored}"
+    let reasons := if showFailed then s!":{failureLines scored}"
       else ". `set_option llmstep.showFailed true` shows why."
-    throwError "llmstep: {scored.size} candidates were tried, none of them runs here{reasons}"
+    throwError "llmstep: none of the candidates runs here ({scored.size} tried){reasons}"
   let mut suggestions : Array Lean.Meta.Tactic.TryThis.Suggestion := #[]
   for s in shown do
     let text ← replacementText stx s.checked.tactic s.checked.isSequence

@@ -3,3 +3,11 @@ import LLMstepTest.Options
 import LLMstepTest.Framing
 import LLMstepTest.Protocol
 import LLMstepTest.Command
+import LLMstepTest.Check
+import LLMstepTest.Goal
+import LLMstepTest.Sidecar
+import LLMstepTest.Suggest
+import LLMstepTest.Tactic
+import LLMstepTest.Search
+import LLMstepTest.Status
+import LLMstepTest.Module

@@ -7,7 +7,7 @@ open Lean Elab Tactic
 # What the tests share
 
 `expect "a", "b" but_not "c" from tac` runs `tac` and passes if its messages, and the exception it ends with, contain `a` and after it
-`b`, and nowhere `c`. Only our own words are expected: how Lean itself words a `Try these` changes between releases.
+`b`, and nowhere `c`. What `tac` did is undone. `for k_loops` adds a hypothesis of this name, by which `echo.json` chooses its answer. Only our own words are expected: how Lean itself words a `Try these` changes between releases.
 -/
 namespace LLMstepTest
 
@@ -41,7 +41,7 @@ def captured (act : TacticM Unit) : TacticM String := do
   return text ++ failure
 
 /-- Check what `captured` has found. -/
-def judge (text : String) (wanted unwanted : Array String) : TacticM Unit := do
+def expectIn (text : String) (wanted : Array String) (unwanted : Array String := #[]) : TacticM Unit := do
   let mut rest := text
   for part in wanted do
     match after? rest part with
@@ -50,12 +50,20 @@ def judge (text : String) (wanted unwanted : Array String) : TacticM Unit := do
   for part in unwanted do
     if contains text part then throwError "unwanted: {part}\n--- in:\n{text}"
 
-syntax (name := expectTac) "expect " sepBy1(str, ", ") (" but_not " sepBy1(str, ", "))? " from " tactic : tactic
+syntax (name := expectTac) "expect " sepBy1(str, ", ") (" but_not " sepBy1(str, ", "))? (" for " ident)? " from " tactic : tactic
+
+def expectFrom (wanted unwanted : Array (TSyntax strLitKind)) (kind? : Option Ident) (tac : TSyntax `tactic) : TacticM Unit := do
+  let saved ← saveState
+  if let some kind := kind? then evalTactic (← `(tactic| have $kind:ident : True := True.intro))
+  let text ← captured (evalTactic tac)
+  saved.restore
+  expectIn text (wanted.map (·.getString)) (unwanted.map (·.getString))
 
 elab_rules : tactic
-  | `(tactic| expect $wanted:str,* from $tac) => do
-    judge (← captured (evalTactic tac)) (wanted.getElems.map (·.getString)) #[]
-  | `(tactic| expect $wanted:str,* but_not $unwanted:str,* from $tac) => do
-    judge (← captured (evalTactic tac)) (wanted.getElems.map (·.getString)) (unwanted.getElems.map (·.getString))
+  | `(tactic| expect $wanted:str,* from $tac) => expectFrom wanted.getElems #[] none tac
+  | `(tactic| expect $wanted:str,* for $kind from $tac) => expectFrom wanted.getElems #[] (some kind) tac
+  | `(tactic| expect $wanted:str,* but_not $unwanted:str,* from $tac) => expectFrom wanted.getElems unwanted.getElems none tac
+  | `(tactic| expect $wanted:str,* but_not $unwanted:str,* for $kind from $tac) =>
+    expectFrom wanted.getElems unwanted.getElems (some kind) tac
 
 end LLMstepTest
