@@ -1,0 +1,87 @@
+"""Editors attach the sidecar as a second language server; their capabilities are the real ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_lsp
+from lsprotocol import types
+from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
+
+pytestmark = pytest.mark.asyncio
+URI = "file:///proof/A.lean"
+TEXT = "theorem t (𝕜 : Nat) : 𝕜 = 𝕜 := by\n  sorry\n"
+
+
+@pytest_lsp.fixture(
+    params=["neovim", "emacs", "visual-studio-code"],
+    config=ClientServerConfig(
+        server_command=[sys.executable, "-m", "llmstep", "serve", "--model", "echo"],
+        server_env={**os.environ, "LLMSTEP_CACHE": "off"},
+    ),
+)
+async def client(request: Any, lsp_client: LanguageClient) -> AsyncIterator[None]:
+    await lsp_client.initialize_session(
+        types.InitializeParams(
+            capabilities=client_capabilities(request.param),
+            workspace_folders=[types.WorkspaceFolder(uri="file:///proof", name="proof")],
+        )
+    )
+    lsp_client.text_document_did_open(
+        types.DidOpenTextDocumentParams(
+            text_document=types.TextDocumentItem(uri=URI, language_id="lean4", version=1, text=TEXT)
+        )
+    )
+    yield
+    await lsp_client.shutdown_session()
+
+
+async def test_a_sorry_is_replaced(client: LanguageClient) -> None:
+    cursor = types.Range(types.Position(1, 4), types.Position(1, 4))
+    actions = await client.text_document_code_action_async(
+        types.CodeActionParams(
+            text_document=types.TextDocumentIdentifier(uri=URI),
+            range=cursor,
+            context=types.CodeActionContext(diagnostics=[]),
+        )
+    )
+    assert actions is not None
+    (action,) = actions
+    assert isinstance(action, types.CodeAction)
+    assert action.edit is not None
+    assert action.edit.changes is not None
+    (edit,) = action.edit.changes[URI]
+    assert edit.new_text == 'llmstep ""'
+    assert edit.range == types.Range(types.Position(1, 2), types.Position(1, 7))
+
+
+async def test_the_tactic_is_completed_after_an_edit(client: LanguageClient) -> None:
+    client.text_document_did_change(
+        types.DidChangeTextDocumentParams(
+            text_document=types.VersionedTextDocumentIdentifier(uri=URI, version=2),
+            content_changes=[
+                types.TextDocumentContentChangePartial(
+                    range=types.Range(types.Position(1, 2), types.Position(1, 7)), text="llm"
+                )
+            ],
+        )
+    )
+    result = await client.text_document_completion_async(
+        types.CompletionParams(
+            text_document=types.TextDocumentIdentifier(uri=URI), position=types.Position(1, 5)
+        )
+    )
+    assert isinstance(result, types.CompletionList)
+    assert [item.label for item in result.items] == ['llmstep ""']
+
+
+async def test_plugins_may_ask_for_suggestions(client: LanguageClient) -> None:
+    reply = await client.protocol.send_request_async(
+        "llmstep/suggest", {"goals": ["⊢ 𝕜 = 𝕜"], "prefix": ""}
+    )
+    assert reply.suggestions[0].tactic == "rfl"
+    assert reply.model == "echo"
