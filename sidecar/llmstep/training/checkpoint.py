@@ -1,0 +1,117 @@
+"""Checkpoints that survive a kill at any moment and a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from llmstep.training.errors import CheckpointError
+
+FILE_NAME = "checkpoint.pt"
+
+
+@attrs.define
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: Optimizer steps taken.
+        pass_index: Pass of the next batch.
+        batch_index: Number of the next batch within the pass.
+        tokens: Tokens trained on, padding not counted.
+        seconds: Wall time over all sessions of the run.
+        smoothed_loss: Running mean of the training loss (nats per tactic token).
+        curve: (step, seconds, training loss, validation loss or None), the losses as above.
+    """
+
+    step: int = 0
+    pass_index: int = 0
+    batch_index: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    smoothed_loss: float = 0.0
+    curve: list[tuple[int, float, float, float | None]] = attrs.field(factory=list)
+
+
+def write_checkpoint(
+    run_dir: Path,
+    model: dict[str, Any],
+    optimizers: list[dict[str, Any]],
+    progress: Progress,
+    fingerprint: str,
+    architecture: dict[str, int],
+) -> None:
+    """Write the checkpoint beside the old one, then replace that in a single step.
+
+    Raises:
+        CheckpointError: It cannot be written; the old one is whole in any case.
+    """
+    path = run_dir / FILE_NAME
+    partial = path.with_suffix(".partial")
+    payload = {
+        "model": model,
+        "optimizers": optimizers,
+        "progress": attrs.asdict(progress),
+        "fingerprint": fingerprint,
+        "architecture": architecture,
+    }
+    try:
+        with partial.open("wb") as stream:
+            torch.save(payload, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+    # torch reports a failed write of its zip container as RuntimeError.
+    except (OSError, RuntimeError) as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise CheckpointError(
+            f"{path}: the checkpoint could not be written: {error}",
+            hint="Free some disk space and run the same command again: it continues from the "
+            "previous checkpoint, which is intact.",
+        ) from error
+
+
+def read_checkpoint(
+    run_dir: Path, fingerprint: str | None, architecture: dict[str, int] | None
+) -> dict[str, Any] | None:
+    """Read the run's checkpoint, or ``None`` when there is none yet.
+
+    Args:
+        run_dir: Folder of the run.
+        fingerprint: What the recipe's must be; ``None`` accepts any.
+        architecture: What the model's must be; ``None`` accepts any.
+
+    Raises:
+        CheckpointError: It is damaged, or of another model or recipe; says what differs.
+    """
+    path = run_dir / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        payload = torch.load(path, map_location="cpu", weights_only=True)
+        found = payload["architecture"]
+        payload["progress"] = Progress(**payload["progress"])
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint: {error}",
+            hint="Delete the file to start afresh, or restore it from a copy.",
+        ) from error
+    if architecture is not None and found != architecture:
+        differing = ", ".join(
+            f"{key} {found.get(key)} there, {architecture.get(key)} here"
+            for key in sorted(found.keys() | architecture.keys())
+            if found.get(key) != architecture.get(key)
+        )
+        raise CheckpointError(f"{path}: a checkpoint of another architecture: {differing}")
+    if fingerprint is not None and payload["fingerprint"] != fingerprint:
+        raise CheckpointError(
+            f"{path}: written by a recipe with other data, seed or rates",
+            hint="Continue with the recipe it was made with, or choose another --run-dir.",
+        )
+    return payload

@@ -1,0 +1,1 @@
+"""Families of synthetic goals; :mod:`llmstep.training.synthetic` draws from them."""

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from gguf import GGUFReader
+from transformers import LlamaForCausalLM
+
+from llmstep.training import export
+from llmstep.training.batches import collate
+from llmstep.training.errors import ExportError
+from llmstep.training.export import convert_folder, permute_rows
+from llmstep.training.recipe import About
+from llmstep.training.synthetic import generate
+from llmstep.training.tokenizer import PairEncoder, load_tokenizer
+from llmstep.training.trainer import Trainer, measure_loss
+
+ABOUT = About("tiny", "a test model", "MIT", "nobody", "https://example.org")
+AWKWARD = (
+    "n : ℕ\ninst✝¹ᵅ⁻¹ : Foo 𝕜\nh₀ : (x  y)\n⊢ ∀ ε > 0, ‖f x‖₊ ≤ 12345 * ε⁻¹ 𝓝 don't [GOAL] \n\n  z",
+    "a\tb   c\n   d ",
+    "</s>",
+    "ﬀ\u200b👩‍👩‍👧 e\u0301",
+)
+
+
+@pytest.fixture
+def folder(make_recipe, data_dir, tmp_path) -> Path:
+    """The Hugging Face folder of a barely trained tiny model."""
+    Trainer(make_recipe(budget_steps=3), data_dir, tmp_path / "run").run()
+    return tmp_path / "run" / "model"
+
+
+def test_the_file_describes_itself(folder: Path, tmp_path: Path) -> None:
+    size = convert_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    reader = GGUFReader(tmp_path / "tiny.gguf")
+    assert size == (tmp_path / "tiny.gguf").stat().st_size
+    expected = {
+        "general.architecture": "llama",
+        "general.name": "tiny",
+        "general.license": "MIT",
+        "general.author": "nobody",
+        "general.url": "https://example.org",
+        "llama.block_count": 1,
+        "llama.context_length": 256,
+        "tokenizer.ggml.pre": "gpt-2",
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.add_bos_token": True,
+    }
+    for key, value in expected.items():
+        field = reader.get_field(key)
+        assert field is not None, key
+        assert field.contents() == value
+    types = reader.get_field("tokenizer.ggml.token_type")
+    assert types is not None
+    assert list(types.contents()[:6]) == [gguf.TokenType.CONTROL] * 5 + [gguf.TokenType.NORMAL]
+
+
+def test_quantized_weights_are_close_to_the_originals(folder: Path, tmp_path: Path) -> None:
+    convert_folder(folder, tmp_path / "tiny.gguf", ABOUT, "Q8_0")
+    model = LlamaForCausalLM.from_pretrained(folder)
+    tensors = {tensor.name: tensor for tensor in GGUFReader(tmp_path / "tiny.gguf").tensors}
+    assert "output.weight" not in tensors
+    down = tensors["blk.0.ffn_down.weight"]
+    assert down.tensor_type == gguf.GGMLQuantizationType.Q8_0
+    restored = gguf.quants.dequantize(down.data, down.tensor_type)
+    original = model.model.layers[0].mlp.down_proj.weight.detach().numpy()
+    assert np.abs(restored - original).max() <= np.abs(original).max() / 127
+    assert tensors["output_norm.weight"].tensor_type == gguf.GGMLQuantizationType.F32
+
+
+def test_rows_are_permuted_per_head() -> None:
+    weight = np.arange(8)[:, None] * np.ones((1, 3))
+    assert permute_rows(weight, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_other_models_are_refused(folder: Path, tmp_path: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps(config | {"model_type": "gpt_neox", "architectures": ["GPTNeoXForCausalLM"]})
+    )
+    with pytest.raises(ExportError, match="GPTNeoXForCausalLM is not Llama"):
+        convert_folder(folder, tmp_path / "x.gguf", ABOUT)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ExportError, match=r"no model\.safetensors"):
+        convert_folder(folder, tmp_path / "x.gguf", ABOUT)
+    (folder / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}')
+    with pytest.raises(ExportError, match="not a byte-level BPE"):
+        convert_folder(folder, tmp_path / "x.gguf", ABOUT)
+    with pytest.raises(ExportError, match="cannot be read"):
+        convert_folder(tmp_path / "absent", tmp_path / "x.gguf", ABOUT)
+    assert not (tmp_path / "x.gguf").exists()
+
+
+def test_a_full_disk_leaves_the_previous_file(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    target = tmp_path / "tiny.gguf"
+    target.write_bytes(b"the old one")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export.gguf.GGUFWriter, "write_tensors_to_file", fail)
+    with pytest.raises(ExportError, match="No space left"):
+        convert_folder(folder, target, ABOUT)
+    assert target.read_bytes() == b"the old one"
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.gguf
+def test_llama_cpp_agrees_with_transformers(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    from llmstep.backends.llama_model import LlamaModel
+
+    convert_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
+    tokenizer.encode_special_tokens = True
+    reference = LlamaForCausalLM.from_pretrained(folder).eval()
+    model = LlamaModel(tmp_path / "tiny.gguf")
+    try:
+        model.open_context(256, 1, 1)
+        for text in AWKWARD:
+            ids = tokenizer.encode(text).ids
+            assert model.tokenize(text.encode(), special=False) == ids
+            model.clear()
+            model.feed(np.array([1, 3, *ids, 4]), 0, logits=True)
+            with torch.inference_mode():
+                expected = reference(torch.tensor([[1, 3, *ids, 4]])).logits[0, -1].numpy()
+            assert np.abs(model.read_logits(1)[0] - expected).max() < 5e-3
+    finally:
+        model.close()
+
+
+@pytest.mark.gguf
+def test_likelihoods_agree_with_the_training_loss(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    from llmstep.training.evaluation import LikelihoodScorer
+
+    convert_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
+    rows = list(generate(12, seed=8))
+    encoder = PairEncoder(load_tokenizer(folder / "tokenizer.json"), 200, 60)
+    expected = measure_loss(LlamaForCausalLM.from_pretrained(folder), encoder.encode(rows))
+    scorer = LikelihoodScorer(tmp_path / "tiny.gguf", 256, 1)
+    try:
+        scores = [scorer.score(row.state, row.tactic) for row in rows]
+    finally:
+        scorer.close()
+    assert sum(n for _, n in scores) == int((collate(encoder.encode(rows)).targets >= 0).sum())
+    assert sum(s for s, _ in scores) / sum(n for _, n in scores) == pytest.approx(
+        expected, abs=0.01
+    )
