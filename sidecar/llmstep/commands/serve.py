@@ -20,11 +20,37 @@ import click
     count=True,
     help="Log more: -v what happens, -vv also goals and file text.",
 )
-def serve(model: str | None, log_file: Path | None, verbose: int) -> None:
+@click.option(
+    "--http", is_flag=True, help="Speak the first llmstep's HTTP protocol, for its clients."
+)
+@click.option("--host", help="With --http: where to listen (LLMSTEP_HOST, else 127.0.0.1).")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="With --http: the port (LLMSTEP_PORT, else 6000; 0 takes a free one).",
+)
+def serve(
+    model: str | None,
+    log_file: Path | None,
+    verbose: int,
+    http: bool,
+    host: str | None,
+    port: int | None,
+) -> None:
     """Speak JSON-RPC on stdin and stdout, as the Lean package and editors expect it.
 
     Everything for humans goes to stderr. The process ends when stdin does.
     """
+    level = (None, "info", "debug")[min(verbose, 2)]
+    flags = {"model": model, "log_level": level}
+    if http:
+        from llmstep.server.http import run_http_server
+
+        run_http_server(host, port, flags, log_file)
+        return
+    if host is not None or port is not None:
+        raise click.UsageError("--host and --port go with --http")
+
     from llmstep.server.stdio import claim_stdio
 
     # Before anything else is imported: a library that prints must not reach the client.
@@ -32,5 +58,4 @@ def serve(model: str | None, log_file: Path | None, verbose: int) -> None:
 
     from llmstep.server.process import run_server
 
-    level = (None, "info", "debug")[min(verbose, 2)]
-    run_server(reader, writer, {"model": model, "log_level": level}, log_file)
+    run_server(reader, writer, flags, log_file)

@@ -1,0 +1,399 @@
+"""The protocol of the first llmstep over HTTP, for the clients that speak it.
+
+``POST /`` with ``{"tactic_state": str, "prefix": str, "context": str}`` is answered by
+``{"suggestions": [str, ...]}``: the best first, each with the prefix at its start. Source: the
+``python/suggest.py`` and ``python/server.py`` of github.com/wellecks/llmstep at 88f4107. What
+differs: an error has a true HTTP status and ``{"error": str, "hint": str}``, ``context`` may be
+missing, and ``GET /`` tells which model answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import json
+import logging
+import os
+import select
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from llmstep import __version__
+from llmstep.backends.base import CancelToken
+from llmstep.backends.endpoint import is_loopback
+from llmstep.config import Problem, resolve
+from llmstep.errors import (
+    CancelledError,
+    ConfigError,
+    DeadlineError,
+    InvalidParamsError,
+    LLMStepError,
+    PromptTooLongError,
+)
+from llmstep.logs import close_logging, set_up_logging
+from llmstep.service.question import Document, SuggestReply, SuggestRequest
+from llmstep.service.suggest import SuggestService
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 6000
+
+_MOST_BYTES = 16 << 20
+_MOST_CONNECTIONS = 64
+_SILENCE_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+_STATUS: dict[type[LLMStepError], HTTPStatus] = {
+    InvalidParamsError: HTTPStatus.BAD_REQUEST,
+    PromptTooLongError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
+    CancelledError: HTTPStatus.CONFLICT,
+}
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class Address:
+    """Where to listen.
+
+    Attributes:
+        host: Name or address of an interface.
+        port: TCP port; 0 takes a free one.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+    @property
+    def local(self) -> bool:
+        """Whether only programs on this machine can connect."""
+        return is_loopback(self.host)
+
+
+def read_address(
+    host: str | None, port: int | None, environ: Mapping[str, str]
+) -> tuple[Address, tuple[Problem, ...]]:
+    """Settle the address: from the command line, else ``LLMSTEP_HOST`` and ``LLMSTEP_PORT``.
+
+    The variables are those of the first llmstep, whose port had to be a number already and so
+    could not be set at all. A value that is none is told of and not taken.
+    """
+    problems: list[Problem] = []
+    named_host, named_port = environ.get("LLMSTEP_HOST", ""), environ.get("LLMSTEP_PORT", "")
+    if host is None and named_host.strip():
+        if "://" in named_host:
+            # Its client takes a whole URL here when the server runs elsewhere.
+            message = f"`LLMSTEP_HOST` must be a name or an address, not {named_host!r}"
+            problems.append(Problem("host", "environment variable LLMSTEP_HOST", message))
+        else:
+            host = named_host.strip().strip("[]")
+    if port is None and named_port.strip():
+        try:
+            port = int(named_port)
+            if not 0 <= port <= 65_535:
+                raise ValueError
+        except ValueError:
+            port = None
+            message = f"`LLMSTEP_PORT` must be a number from 0 to 65535, not {named_port!r}"
+            problems.append(Problem("port", "environment variable LLMSTEP_PORT", message))
+    address = Address(host or DEFAULT_HOST, DEFAULT_PORT if port is None else port)
+    return address, tuple(problems)
+
+
+def run_http_server(
+    host: str | None, port: int | None, flags: Mapping[str, Any], log_file: Path | None
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        host: Interface from the command line, if given.
+        port: Port from the command line, if given.
+        flags: Settings given on the command line; ``None`` values count as not given.
+        log_file: A further place for the log.
+
+    Raises:
+        ConfigError: The address cannot be listened on.
+        ModelNotFoundError: There is no such model.
+    """
+    resolved = resolve(flags)
+    set_up_logging(resolved.settings.log_level, log_file)
+    address, problems = read_address(host, port, os.environ)
+    for problem in (*resolved.problems, *problems):
+        logger.warning("not taken: %s", problem)
+    service = SuggestService(resolved.settings)
+    try:
+        with SuggestHTTPServer(address, service) as server:
+            service.start()
+            if not address.local:
+                logger.warning(
+                    "%s can be reached from other machines, and anyone there may ask", server.url
+                )
+            print(f"llmstep answers at {server.url}; end it with Ctrl-C", file=sys.stderr)
+            server.serve_forever()
+    except KeyboardInterrupt:
+        logger.info("interrupted")
+    finally:
+        service.close()
+        close_logging()
+
+
+class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Answers each connection on a thread of its own; the engine takes the questions in turn.
+
+    Not the standard library's ``HTTPServer``, which looks up its own name and may wait for that.
+
+    Args:
+        address: Where to listen.
+        service: The engine.
+
+    Raises:
+        ConfigError: The address cannot be listened on.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+    # On Windows this would let a second server take the port over.
+    allow_reuse_address = not hasattr(socket, "SO_EXCLUSIVEADDRUSE")
+
+    def __init__(self, address: Address, service: SuggestService) -> None:
+        self.address = address
+        self.service = service
+        self.numbers = itertools.count(1)
+        self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        try:
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            # A name may stand for both loopback addresses; clients try IPv4 in any case.
+            family, *_, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+            self.address_family = family
+            super().__init__((str(place[0]), int(place[1])), _Handler)
+        except OSError as error:
+            raise _cannot_listen(address, error) from error
+
+    @property
+    def url(self) -> str:
+        """Address that clients use."""
+        host, port = self.server_address[:2]
+        return f"http://[{host}]:{port}" if ":" in str(host) else f"http://{host}:{port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection; beyond the limit it is turned away at once."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        try:
+            request.sendall(_busy_answer())
+        except OSError as error:
+            logger.debug("turned away and gone: %s", error)
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection and give its place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what ended a connection; a client that goes away is none of the user's business."""
+        logger.debug("connection of %s ended", client_address, exc_info=True)
+
+
+class _RefusedError(Exception):
+    """A request that is answered by an error.
+
+    Attributes:
+        status: HTTP status.
+        hint: What to do about it.
+    """
+
+    def __init__(self, status: HTTPStatus, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.hint = hint
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SuggestHTTPServer  # pyright: ignore[reportIncompatibleVariableOverride]
+    protocol_version = "HTTP/1.1"
+    server_version = f"llmstep/{__version__}"
+    sys_version = ""
+    timeout = _SILENCE_SECONDS
+
+    def do_GET(self) -> None:
+        """Tell which model answers."""
+        try:
+            self._check_origin()
+        except _RefusedError as refusal:
+            self._refuse(refusal)
+            return
+        status = self.server.service.status()
+        self._send(
+            HTTPStatus.OK,
+            {
+                "llmstep": __version__,
+                "model": status.model,
+                "state": status.state,
+                "error": status.error,
+            },
+        )
+
+    def do_POST(self) -> None:
+        """Answer one question."""
+        try:
+            self._check_origin()
+            request = self._read_request()
+        except _RefusedError as refusal:
+            self._refuse(refusal)
+            return
+        try:
+            reply = asyncio.run(self._suggest(request))
+        except LLMStepError as error:
+            status = _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+            logger.info("%s: %s", self.client_address[0], error.message)
+            self._send(status, {"error": error.message, "hint": error.hint})
+        except Exception:
+            logger.exception("a request failed")
+            error = {"error": "an error within llmstep", "hint": "See the log of `llmstep serve`."}
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, error)
+        else:
+            self._send(HTTPStatus.OK, {"suggestions": [s.tactic for s in reply.suggestions]})
+
+    async def _suggest(self, request: SuggestRequest) -> SuggestReply:
+        cancel = CancelToken()
+        asking = asyncio.ensure_future(self.server.service.suggest(request, cancel))
+        while not (await asyncio.wait({asking}, timeout=_POLL_SECONDS))[0]:
+            if self._client_is_gone():
+                cancel.cancel()
+        return asking.result()
+
+    def _client_is_gone(self) -> bool:
+        try:
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
+        except (OSError, ValueError):
+            return True
+
+    def _check_origin(self) -> None:
+        """Keep web pages out: they may post to this machine, also under a name of their own."""
+        host = _host_of(f"//{self.headers.get('Host', 'localhost')}")
+        origin = self.headers.get("Origin")
+        stranger = origin is not None and not is_loopback(_host_of(origin))
+        if stranger or (self.server.address.local and not is_loopback(host)):
+            raise _RefusedError(
+                HTTPStatus.FORBIDDEN,
+                f"requests of {origin if stranger else host} are not answered",
+                "Ask by the name localhost, or start `llmstep serve --http --host 0.0.0.0`.",
+            )
+
+    def _read_request(self) -> SuggestRequest:
+        raw_length = self.headers.get("Content-Length")
+        if raw_length is None:
+            raise _RefusedError(
+                HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing", "Send it with the request."
+            )
+        if not (raw_length.isascii() and raw_length.isdigit()):
+            raise _malformed(f"Content-Length is {raw_length!r}")
+        if len(raw_length) > 12 or int(raw_length) > _MOST_BYTES:
+            raise _RefusedError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the request has {raw_length} bytes, at most {_MOST_BYTES} are taken",
+                "Send less of the file as `context`.",
+            )
+        body = self.rfile.read(int(raw_length))
+        if len(body) < int(raw_length):
+            raise _malformed("the request ended before its Content-Length")
+        try:
+            values = json.loads(body)
+        except (ValueError, RecursionError):
+            raise _malformed("the request is no JSON") from None
+        if not isinstance(values, dict):
+            raise _malformed("the request is no JSON object")
+        if "tactic_state" not in values:
+            raise _malformed("`tactic_state` is missing")
+        state, prefix, context = (
+            _read_text(values, name) for name in ("tactic_state", "prefix", "context")
+        )
+        # Two clients may ask at the same place of different files, so each document is another.
+        document = Document(f"http:{next(self.server.numbers)}", context) if context else None
+        return SuggestRequest((state,), prefix, document)
+
+    def _refuse(self, refusal: _RefusedError) -> None:
+        # What is left of the request was not read: the connection cannot be used again.
+        self.close_connection = True
+        self._send(refusal.status, {"error": str(refusal), "hint": refusal.hint})
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what the base class refuses (a bad request line, a method) in JSON as well."""
+        status = HTTPStatus(code)
+        if status is HTTPStatus.NOT_IMPLEMENTED:
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+        self._refuse(_RefusedError(status, message or status.phrase, "Send a POST request to `/`."))
+
+    def _send(self, status: HTTPStatus, value: Mapping[str, Any]) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, POST")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Log requests at debug level: their path and status only."""
+        logger.debug("%s %s", self.client_address[0], format % args)
+
+
+def _busy_answer() -> bytes:
+    body = json.dumps({"error": "too many connections", "hint": "Ask again in a second."}).encode()
+    head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1"
+    return f"{head}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _malformed(message: str) -> _RefusedError:
+    hint = 'Send {"tactic_state": "...", "prefix": "...", "context": "..."} as JSON.'
+    return _RefusedError(HTTPStatus.BAD_REQUEST, message, hint)
+
+
+def _read_text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name, "")
+    if not isinstance(value, str):
+        raise _malformed(f"`{name}` must be text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _malformed(f"`{name}` has half a surrogate pair") from None
+    return value
+
+
+def _cannot_listen(address: Address, error: OSError) -> ConfigError:
+    place = f"{address.host}:{address.port}"
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            f"{place} is taken by another program",
+            hint="End that program, or choose another port with --port or LLMSTEP_PORT.",
+        )
+    return ConfigError(
+        f"cannot listen at {place}: {error.strerror or error}",
+        hint="Choose another --host and --port; ports below 1024 belong to the system.",
+    )
