@@ -179,7 +179,7 @@ def raw(server: SuggestHTTPServer, request: bytes) -> bytes:
             413,
         ),
         (b"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 405),
-        (b"POST / HTTP/one\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", 431),
         (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}", 403),
         (b"POST / HTTP/1.1\r\nHost: [\r\nContent-Length: 2\r\n\r\n{}", 403),
