@@ -23,6 +23,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -45,6 +46,7 @@ from llmstep.errors import LLMStepError
 
 PACKAGE = "llama-cpp-python"
 REQUIREMENT = f"{PACKAGE}>=0.3.36,<0.4"
+_WINDOWS_ILLEGAL_INSTRUCTION = 0xC000001D
 _OLDEST, _TOO_NEW = (0, 3, 36), (0, 4)
 # What is built from source is pinned: this release is the one the flags below were tried with.
 BUILD_VERSION = "0.3.36"
@@ -54,13 +56,42 @@ PREBUILT_INDEX = "https://abetlen.github.io/llama-cpp-python/whl/cpu"
 # machine, so it may use every instruction of its processor.
 CMAKE_FLAGS = ("-DLLAVA_BUILD=OFF", "-DGGML_NATIVE=ON")
 
+# A library built for another processor often loads and dies at its first product of matrices, so
+# one is computed. Where a later version has these functions under other names it is skipped.
 _PROBE = """
-import importlib.util, json, sys
+import ctypes, importlib.util, json, sys
 if importlib.util.find_spec("llama_cpp") is None:
     print(json.dumps({"installed": False}))
     sys.exit(0)
 import llama_cpp
+
+class Memory(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("buffer", ctypes.c_void_p), ("empty", ctypes.c_bool)]
+
+def function(name, result, *arguments):
+    found = getattr(llama_cpp.llama_cpp._lib, name)
+    found.restype, found.argtypes = result, arguments
+    return found
+
+def multiply():
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    context = function("ggml_init", pointer, Memory)(Memory(1 << 20, None, False))
+    new = function("ggml_new_tensor_2d", pointer, pointer, number, ctypes.c_int64, ctypes.c_int64)
+    fill = function("ggml_set_f32", pointer, pointer, ctypes.c_float)
+    product = function("ggml_mul_mat", pointer, pointer, pointer, pointer)(
+        context, fill(new(context, 0, 64, 64), 1.0), fill(new(context, 0, 64, 64), 2.0)
+    )
+    graph = function("ggml_new_graph", pointer, pointer)(context)
+    function("ggml_build_forward_expand", None, pointer, pointer)(graph, product)
+    function("ggml_graph_compute_with_ctx", number, pointer, pointer, number)(context, graph, 1)
+    return function("ggml_get_f32_1d", ctypes.c_float, pointer, number)(product, 0)
+
 llama_cpp.llama_backend_init()
+try:
+    value = multiply()
+except AttributeError:
+    value = 128.0
+assert value == 128.0, f"it computes 64 * 2 = {value}"
 print(json.dumps({
     "installed": True,
     "version": llama_cpp.__version__,
@@ -91,7 +122,7 @@ class LlamaCpp:
 
 
 def probe_llama_cpp(python: Path) -> LlamaCpp:
-    """Load llama-cpp-python in a process of its own: a broken build may crash it."""
+    """Load and try llama-cpp-python in a process of its own: a broken build may crash it."""
     try:
         result = subprocess.run(
             [str(python), "-c", _PROBE],
@@ -105,10 +136,10 @@ def probe_llama_cpp(python: Path) -> LlamaCpp:
         lines = result.stdout.strip().splitlines()
         answer = json.loads(lines[-1]) if result.returncode == 0 and lines else None
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return LlamaCpp(installed=True, problem=f"it cannot be loaded: {error}")
+        return LlamaCpp(installed=True, problem=f"it does not work here: {error}")
     if answer is None:
-        reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
-        return LlamaCpp(installed=True, problem=f"it cannot be loaded: {reason}")
+        reason = (result.stderr.strip().splitlines() or [_describe_exit(result.returncode)])[-1]
+        return LlamaCpp(installed=True, problem=f"it does not work here: {reason}")
     if not answer["installed"]:
         return LlamaCpp(installed=False, problem="it is not installed")
     version = answer["version"]
@@ -329,6 +360,12 @@ def _uninstall(console: Console, python: Path) -> None:
 def _is_wanted(version: str) -> bool:
     match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
     return match is not None and _OLDEST <= tuple(int(part) for part in match.groups()) < _TOO_NEW
+
+
+def _describe_exit(code: int) -> str:
+    if code == -signal.SIGILL or code == _WINDOWS_ILLEGAL_INSTRUCTION:
+        return "it was built for another processor (illegal instruction)"
+    return f"exit code {code}"
 
 
 def _core_count() -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import os
 import shutil
 import socket
 import sys
@@ -20,7 +21,7 @@ from llmstep.install import InstallError, LlamaCpp
 PYTHON = Path(sys.executable)
 GOOD = LlamaCpp(installed=True, version="0.3.36")
 MISSING = LlamaCpp(installed=False, problem="it is not installed")
-BROKEN = LlamaCpp(installed=True, problem="it cannot be loaded: illegal instruction")
+BROKEN = LlamaCpp(installed=True, problem="it does not work here: illegal instruction")
 WHEEL = "llama_cpp_python-0.3.36-py3-none-any.whl"
 
 
@@ -239,15 +240,31 @@ def test_the_probe_tells_missing_from_broken(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("import os; os.abort()")
     found = install.probe_llama_cpp(PYTHON)
     assert found.installed
-    assert "cannot be loaded" in (found.problem or "")
+    assert "does not work here" in (found.problem or "")
+    (package / "__init__.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGILL)")
+    if os.name == "posix":
+        found = install.probe_llama_cpp(PYTHON)
+        assert "another processor" in (found.problem or "")
     (package / "__init__.py").write_text(
         "__version__ = '0.2.9'\n"
         "def llama_backend_init(): print('noise')\n"
         "def llama_print_system_info(): return b'CPU : AVX2 = 1 | '\n"
+        "from types import SimpleNamespace\n"
+        "llama_cpp = SimpleNamespace(_lib=SimpleNamespace())\n"
     )
     found = install.probe_llama_cpp(PYTHON)
     assert (found.version, found.system) == ("0.2.9", "CPU : AVX2 = 1 |")
     assert "0.2.9 does not meet" in (found.problem or "")
+
+
+@pytest.mark.gguf
+def test_the_probe_lets_the_real_library_compute(monkeypatch):
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    # The product is 128; a probe that skipped the computation would not notice the change.
+    monkeypatch.setattr(install, "_PROBE", install._PROBE.replace("2.0)", "3.0)"))
+    assert "64 * 2 = 192.0" in (install.probe_llama_cpp(PYTHON).problem or "")
+    monkeypatch.undo()
+    assert install.probe_llama_cpp(PYTHON).problem is None
 
 
 def test_the_probe_finds_nothing_in_an_empty_environment(monkeypatch):
