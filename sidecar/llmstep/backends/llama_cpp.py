@@ -11,15 +11,14 @@ import time
 from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 
 from llmstep.backends.base import BackendInfo, GenerationStats
+from llmstep.backends.checks import check_sampling, common_length, encode_text
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
 from llmstep.backends.search import Search
 from llmstep.backends.tokens import plan_opening
 from llmstep.errors import (
     GenerationError,
-    InvalidParamsError,
     ModelNotFoundError,
     PromptTooLongError,
 )
@@ -27,6 +26,7 @@ from llmstep.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from llmstep.backends.base import (
@@ -79,7 +79,7 @@ class LlamaCppBackend:
             parameters=facts.parameters,
             size_bytes=facts.size_bytes,
         )
-        self._cached = np.zeros(0, dtype=np.int64)  # tokens of sequence 0
+        self._cached: tuple[int, ...] = ()  # tokens of sequence 0
         self._logits: npt.NDArray[np.float32] | None = None  # those after the last of them
         self._chunk = 4 * _SMALLEST_CHUNK
 
@@ -91,7 +91,7 @@ class LlamaCppBackend:
     def count_tokens(self, text: str) -> int:
         """Number of tokens of a plain text."""
         self._require_open()
-        return len(self._model.tokenize(_encode(text), special=False))
+        return len(self._model.tokenize(encode_text(text), special=False))
 
     def prefill(self, prompt: Sequence[PromptPart], cancel: CancelToken) -> GenerationStats:
         """Bring a prompt into sequence 0, as a request with an empty prefix would.
@@ -119,8 +119,8 @@ class LlamaCppBackend:
             GenerationError: The library failed.
         """
         self._require_open()
-        self._check_sampling(request)
-        prefix = _encode(request.prefix)
+        check_sampling(request.sampling, self._most_candidates)
+        prefix = encode_text(request.prefix)
         opening = self._open(request.prompt, prefix)
         reused = self._feed_prompt(opening, cancel)
         generated, found = self._decode(opening, request, cancel, on_candidate)
@@ -139,20 +139,6 @@ class LlamaCppBackend:
         if not self._model.is_open:
             raise GenerationError("the model is closed", hint="Open the backend again.")
 
-    def _check_sampling(self, request: GenerationRequest) -> None:
-        sampling = request.sampling
-        wrong = ""
-        if not 1 <= sampling.n <= self._most_candidates:
-            wrong = f"n must lie in 1..{self._most_candidates}, not {sampling.n}"
-        elif sampling.max_tokens < 1:
-            wrong = f"max_tokens must be positive, not {sampling.max_tokens}"
-        elif not 0 <= sampling.temperature < float("inf"):
-            wrong = f"the temperature must be 0 or more, not {sampling.temperature}"
-        elif not 0 < sampling.top_p <= 1:
-            wrong = f"top_p must lie in (0, 1], not {sampling.top_p}"
-        if wrong:
-            raise InvalidParamsError(wrong)
-
     def _open(self, prompt: Sequence[PromptPart], prefix: bytes, *, heal: bool = True) -> Opening:
         """Split prompt and prefix into tokens, and take the last word back."""
         model = self._model
@@ -161,10 +147,10 @@ class LlamaCppBackend:
         for part in prompt:
             if part.special:
                 fixed += model.tokenize(text, special=False) if text else []
-                fixed += model.tokenize(_encode(part.text), special=True)
+                fixed += model.tokenize(encode_text(part.text), special=True)
                 text = b""
             else:
-                text += _encode(part.text)
+                text += encode_text(part.text)
         text += prefix
         tail = model.tokenize(text, special=False) if text else []
         if not fixed and not tail:
@@ -182,8 +168,8 @@ class LlamaCppBackend:
 
         After a cancel it holds a part of them.
         """
-        tokens = np.array(opening.tokens, dtype=np.int64)
-        common = _common_length(self._cached, tokens)
+        tokens = opening.tokens
+        common = common_length(self._cached, tokens)
         if common == len(tokens) == len(self._cached) and self._logits is not None:
             return common
         self._logits = None
@@ -263,7 +249,7 @@ class LlamaCppBackend:
     def _forget(self) -> None:
         """After a failure nobody knows what the cache holds."""
         self._model.clear()
-        self._cached = self._cached[:0]
+        self._cached = ()
         self._logits = None
 
 
@@ -313,19 +299,3 @@ class _BeamSequences:
             if sequence != PROMPT_SEQUENCE:
                 self._model.cut_sequence(sequence)
                 self._free.append(sequence)
-
-
-def _encode(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidParamsError(
-            f"the text holds half a surrogate pair at character {error.start}",
-            hint="Send valid Unicode.",
-        ) from error
-
-
-def _common_length(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> int:
-    shorter = min(len(a), len(b))
-    different = np.flatnonzero(a[:shorter] != b[:shorter])
-    return int(different[0]) if len(different) else shorter

@@ -18,8 +18,9 @@ from llmstep.errors import BackendUnavailableError
 
 _LINES_KEPT = 40
 _PARAMETERS_PER_THREAD = 32_000_000
-_WARNING = 2
-_ERROR = 3
+# enum ggml_log_level of ggml.h (the comment in llama-cpp-python shows an older one)
+_WARNING = 3
+_ERROR = 4
 _CONTINUED = 5
 
 _log: deque[tuple[int, str]] = deque(maxlen=_LINES_KEPT)

@@ -165,7 +165,7 @@ class LlamaModel:
                 return token
         return 0
 
-    def feed(self, tokens: npt.NDArray[np.int64], start: int, *, logits: bool) -> None:
+    def feed(self, tokens: Sequence[int], start: int, *, logits: bool) -> None:
         """Append tokens to sequence 0, from position ``start`` on; at most a batch of them.
 
         Args:

@@ -120,7 +120,7 @@ class Search:
         new: list[Candidate] = []
         places: list[int] = []
         beams: list[Beam] = []
-        texts: set[bytes] = set()
+        spelled: set[bytes] = set()
         taken = held = older = 0
         for place, (row, token, perturbed) in enumerate(ranked):
             while older < len(standing) and standing[older] >= perturbed:
@@ -129,17 +129,21 @@ class Search:
                 break
             parent = self.live[row]
             data = parent.data + self._vocabulary.pieces[token]
+            text = self._opening.read(data)
+            if text is None:  # no UTF-8: what comes after it can only be junk
+                continue
             required = self._left_to_spell(parent, token)
-            text, reason = self._ending(parent, data, token, required)
+            end, reason = self._find_end(parent, data, token, required)
             if reason is not None:
-                if text.strip() and text not in self._texts:
+                text = text if end == len(data) else self._opening.read(data[:end])
+                if not required and text and text.strip() and text not in self._texts:
                     self._texts.add(text)
                     logprob = float(children.logprob[place])
                     new.append(Candidate(text, logprob, self._step, reason))
                     survivors.append(perturbed)
                     taken += 1
-            elif data not in texts and (not required or held < HELD_BEAMS):
-                texts.add(data)
+            elif data not in spelled and (not required or held < HELD_BEAMS):
+                spelled.add(data)
                 places.append(place)
                 beams.append(Beam(data, required, row))
                 held += bool(required)
@@ -156,19 +160,15 @@ class Search:
             return b""
         return parent.required[len(self._vocabulary.pieces[token]) :]
 
-    def _ending(
+    def _find_end(
         self, parent: Beam, data: bytes, token: int, required: bytes
-    ) -> tuple[str, FinishReason | None]:
-        """The text of a sequence that ends here, and why; ``None`` for one that goes on."""
-        if required:
-            return "", "length" if self._step >= self._sampling.max_tokens else None
+    ) -> tuple[int, FinishReason | None]:
+        """Where in its bytes a sequence ends, and why; ``None`` for one that goes on."""
         if self._vocabulary.ends[token]:
-            return self._opening.read(data), "eos"
+            return len(data), "eos"
         # A stop string may begin in an earlier token, but not inside the given characters.
         start = max(len(self._opening.required), len(parent.data) - self._longest_stop + 1)
         found = [at for s in self._stop if (at := data.find(s, start)) >= 0]
-        if found:
-            return self._opening.read(data[: min(found)]), "stop"
-        if self._step >= self._sampling.max_tokens:
-            return self._opening.read(data), "length"
-        return "", None
+        if found and not required:
+            return min(found), "stop"
+        return len(data), "length" if self._step >= self._sampling.max_tokens else None

@@ -93,12 +93,18 @@ class Opening:
     head: bytes = b""
     skip: int = 0
 
-    def read(self, generated: bytes) -> str:
-        """The candidate's text, up to the first byte that is no valid UTF-8."""
+    def read(self, generated: bytes) -> str | None:
+        """The candidate's text, without a character that is cut off at its end.
+
+        Returns:
+            ``None`` if the bytes are no UTF-8 and cannot become it with more of them.
+        """
         data = self.head + generated[self.skip :]
         try:
             return data.decode()
         except UnicodeDecodeError as error:
+            if error.reason != "unexpected end of data":
+                return None
             return data[: error.start].decode()
 
 

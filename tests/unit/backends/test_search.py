@@ -259,6 +259,16 @@ def test_a_broken_character_at_the_end_is_cut() -> None:
     assert [c.text for c in found] == ["simp"]
 
 
+def test_a_step_that_would_break_utf8_is_passed_over() -> None:
+    half = "⟨".encode()[:1]
+
+    def model(data: bytes) -> dict[bytes | None, float]:
+        return {b"": {b"simp": 9.0}, b"simp": {half: 9.0}}.get(data, {b"x": 9.0, None: 0.0})
+
+    found, _ = run(model, GREEDY)
+    assert [(c.text, c.finish) for c in found] == [("simp", "eos")]
+
+
 def test_weakest_beams_can_be_given_up_until_none_is_left() -> None:
     search = Search(VOCABULARY, Opening((0,)), (), Sampling(n=6, top_p=1.0))
     search.advance(np.zeros((1, len(PIECES)), dtype=np.float32))

@@ -135,10 +135,13 @@ def test_a_tokenizer_that_changes_characters_is_left_alone() -> None:
     [
         ("⟨h⟩".encode(), "⟨h⟩"),
         ("⟨h⟩".encode()[:-1], "⟨h"),
-        (b"a\xff\xfeb", "a"),
+        (b"a\xff\xfeb", None),
+        (b"\xe2\x9fa", None),
         (b"\xe2\x9f", ""),
         (b"", ""),
     ],
 )
-def test_a_text_ends_before_the_first_broken_character(generated: bytes, text: str) -> None:
+def test_a_text_ends_before_a_cut_character_and_is_none_if_it_is_no_utf8(
+    generated: bytes, text: str | None
+) -> None:
     assert Opening((1,)).read(generated) == text
