@@ -1,0 +1,84 @@
+"""A warm suggestion of 8 candidates, against the original's way with the same weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import HERE, builtin_path, load_cases, median_ms
+from original_way import CANDIDATES, CLIENT
+from weights import write_folder
+
+from llmstep.commands.bench import Question, ask, clock
+from llmstep.handshake import SidecarClient
+
+WAIT_S = 600.0
+ROUNDS = 3
+
+
+def main() -> None:
+    questions = [Question(goal, prefix) for goal, prefix in load_cases()]
+    print(
+        f"17 goals x {ROUNDS} rounds, {CANDIDATES} candidates, the built-in model's weights on "
+        "both sides, medians"
+    )
+    with tempfile.TemporaryDirectory() as home:
+        theirs = time_original(questions, Path(home))
+        ours = time_ours(questions, home)
+    ratio = median_ms([b / a for a, b in zip(ours, theirs, strict=True)]) / 1000
+    print(f"llmstep                                {median_ms(ours):8.1f} ms   [250 ms]")
+    print(
+        f"generate + HTTP + a process per call   {median_ms(theirs):8.1f} ms   "
+        f"{ratio:.1f}x as long, median over goals  [10x]"
+    )
+
+
+def time_ours(questions: list[Question], home: str) -> list[float]:
+    command = [sys.executable, "-m", "llmstep", "serve"]
+    with SidecarClient(command, {"LLMSTEP_HOME": home}) as sidecar:
+        sidecar.initialize(WAIT_S)
+        ask(sidecar, questions[0], CANDIDATES)
+        times = [
+            clock(sidecar, question, CANDIDATES) / 1000
+            for _ in range(ROUNDS)
+            for question in questions
+        ]
+        sidecar.shut_down(WAIT_S)
+    return times
+
+
+def time_original(questions: list[Question], home: Path) -> list[float]:
+    folder = home / "weights"
+    write_folder(builtin_path(), folder)
+    command = [sys.executable, str(HERE / "original_way.py"), str(folder)]
+    times: list[float] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+            for round_ in range(ROUNDS + 1):
+                for question in questions:
+                    begin = time.perf_counter()
+                    call(url, question)
+                    if round_:  # the first round warms the server up
+                        times.append(time.perf_counter() - begin)
+        finally:
+            server.kill()
+    return times
+
+
+def call(url: str, question: Question) -> str:
+    command = [sys.executable, "-c", CLIENT, url, question.goal, question.prefix]
+    environ = {**os.environ, "no_proxy": "127.0.0.1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=True, env=environ
+    )
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
