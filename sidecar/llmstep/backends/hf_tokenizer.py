@@ -33,8 +33,8 @@ _CONVERTIBLE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "v
 _SAMPLE = "rw at h"
 
 
-class _Splitter(Protocol):
-    """What turns a text into tokens."""
+class Splitter(Protocol):
+    """What turns texts into tokens: the tokenizer of a folder, before its model is known."""
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Tokens of a text; ``special`` lets control tokens written in it be taken as such."""
@@ -58,7 +58,12 @@ class _Splitter(Protocol):
 
 
 class TextTokens:
-    """Texts to tokens and back.
+    """Texts to tokens and back, for one model.
+
+    Args:
+        splitter: The tokenizer.
+        rows: Rows of the model's logits.
+        ends: Tokens that the model takes for an end.
 
     Attributes:
         vocabulary: The bytes of the tokens, padded to the model's rows.
@@ -67,16 +72,15 @@ class TextTokens:
         is_bytes: Whether every token is a single byte: a text has one spelling then.
 
     Raises:
-        ModelFileError: There is no tokenizer, it is of a kind that cannot be followed byte by
-            byte, or it does not belong to the model.
+        ModelFileError: The tokenizer is of a kind that cannot be followed byte by byte, or does
+            not belong to the model.
     """
 
-    def __init__(self, folder: Path, rows: int, ends: Iterable[int]) -> None:
-        settings = _read_settings(folder)
-        self._splitter = splitter = _open_splitter(folder, settings)
+    def __init__(self, splitter: Splitter, rows: int, ends: Iterable[int]) -> None:
+        self._splitter = splitter
         pieces = splitter.pieces()
         controls = splitter.controls()
-        _check_size(folder, pieces, controls, rows)
+        _check_size(pieces, controls, rows)
         # A control token, say the [GOAL] of a next example, is no part of this answer. The one
         # for unknown text is neither an end nor a text.
         closing = (controls - splitter.unknown()) | set(ends)
@@ -89,7 +93,7 @@ class TextTokens:
         spelled = b"".join(self.vocabulary.pieces[t] for t in self.encode(_SAMPLE, special=False))
         if spelled.lstrip() != _SAMPLE.encode():
             raise ModelFileError(
-                f"the tokenizer in {folder} changes texts: {_SAMPLE!r} becomes "
+                f"the tokenizer changes texts: {_SAMPLE!r} becomes "
                 f"{spelled.decode(errors='replace')!r}; a prefix could not be kept",
                 hint="Take a model with a byte-level or SentencePiece tokenizer.",
             )
@@ -198,9 +202,16 @@ class _JsonSplitter:
         return lead, trail
 
 
-def _open_splitter(folder: Path, settings: dict[str, Any]) -> _Splitter:
+def open_splitter(folder: Path) -> Splitter:
+    """The tokenizer of a folder.
+
+    Raises:
+        ModelFileError: There is none, or it cannot be read.
+    """
     from tokenizers import Tokenizer
 
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path) if path.is_file() else {}
     path = folder / "tokenizer.json"
     if path.is_file():
         try:
@@ -228,21 +239,16 @@ def _open_splitter(folder: Path, settings: dict[str, Any]) -> _Splitter:
     return _JsonSplitter(tokenizer, settings)
 
 
-def _check_size(folder: Path, pieces: dict[int, bytes], controls: set[int], rows: int) -> None:
+def _check_size(pieces: dict[int, bytes], controls: set[int], rows: int) -> None:
     """A model may have more rows than tokens (padding), or lack those of control tokens."""
     texts = pieces.keys() - controls
     largest = max(texts, default=-1)
     if largest >= rows or 2 * len(texts | controls) < rows:
         raise ModelFileError(
-            f"tokenizer and model in {folder} do not belong together: the tokenizer has "
+            "tokenizer and model do not belong together: the tokenizer has "
             f"{len(texts | controls):,} tokens up to number {largest:,}, the model {rows:,} rows",
             hint=_HINT,
         )
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    path = folder / "tokenizer_config.json"
-    return read_json(path) if path.is_file() else {}
 
 
 def _content(token: Any) -> str:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.backends.base import BackendInfo, GenerationStats
+from llmstep.backends.checks import check_sampling, common_length, encode_text
 from llmstep.backends.hf_files import check_memory, find_folder, free_memory, read_checkpoint
 from llmstep.backends.hf_library import choose_placement, free_device_memory, load_library
-from llmstep.backends.hf_tokenizer import TextTokens
+from llmstep.backends.hf_tokenizer import TextTokens, open_splitter
 from llmstep.backends.llama_library import count_threads
-from llmstep.backends.checks import check_sampling, common_length, encode_text
 from llmstep.backends.search import Search
 from llmstep.backends.tokens import plan_opening
 from llmstep.errors import GenerationError, ModelNotFoundError, PromptTooLongError
@@ -85,6 +85,7 @@ class TransformersBackend:
         checkpoint = read_checkpoint(find_folder(options.path), allow_pickle=options.allow_pickle)
         kind = read_kind(checkpoint)
         placement = choose_placement(options.precision, encoder_decoder=kind == "encoder-decoder")
+        splitter = open_splitter(checkpoint.folder)
         on_device = free_device_memory(placement.device)
         check_memory(
             checkpoint,
@@ -96,7 +97,7 @@ class TransformersBackend:
         self._model: HuggingFaceModel = HuggingFaceModel(load_model(checkpoint, kind, placement))
         try:
             self._model.check_cache()
-            self._tokens = TextTokens(checkpoint.folder, self._model.rows, self._model.ends)
+            self._tokens = TextTokens(splitter, self._model.rows, self._model.ends)
         except BaseException:
             self._model.close()
             raise
