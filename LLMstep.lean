@@ -12,3 +12,4 @@ public import LLMstep.Tactic
 public import LLMstep.Status
 public import LLMstep.Warmup
 public import LLMstep.Search
+public import LLMstep.CodeAction

@@ -55,7 +55,7 @@ def test_files() -> list[Path]:
 
 
 def test_environment() -> dict[str, str]:
-    """What the tests need: our ``llmstep`` first on the PATH, scripted answers, nobody's settings."""
+    """What the tests need: our ``llmstep`` first on the PATH, and scripted answers."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("LLMSTEP_")
     }

@@ -1,4 +1,4 @@
-"""The Lean front end the tests of this folder share; without it they are skipped, with the reason."""
+"""The Lean front end that the tests of this folder share, or why they are skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import check  # noqa: E402
+import check
 
 
 @pytest.fixture(scope="session")

@@ -1,2 +1,2 @@
 prelude
-import Init.L
+import Init.Server

@@ -24,6 +24,11 @@ opaque bedLevel : NonemptyType.{0}
 structure Level where
   bedVal : bedLevel.type
 instance : Nonempty Level := bedTrust
+opaque bedNameSet : NonemptyType.{0}
+structure NameSet where
+  bedVal : bedNameSet.type
+instance : Nonempty NameSet := bedTrust
+@[extern "l_Lean_NameSet_empty"] opaque NameSet.empty : NameSet
 opaque bedEnvironment : NonemptyType.{0}
 structure Environment where
   bedVal : bedEnvironment.type
@@ -174,8 +179,28 @@ end Meta
 export Meta (MetaM)
 namespace Elab.Term
 opaque bedContext : NonemptyType.{0}
+/-- Layout checked against the 4.35.0 binary: 8 pointers, 11 bytes. Real names where they are certain; the maps are all trees
+whose empty value is that of a `NameSet`. -/
 structure Context where
-  bedVal : bedContext.type
+  declName? : Option Name := none
+  macroStack : List bedContext.type := []
+  autoBoundImplicitContext : Option bedContext.type := none
+  autoBoundImplicitForbidden : Name → Bool := fun _ => false
+  sectionVars : NameSet := NameSet.empty
+  sectionFVars : NameSet := NameSet.empty
+  tacSnap? : Option bedContext.type := none
+  bedFixedTermElabs : Array Name := #[]
+  mayPostpone : Bool := true
+  errToSorry : Bool := true
+  implicitLambda : Bool := true
+  heedElabAsElim : Bool := true
+  bed5 : Bool := false
+  bed6 : Bool := false
+  bed7 : Bool := false
+  bed8 : Bool := false
+  saveRecAppSyntax : Bool := true
+  bed10 : Bool := false
+  checkDeprecated : Bool := true
 opaque bedState : NonemptyType.{0}
 structure State where
   bedVal : bedState.type

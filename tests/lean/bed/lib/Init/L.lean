@@ -18,11 +18,6 @@ universe u v w
 namespace Lean
 @[extern "l_Lean_Name_isSuffixOf"] opaque Name.isSuffixOf (n₁ n₂ : Name) : Bool
 @[extern "l_Lean_Syntax_find_x3f"] opaque Syntax.find? (stx : Syntax) (p : Syntax → Bool) : Option Syntax
-opaque bedNameSet : NonemptyType.{0}
-structure NameSet where
-  bedVal : bedNameSet.type
-instance : Nonempty NameSet := bedTrust
-@[extern "l_Lean_NameSet_empty"] opaque NameSet.empty : NameSet
 instance : EmptyCollection NameSet := ⟨NameSet.empty⟩
 @[extern "l_Lean_NameSet_insert"] opaque NameSet.insert (s : NameSet) (n : Name) : NameSet
 @[extern "l_Lean_NameSet_contains"] opaque NameSet.contains (s : NameSet) (n : Name) : Bool

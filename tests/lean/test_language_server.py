@@ -1,0 +1,152 @@
+"""What a user of an editor sees: ``lean --server`` on the bed, with the real sidecar behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import check
+import psutil
+import pytest
+from language_client import LanguageClient
+
+pytestmark = pytest.mark.leanbed
+
+HEAD = 'import LLMstep\nset_option llmstep.command "llmstep serve --model echo"\n'
+SEEN_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def package(checker: check.LeanChecker) -> check.LeanChecker:
+    assert not checker.check(check.ROOT / "LLMstep.lean")
+    return checker
+
+
+@pytest.fixture
+def client(package: check.LeanChecker, tmp_path: Path) -> Iterator[LanguageClient]:
+    client = LanguageClient(package, tmp_path)
+    yield client
+    client.stop()
+
+
+def theorem(*tactics: str, kind: str = "", target: str = "p ∧ q") -> str:
+    """A theorem with these tactics, from line 3 on; ``echo.json`` answers by the goal's texts."""
+    binders = "(p q : Prop) (hp : p) (hq : q)" + (f" (_{kind} : True)" if kind else "")
+    return (
+        HEAD + f"theorem here {binders} : {target} := by\n" + "".join(f"  {t}\n" for t in tactics)
+    )
+
+
+def test_a_suggestion_is_shown_and_a_click_puts_it_in_place(client: LanguageClient) -> None:
+    client.open("Click.lean", theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes"))
+    messages = client.elaborated()
+    assert any("Try these:" in text and "exact ⟨hp, hq⟩" in text for text in messages), messages
+    actions = [a for a in client.actions(3) if "Try this: exact" in a["title"]]
+    assert len(actions) == 1
+    client.change(theorem("llmstep", kind="k_closes"))
+    assert any("unsolved goals" in text for text in client.elaborated())
+    (action,) = [a for a in client.actions(3) if "Try this: exact" in a["title"]]
+    assert client.apply(action) == theorem("exact ⟨hp, hq⟩", kind="k_closes")
+    assert client.elaborated() == []
+
+
+def test_a_tactic_of_several_lines_keeps_its_shape(client: LanguageClient) -> None:
+    client.open("Lines.lean", theorem("skip", "(llmstep)", kind="k_lines"))
+    client.elaborated()
+    (action,) = [a for a in client.actions(4) if a["title"].startswith("Try this")]
+    text = client.apply(action)
+    assert text.endswith("  (refine And.intro\n     hp\n     hq)\n")
+    assert client.elaborated() == []
+
+
+def test_an_edit_withdraws_the_question(client: LanguageClient, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    head = HEAD.replace("echo", f"echo -vv --log-file {log}")
+    body = theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_hang").replace(HEAD, head)
+    client.open("Cancel.lean", body)
+    wait_for(lambda: log.exists() and "suggest" in log.read_text(encoding="utf-8"))
+    started = time.monotonic()
+    client.change(body.replace("  llmstep\n", ""))
+    assert client.elaborated() == []
+    # The question itself would have gone on for a minute.
+    assert time.monotonic() - started < 40
+
+
+def test_two_proofs_ask_at_once(client: LanguageClient) -> None:
+    one = theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_slow").replace("here", "one")
+    two = theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes").replace("here", "two")
+    client.open("Two.lean", one + two.replace(HEAD, ""))
+    messages = client.elaborated()
+    assert sum("exact ⟨hp, hq⟩" in text for text in messages) == 1, messages
+    assert sum("none of the candidates runs here" in text for text in messages) == 1, messages
+
+
+@pytest.mark.parametrize(
+    ("tactics", "line", "wanted"),
+    [
+        (("sorry",), 3, ("exact ⟨hp, hq⟩",)),
+        (("admit",), 3, ("exact ⟨hp, hq⟩",)),
+        (("skip",), 3, ("skip", "exact ⟨hp, hq⟩")),
+        ((), 2, None),
+        (("constructor", "· exact hp", "· skip"), 5, None),
+    ],
+    ids=["sorry", "admit", "unsolved goals", "empty by", "unsolved goals in a bullet"],
+)
+def test_the_code_action_suggests_a_step(
+    client: LanguageClient, tactics: tuple[str, ...], line: int, wanted: tuple[str, ...] | None
+) -> None:
+    client.open("Step.lean", theorem(*tactics, kind="k_step"))
+    client.elaborated()
+    actions = [a for a in client.actions(line) if a["title"] == "llmstep: suggest a step"]
+    assert len(actions) == 1
+    assert "edit" not in actions[0]
+    resolved = client.request("codeAction/resolve", actions[0])
+    text = client.apply(resolved)
+    assert client.elaborated() == []
+    if wanted:
+        assert text == theorem(*wanted, kind="k_step")
+
+
+def test_no_code_action_where_no_step_is_missing(client: LanguageClient) -> None:
+    client.open("Done.lean", theorem("constructor", "· exact hp", "· exact hq"))
+    assert client.elaborated() == []
+    assert [a["title"] for line in range(6) for a in client.actions(line)] == []
+
+
+def test_the_code_action_says_why_it_cannot_help(client: LanguageClient) -> None:
+    client.open("Why.lean", theorem("sorry", kind="k_nothing"))
+    client.elaborated()
+    (action,) = [a for a in client.actions(3) if a["title"] == "llmstep: suggest a step"]
+    answer = client.exchange("codeAction/resolve", action)
+    assert "the model has no suggestion" in answer["error"]["message"]
+
+
+def test_the_sidecar_ends_with_the_file(client: LanguageClient) -> None:
+    client.open("End.lean", theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes"))
+    client.elaborated()
+    sidecars = find_sidecars()
+    assert len(sidecars) == 1
+    client.close()
+    gone, alive = psutil.wait_procs(sidecars, timeout=SEEN_SECONDS)
+    assert not alive
+    client.open("End.lean", theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes"))
+    assert any("Try these:" in text for text in client.elaborated())
+    assert len(find_sidecars()) == 1
+
+
+def find_sidecars() -> list[psutil.Process]:
+    """The sidecars below this process."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "serve" in child.cmdline() and "echo" in child.cmdline()
+    ]
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + SEEN_SECONDS
+    while not seen():
+        assert time.monotonic() < end
+        time.sleep(0.02)
