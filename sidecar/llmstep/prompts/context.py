@@ -145,7 +145,7 @@ def _command_starts(document: str) -> Iterator[tuple[int, str]]:
         if match["word"]:
             yield at, match["word"]
         elif match["comment"]:
-            yield at, "doc" if document.startswith("/--", at) else "note"
+            yield at, "comment"
         else:
             yield at, "attribute" if match["attribute"] else "#"
 
@@ -170,12 +170,12 @@ def _hidden_spans(document: str) -> Iterator[tuple[int, int]]:
 
 
 def _join_leads(document: str, starts: list[tuple[int, str]]) -> Iterator[Command]:
-    """Attach doc comments, attributes and ``... in`` lines to the command they belong to."""
+    """Attach comments, attributes and ``... in`` lines to the command they belong to."""
     lead: int | None = None
     for index, (start, kind) in enumerate(starts):
         end = starts[index + 1][0] if index + 1 < len(starts) else len(document)
-        if kind in ("doc", "note") and index + 1 < len(starts):
-            lead = start if lead is None and kind == "doc" else lead
+        if kind == "comment" and index + 1 < len(starts):
+            lead = start if lead is None else lead
             continue
         if kind == "attribute":
             body = _after_attribute(document, start, end)

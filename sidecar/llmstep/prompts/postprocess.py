@@ -211,6 +211,8 @@ def _take_one(
             )
             sequence = sequence or opens or token.text in SEQUENCE_SYMBOLS
         previous, last = token, index
+    # A comment that begins in the prefix stays: half of it might read as something else.
+    last = max(last, next((i for i, t in enumerate(tokens) if t.start < keep < t.end), last))
     if brackets:
         return [], Verdict(None, Reason.UNBALANCED, brackets[-1])
     return tokens[: last + 1], None
@@ -279,8 +281,13 @@ def _mentions(word: str, names: frozenset[str]) -> bool:
 
 
 def _render(tokens: list[Token], prefix: str, text: str, base: int) -> str:
-    """The tactic's text, its later lines moved left by the tactic's column."""
-    pieces = [prefix if prefix else ""]
+    """The tactic's text, its later lines moved left by the tactic's column.
+
+    A prefix of several lines sets the columns itself; nothing is moved under it.
+    """
+    if "\n" in prefix:
+        return prefix + text[len(prefix) : max(tokens[-1].end, len(prefix))].rstrip()
+    pieces = [prefix]
     after_break = False
     for token in tokens:
         shown = token.text
@@ -290,4 +297,5 @@ def _render(tokens: list[Token], prefix: str, text: str, base: int) -> str:
             shown = shown[min(base, len(shown)) :]
         pieces.append(shown)
         after_break = token.kind == "newline"
-    return "".join(pieces)
+    found = "".join(pieces)
+    return prefix + found[len(prefix) :].rstrip()

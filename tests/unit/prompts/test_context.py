@@ -140,7 +140,7 @@ PIECES = st.sampled_from((
 def test_properties_of_cutting(document: str, budget: int) -> None:
     cut = cut_context(document, budget, count)
     assert count(cut.text) <= budget
-    tail = cut.text.split("\n\n", 1)[-1] if cut.text else ""
+    tail = cut.text.rsplit("\n\n", 1)[-1]
     assert document.endswith(tail)
     commands = split_commands(document)
     assert all(a.end == b.start for a, b in itertools.pairwise(commands))

@@ -191,6 +191,7 @@ def test_the_prefix_is_kept_as_it_is() -> None:
         "constructor\n· exact ha\n· exact hb"
     )
     assert tactic("intro h; exact h\nrfl", "intro h; ") == "intro h; exact h"
+    assert tactic("simp -- c\nrfl", "simp -") == "simp -- c"
     assert reason("apply h", "exact") is Reason.PREFIX_LOST
     assert reason("exact sorry", "exact sorry") is Reason.UNSOUND
     assert reason("exact", "exact") is Reason.INCOMPLETE
