@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -54,7 +55,7 @@ def main() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         # Lean text is full of ⊢ and ℕ; a Windows console in a legacy code page cannot print them.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         cli.main(prog_name="llmstep")

@@ -46,16 +46,7 @@ def suggest(
     from llmstep.service.question import Document, SuggestRequest
     from llmstep.service.suggest import SuggestService
 
-    if goal is not None and goal_file is not None:
-        raise click.UsageError("give the goal as an argument or with --goal-file, not both")
-    if goal_file is not None:
-        goal = read_text(goal_file)
-    elif goal is None:
-        if sys.stdin.isatty():
-            click.echo("Write or paste the goal, then end the input (Ctrl-D).", err=True)
-        goal = sys.stdin.buffer.read().decode("utf-8", "replace")
-    if not goal.strip():
-        raise click.UsageError("the goal is empty; write one such as '⊢ 1 + 1 = 2'")
+    text = read_goal(goal, goal_file)
     document = Document(context.resolve().as_uri(), read_text(context)) if context else None
     flags = {"model": model, "n": count, "cache": False if no_cache else None}
     resolved = resolve(flags)
@@ -65,7 +56,7 @@ def suggest(
         click.echo(f"not taken: {problem}", err=True)
     service = SuggestService(resolved.settings)
     try:
-        request = SuggestRequest((goal.rstrip(),), prefix, document)
+        request = SuggestRequest((text.rstrip(),), prefix, document)
         reply = asyncio.run(service.suggest(request))
     finally:
         service.close()
@@ -76,6 +67,25 @@ def suggest(
             click.echo(f"{suggestion.score:8.3f}  {suggestion.tactic}")
     if not reply.suggestions:
         click.echo("The model has no suggestion that starts with this prefix.", err=True)
+
+
+def read_goal(goal: str | None, goal_file: Path | None) -> str:
+    """The goal from the argument, the file, or standard input.
+
+    Raises:
+        click.UsageError: There are two goals, or an empty one.
+    """
+    if goal is not None and goal_file is not None:
+        raise click.UsageError("give the goal as an argument or with --goal-file, not both")
+    if goal_file is not None:
+        goal = read_text(goal_file)
+    elif goal is None:
+        if sys.stdin.isatty():
+            click.echo("Write or paste the goal, then end the input (Ctrl-D).", err=True)
+        goal = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if not goal.strip():
+        raise click.UsageError("the goal is empty; write one such as '⊢ 1 + 1 = 2'")
+    return goal
 
 
 def read_text(path: Path) -> str:
