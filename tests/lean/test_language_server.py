@@ -128,7 +128,7 @@ def test_the_sidecar_ends_with_the_file(client: LanguageClient) -> None:
     sidecars = find_sidecars()
     assert len(sidecars) == 1
     client.close()
-    gone, alive = psutil.wait_procs(sidecars, timeout=SEEN_SECONDS)
+    _gone, alive = psutil.wait_procs(sidecars, timeout=SEEN_SECONDS)
     assert not alive
     client.open("End.lean", theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes"))
     assert any("Try these:" in text for text in client.elaborated())

@@ -152,3 +152,12 @@ structure Info where
   bedVal : bedServer.type
 end Meta.Try
 end Lean
+namespace Lean.Meta
+structure SavedState where
+  bedVal : bedServer.type
+instance : Nonempty SavedState := bedTrust
+@[extern "l_Lean_Meta_saveState"] protected opaque saveState : MetaM SavedState := bedSorry
+@[extern "l_Lean_Meta_SavedState_restore"] opaque SavedState.restore (b : SavedState) : MetaM Unit := bedSorry
+end Lean.Meta
+@[extern "l_Lean_Parser_Tactic_tryTrace"] opaque Lean.Parser.Tactic.tryTrace : Lean.ParserDescr
+attribute [tactic_parser 1000] Lean.Parser.Tactic.tryTrace
