@@ -14,7 +14,7 @@ from lsprotocol import types
 if TYPE_CHECKING:
     from pygls.workspace import TextDocument
 
-    from llmstep.server.server import LLMStepServer
+    from llmstep.server.editor import Editor
 
 LANGUAGE_IDS = frozenset({"lean", "lean4"})
 
@@ -97,9 +97,9 @@ class Place:
         return ""
 
 
-def find_place(server: LLMStepServer, uri: str, position: types.Position) -> Place | None:
+def find_place(editor: Editor, uri: str, position: types.Position) -> Place | None:
     """The place in an open Lean document; ``None`` in a document of another language."""
-    document = find_document(server, uri)
+    document = find_document(editor, uri)
     if document is None:
         return None
     lines = document.lines
@@ -110,9 +110,9 @@ def find_place(server: LLMStepServer, uri: str, position: types.Position) -> Pla
     return Place(bare, at.line, at.character)
 
 
-def find_document(server: LLMStepServer, uri: str) -> TextDocument | None:
+def find_document(editor: Editor, uri: str) -> TextDocument | None:
     """The open Lean document of that name, if there is one."""
-    document = server.workspace.get_text_document(uri)
+    document = editor.workspace.get_text_document(uri)
     if document.language_id is None:  # not open: never read from disk on a client's word
         return None
     is_lean = document.language_id in LANGUAGE_IDS or uri.endswith(".lean")

@@ -25,6 +25,8 @@ PROTOCOL_VERSION = 1
 SUGGEST = "llmstep/suggest"
 STATUS = "llmstep/status"
 PREPARE = "llmstep/prepare"
+PROGRESS = "$/progress"
+LOG_MESSAGE = "window/logMessage"
 
 ProgressToken = int | str
 
@@ -57,12 +59,14 @@ class Handshake:
         client: Name of the client, for the log.
         settings: Values for the settings layer "initialization options", unchecked.
         problem: Why the options were not taken at all, if so.
+        is_editor: Whether the client needs more of the LSP than the ``llmstep/*`` messages.
     """
 
     protocol_version: int | None = None
     client: str = "editor"
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     problem: str | None = None
+    is_editor: bool = True
 
 
 def parse_handshake(params: Any) -> Handshake:
@@ -81,10 +85,13 @@ def parse_handshake(params: Any) -> Handshake:
     if version is not None and version != PROTOCOL_VERSION:
         raise ProtocolVersionError(version)
     client = options.get("client")
+    capabilities = params.get("capabilities")
     return Handshake(
         protocol_version=version,
         client=client if isinstance(client, str) else "editor",
         settings={key: value for key, value in options.items() if key not in _HANDSHAKE_KEYS},
+        is_editor=version is None
+        or (isinstance(capabilities, dict) and "textDocument" in capabilities),
     )
 
 

@@ -1,9 +1,8 @@
-"""The life of the sidecar process: start fast, end at once."""
+"""The life of the sidecar process: claimed streams in, an exit code out."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import threading
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 from llmstep.config import resolve
 from llmstep.logs import close_logging, set_up_logging
+from llmstep.server.server import LLMStepServer
 
 _STUCK_SECONDS = 2.0
 _INTERRUPTED = 130
@@ -33,14 +33,7 @@ def run_server(
         log_file: A further place for the log.
     """
     client_log = set_up_logging(resolve(flags).settings.log_level, log_file)
-    # The LSP types are thousands of small objects that live as long as the process: collecting
-    # among them while they are made costs a tenth of the start.
-    gc.disable()
-    from llmstep.server.server import LLMStepServer
-
     server = LLMStepServer(flags, client_log, on_input_end=_end_when_stuck)
-    gc.freeze()
-    gc.enable()
     code = _INTERRUPTED
     try:
         # Not asyncio.run: on its way out it waits for every thread and task, and one of them may

@@ -1,24 +1,25 @@
 """JSON-RPC dispatch: every request id gets exactly one answer, whatever was sent.
 
-pygls keeps the features, the workspace and the capabilities; the way of a message is our own,
-because pygls 2.1 leaves some requests unanswered (params of a wrong type, a response id that is a
-list, anything after ``shutdown``), puts tracebacks into errors, writes ``NaN``, and keeps the
-future of every asynchronous notification for ever.
+This core knows the life cycle and the ``llmstep/*`` messages, and needs no LSP types: importing
+those takes longer than everything else before the first suggestion, and Lean never uses them. The
+first editor that connects brings in the rest (`llmstep.server.editor`), which is pygls.
+
+pygls does not dispatch here because 2.1 leaves some requests unanswered (params of a wrong type,
+an id that is a list, anything after ``shutdown``), puts tracebacks into errors, writes ``NaN``,
+and keeps the future of every asynchronous notification for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import logging
-from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from lsprotocol import types
-from pygls.exceptions import JsonRpcException
-from pygls.protocol import LanguageServerProtocol, lsp_method
+import attrs
 
+from llmstep import __version__
 from llmstep.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -34,14 +35,12 @@ from llmstep.server.messages import (
     PROTOCOL_VERSION,
     STATUS,
     SUGGEST,
-    Handshake,
     ProtocolVersionError,
     parse_handshake,
 )
 
 if TYPE_CHECKING:
-    from cattrs import Converter
-
+    from llmstep.server.editor import Editor
     from llmstep.server.server import LLMStepServer
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class MethodNotFoundError(LLMStepError):
     """Nobody handles the method."""
 
     code = METHOD_NOT_FOUND
-    default_hint = f"The methods are {SUGGEST}, {STATUS}, {PREPARE} and those of the LSP."
+    default_hint = f"The methods are {SUGGEST}, {STATUS}, {PREPARE} and, for editors, the LSP's."
 
 
 class NotInitializedError(LLMStepError):
@@ -70,16 +69,50 @@ class NotInitializedError(LLMStepError):
     default_hint = "Send initialize first, wait for its answer, then send initialized."
 
 
-class LLMStepProtocol(LanguageServerProtocol):
+class Writer(Protocol):
+    """Where frames go; callable from any thread."""
+
+    def write(self, data: bytes) -> None:
+        """Queue one frame."""
+        ...
+
+
+@attrs.frozen
+class Handler:
+    """What answers one method.
+
+    Attributes:
+        call: Takes the raw params and returns plain JSON values, or a coroutine that does. What
+            takes time must be a coroutine: only those can be cancelled.
+        notification: Whether the method has no answer.
+    """
+
+    call: Callable[[Any], Any]
+    notification: bool = False
+
+
+class LLMStepProtocol:
     """One connection to one client."""
 
-    def __init__(self, server: LLMStepServer, converter: Converter) -> None:
-        super().__init__(server, converter)
-        self._sidecar = server
+    def __init__(self, sidecar: LLMStepServer, writer: Writer) -> None:
+        self._sidecar = sidecar
+        self._writer = writer
+        self._editor: Editor | None = None
         self._initialized = False
-        self._handshake = Handshake()
+        self._shutdown = False
         self._in_flight: dict[RequestId, asyncio.Task[Any]] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        self._handlers: dict[str, Handler] = {
+            "initialize": Handler(self._initialize),
+            "initialized": Handler(self._greet, notification=True),
+            "shutdown": Handler(self._shut_down),
+            "exit": Handler(self._exit, notification=True),
+            "$/cancelRequest": Handler(self._cancel, notification=True),
+        }
+
+    def register(self, method: str, call: Callable[[Any], Any], *, notification: bool) -> None:
+        """Add a handler of the raw params."""
+        self._handlers[method] = Handler(call, notification)
 
     # Incoming ------------------------------------------------------------------------------
 
@@ -99,14 +132,14 @@ class LLMStepProtocol(LanguageServerProtocol):
         elif not isinstance(method, str):
             self._reject(identifier, InvalidRequestError("method must be a string"))
         elif identifier is None:
-            self._take_notification(method, message)
+            self._take_notification(method, message.get("params"))
         else:
             try:
-                self._take_request(identifier, method, message)
+                self._take_request(identifier, method, message.get("params"))
             except Exception as error:
                 self._reject(identifier, error)
 
-    def _take_request(self, identifier: RequestId, method: str, message: dict[str, Any]) -> None:
+    def _take_request(self, identifier: RequestId, method: str, params: Any) -> None:
         if self._shutdown:
             raise InvalidRequestError(
                 "the sidecar has been shut down", hint="Send exit, then start a new one."
@@ -116,27 +149,24 @@ class LLMStepProtocol(LanguageServerProtocol):
                 f"a request with the id {json.dumps(identifier)[:80]} is still being answered",
                 hint="Give every request an id of its own.",
             )
-        if not self._initialized and method != types.INITIALIZE:
+        if not self._initialized and method != "initialize":
             raise NotInitializedError("the sidecar is not initialized")
-        if self._initialized and method == types.INITIALIZE:
+        if self._initialized and method == "initialize":
             raise InvalidRequestError(
                 "the sidecar is already initialized", hint="Send initialize once."
             )
         handler = self._handler(method)
         if handler is None:
             raise MethodNotFoundError(f"unknown method {method[:80]}")
-        if _is_notification(method):
+        if handler.notification:
             raise InvalidRequestError(
                 f"{method} is a notification", hint="Send it without an id; it has no answer."
             )
-        if method == types.INITIALIZE:
-            params = self._initialize_params(message)
-        else:
-            params = self._params(method, message)
-        if not inspect.iscoroutinefunction(handler):
-            self._send_result(identifier, _call(handler, params))
+        outcome = handler.call(params)
+        if not asyncio.iscoroutine(outcome):
+            self._send_result(identifier, outcome)
             return
-        task = asyncio.ensure_future(handler(params))
+        task = asyncio.ensure_future(outcome)
         self._in_flight[identifier] = task
         task.add_done_callback(lambda task: self._answer(identifier, task))
 
@@ -149,33 +179,20 @@ class LLMStepProtocol(LanguageServerProtocol):
         else:
             self._send_result(identifier, task.result())
 
-    def _take_notification(self, method: str, message: dict[str, Any]) -> None:
-        if method == types.EXIT:
-            self._sidecar.stop(0 if self._shutdown else 1)
-        elif method == types.CANCEL_REQUEST:
-            params = message.get("params")
-            identifier = params.get("id") if isinstance(params, dict) else None
-            # An unknown or finished id is no mistake: the answer may be on its way.
-            if _is_id(identifier) and (task := self._in_flight.get(identifier)):
-                task.cancel()
-        elif self._initialized and not self._shutdown:
+    def _take_notification(self, method: str, params: Any) -> None:
+        handler = self._handler(method)
+        if handler is None or not handler.notification:
+            logger.debug("ignored the notification %s", method)
+        elif method == "exit" or (self._initialized and not self._shutdown):
             try:
-                self._notify_handler(method, message)
+                outcome = handler.call(params)
             except Exception as error:
                 self._report(method, error)
+                return
+            if asyncio.iscoroutine(outcome):
+                self.run_in_background(method, outcome)
 
-    def _notify_handler(self, method: str, message: dict[str, Any]) -> None:
-        handler = self._handler(method)
-        if handler is None or not _is_notification(method):
-            logger.debug("ignored the notification %s", method)
-            return
-        params = self._params(method, message)
-        if not inspect.iscoroutinefunction(handler):
-            _call(handler, params)
-            return
-        self.run_in_background(method, handler(params))
-
-    def run_in_background(self, name: str, work: Any) -> None:
+    def run_in_background(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine that nobody waits for; what goes wrong is logged under its name."""
         task = asyncio.ensure_future(work)
         self._background.add(task)  # the loop itself keeps only a weak reference
@@ -188,79 +205,71 @@ class LLMStepProtocol(LanguageServerProtocol):
         task.add_done_callback(finish)
 
     def _take_response(self, message: dict[str, Any]) -> None:
-        identifier = message.get("id")
-        future = self._request_futures.pop(identifier, None) if _is_id(identifier) else None
-        self._result_types.pop(str(identifier), None)
-        if future is None or future.done():
+        if self._editor is None or not self._editor.take_response(message):
             logger.debug("ignored an answer to a request that was never sent")
-        elif isinstance(error := message.get("error"), dict):
-            future.set_exception(JsonRpcException(str(error.get("message"))))
-        else:
-            future.set_result(message.get("result"))
 
-    def _handler(self, method: str) -> Callable[[Any], Any] | None:
-        return self.fm.builtin_features.get(method) or self.fm.features.get(method)
-
-    def _params(self, method: str, message: dict[str, Any]) -> Any:
-        message_type = self.get_message_type(method)
-        if message_type is None:
-            return message.get("params")
-        if not isinstance(message.get("params", {}), (dict, list, type(None))):
-            raise InvalidParamsError("params must be an object")
-        try:
-            return self._converter.structure(message, message_type).params
-        except Exception as error:
-            raise InvalidParamsError(f"params of {method} are wrong: {_first(error)}") from error
-
-    def _initialize_params(self, message: dict[str, Any]) -> types.InitializeParams:
-        self._handshake = parse_handshake(message.get("params"))
-        try:
-            return self._params(types.INITIALIZE, message)
-        except InvalidParamsError as error:
-            params = message.get("params")
-            if not isinstance(params, dict):
-                raise
-            # An editor newer than our LSP types must not fail for a capability we do not use.
-            logger.info("the client's capabilities are taken as empty: %s", error.message)
-            reduced = {"processId": None, "rootUri": None, "capabilities": {}}
-            return self._params(types.INITIALIZE, {**message, "params": reduced})
+    def _handler(self, method: str) -> Handler | None:
+        handler = self._handlers.get(method)
+        if handler is None and self._editor is not None:
+            return self._editor.handler(method)
+        return handler
 
     # Life cycle ----------------------------------------------------------------------------
 
-    @lsp_method(types.INITIALIZE)
-    def lsp_initialize(
-        self, params: types.InitializeParams
-    ) -> Generator[Any, Any, types.InitializeResult]:
-        """Begin to load the model and tell what the server can do."""
-        result = yield from super().lsp_initialize(params)
-        result.capabilities.experimental = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}
-        self._sidecar.begin(self._handshake)
+    def _initialize(self, params: Any) -> dict[str, Any]:
+        if not isinstance(params, dict):
+            raise InvalidParamsError("params of initialize must be an object")
+        handshake = parse_handshake(params)
+        capabilities: dict[str, Any] = {"positionEncoding": "utf-16"}
+        if handshake.is_editor:
+            from llmstep.server.editor import Editor
+
+            self._editor = Editor(self, self._sidecar)
+            capabilities = self._editor.initialize(params)
+        capabilities["experimental"] = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}
+        self._sidecar.begin(handshake)
         self._initialized = True
-        return result
+        return {
+            "capabilities": capabilities,
+            "serverInfo": {"name": "llmstep", "version": __version__},
+        }
 
-    @lsp_method(types.INITIALIZED)
-    def lsp_initialized(self, *_args: Any) -> Generator[Any, Any, None]:
-        """From now on the client takes requests and notifications from us."""
+    def _greet(self, _params: Any) -> None:
         self._sidecar.greet()
-        yield from ()
+        if self._editor is not None:
+            self._editor.greet()
 
-    @lsp_method(types.SHUTDOWN)
-    def lsp_shutdown(self, *_args: Any) -> Generator[Any, Any, None]:
-        """Cancel what runs; every cancelled request is answered."""
+    def _shut_down(self, _params: Any) -> None:
         self._shutdown = True
         for task in [*self._in_flight.values(), *self._background]:
             task.cancel()
-        yield from ()
+
+    def _exit(self, _params: Any) -> None:
+        self._sidecar.stop(0 if self._shutdown else 1)
+
+    def _cancel(self, params: Any) -> None:
+        identifier = params.get("id") if isinstance(params, dict) else None
+        # An unknown or finished id is no mistake: the answer may be on its way.
+        if _is_id(identifier) and (task := self._in_flight.get(identifier)):
+            task.cancel()
 
     # Outgoing ------------------------------------------------------------------------------
 
-    def send_notification(self, method: str, params: Mapping[str, Any]) -> None:
-        """Send a notification of plain JSON values (any thread)."""
-        self._send_data({"jsonrpc": "2.0", "method": method, "params": params})
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send one message of plain JSON values (any thread).
+
+        Raises:
+            ValueError: It holds NaN or Infinity, which are no JSON.
+        """
+        self._writer.write(encode_frame(_encode(message)))
+
+    def notify(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send a notification (any thread)."""
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
     def _send_result(self, identifier: RequestId, result: Any) -> None:
         try:
-            self._send_data({"jsonrpc": "2.0", "id": identifier, "result": result})
+            self.send({"jsonrpc": "2.0", "id": identifier, "result": result})
         except ValueError as error:
             self._reject(identifier, error)
 
@@ -281,28 +290,7 @@ class LLMStepProtocol(LanguageServerProtocol):
         self, identifier: RequestId | None, code: int, message: str, data: Mapping[str, Any]
     ) -> None:
         error = {"code": code, "message": message, "data": data}
-        self._send_data({"jsonrpc": "2.0", "id": identifier, "error": error})
-
-    def _send_data(self, data: Any) -> None:
-        if self.writer is not None:
-            self.writer.write(encode_frame(self._encode(data)))
-
-    def _encode(self, data: Any) -> bytes:
-        """One JSON text in UTF-8; raises ``ValueError`` for NaN and Infinity."""
-
-        def encode(ascii_only: bool) -> str:
-            return json.dumps(
-                data,
-                default=self._converter.unstructure,
-                allow_nan=False,
-                ensure_ascii=ascii_only,
-                separators=(",", ":"),
-            )
-
-        try:
-            return encode(False).encode("utf-8")
-        except UnicodeEncodeError:  # half a surrogate pair, say in an id: escaped it can travel
-            return encode(True).encode("ascii")
+        self.send({"jsonrpc": "2.0", "id": identifier, "error": error})
 
     def _report(self, method: str, error: BaseException) -> None:
         if isinstance(error, LLMStepError):
@@ -315,35 +303,11 @@ def _is_id(value: Any) -> TypeGuard[RequestId]:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
-def _is_notification(method: str) -> bool:
-    if method.startswith("llmstep/"):
-        return method == PREPARE
-    lsp_types = types.METHOD_TO_TYPES.get(method)
-    return lsp_types is not None and lsp_types[1] is None
+def _encode(message: Mapping[str, Any]) -> bytes:
+    def encode(ascii_only: bool) -> str:
+        return json.dumps(message, allow_nan=False, ensure_ascii=ascii_only, separators=(",", ":"))
 
-
-def _call(handler: Callable[[Any], Any], params: Any) -> Any:
-    """Call a synchronous handler; pygls's own are generators that yield calls to make for them."""
-    outcome = handler(params)
-    if not isinstance(outcome, Generator):
-        return outcome
-    value = None
     try:
-        while True:
-            inner, args, kwargs = outcome.send(value)
-            value = inner(*args, **(kwargs or {}))
-    except StopIteration as stop:
-        return stop.value
-
-
-def _first(error: BaseException) -> str:
-    """The innermost reason of a structuring error, with the path of the field if there is one."""
-    path: list[str] = []
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = error.exceptions[0]
-        for note in getattr(error, "__notes__", ()):
-            name = getattr(note, "name", None)
-            if isinstance(name, str):
-                path.append(name)
-    where = ".".join(path)
-    return f"{where}: {error}"[:300] if where else str(error)[:300]
+        return encode(False).encode("utf-8")
+    except UnicodeEncodeError:  # half a surrogate pair, say in an id: escaped it can travel
+        return encode(True).encode("ascii")

@@ -10,19 +10,14 @@ from io import FileIO
 from typing import Any
 
 import psutil
-from lsprotocol import types
-from pygls.lsp.server import LanguageServer
-from pygls.protocol import default_converter
 
-from llmstep import __version__
 from llmstep.config import Settings, resolve
 from llmstep.errors import LLMStepError
 from llmstep.logs import ClientLogHandler, set_level
-from llmstep.server import progress
-from llmstep.server.features import code_action, completion, inline_completion, status, suggest
+from llmstep.server.features import status, suggest
 from llmstep.server.framing import Incoming
-from llmstep.server.messages import Handshake
-from llmstep.server.protocol import LLMStepProtocol
+from llmstep.server.messages import LOG_MESSAGE, Handshake
+from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.stdio import InputPump, OutputPump
 from llmstep.service.question import ServiceStatus
 from llmstep.service.suggest import SuggestService
@@ -32,15 +27,11 @@ _FLUSH_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
 
-_MESSAGE_TYPES = (
-    (logging.ERROR, types.MessageType.Error),
-    (logging.WARNING, types.MessageType.Warning),
-    (logging.INFO, types.MessageType.Info),
-    (logging.NOTSET, types.MessageType.Log),
-)
+# Levels of `logging` to MessageType of the LSP: error, warning, info, log.
+_MESSAGE_TYPES = ((logging.ERROR, 1), (logging.WARNING, 2), (logging.INFO, 3), (logging.NOTSET, 4))
 
 
-class LLMStepServer(LanguageServer):
+class LLMStepServer:
     """Wires the protocol to the engine.
 
     Args:
@@ -50,8 +41,6 @@ class LLMStepServer(LanguageServer):
         on_input_end: Called in another thread when the client has closed its end.
     """
 
-    protocol: LLMStepProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(
         self,
         flags: Mapping[str, Any] | None = None,
@@ -59,21 +48,22 @@ class LLMStepServer(LanguageServer):
         open_service: Callable[[Settings], SuggestService] = SuggestService,
         on_input_end: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(
-            "llmstep",
-            __version__,
-            protocol_cls=LLMStepProtocol,
-            converter_factory=default_converter,
-        )
         self._flags = dict(flags or {})
         self._client_log = client_log
         self._open_service = open_service
         self._on_input_end = on_input_end
         self._settings = Settings()
         self._service: SuggestService | None = None
+        self._protocol: LLMStepProtocol | None = None
         self._ended: asyncio.Future[int] | None = None
-        for feature in (suggest, status, completion, inline_completion, code_action):
-            feature.register(self)
+
+    def connect(self, writer: Writer) -> LLMStepProtocol:
+        """Make the protocol of the one client this server has."""
+        protocol = LLMStepProtocol(self, writer)
+        for feature in (suggest, status):
+            feature.register(protocol, self)
+        self._protocol = protocol
+        return protocol
 
     @property
     def service(self) -> SuggestService:
@@ -102,10 +92,8 @@ class LLMStepServer(LanguageServer):
             logger.warning("%s", handshake.problem)
         for problem in resolved.problems:
             logger.warning("not taken: %s", problem)
-        try:
-            _ = self.service
-        except LLMStepError as error:
-            logger.warning("%s %s", error.message, error.hint)
+        if (error := self.status().error) is not None:
+            logger.warning("%s", error)
 
     def status(self) -> ServiceStatus:
         """The engine's state, also when there is none because there is no model."""
@@ -128,17 +116,14 @@ class LLMStepServer(LanguageServer):
             )
 
     def greet(self) -> None:
-        """The client is ready to be spoken to: hand it the log and show that the model loads."""
+        """The client is ready to be spoken to: hand it the log."""
         if self._client_log is not None:
             self._client_log.attach(self._log_to_client)
-        window = self.client_capabilities.window
-        if window is not None and window.work_done_progress:
-            self.protocol.run_in_background("progress", progress.show_loading(self))
 
     def _log_to_client(self, level: int, text: str) -> None:
-        kind = next(kind for least, kind in _MESSAGE_TYPES if level >= least)
-        params = {"type": kind.value, "message": text}
-        self.protocol.send_notification(types.WINDOW_LOG_MESSAGE, params)
+        if self._protocol is not None:
+            kind = next(kind for least, kind in _MESSAGE_TYPES if level >= least)
+            self._protocol.notify(LOG_MESSAGE, {"type": kind, "message": text})
 
     def stop(self, code: int) -> None:
         """End `serve` with this exit code; the first call wins. On the event loop."""
@@ -165,12 +150,12 @@ class LLMStepServer(LanguageServer):
             stop_soon(1)
 
         output = OutputPump(writer, give_up)
-        self.protocol.set_writer(output)
+        protocol = self.connect(output)
 
         def receive(batch: Sequence[Incoming]) -> None:
             try:
                 for message in batch:
-                    self.protocol.receive(message)
+                    protocol.receive(message)
             finally:
                 pump.acknowledge()
 
@@ -198,8 +183,3 @@ class LLMStepServer(LanguageServer):
         closing = threading.Thread(target=service.close, name="llmstep-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
-
-    def report_server_error(self, error: Exception, source: Any) -> None:
-        """Log what pygls itself runs into; showing it to the user would help nobody."""
-        if not isinstance(error, LLMStepError):
-            logger.error("pygls: %s", error)

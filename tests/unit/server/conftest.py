@@ -91,7 +91,7 @@ class Connection:
         self.sent: list[dict[str, Any]] = []
         self.services: list[FakeService] = []
         self.server = LLMStepServer(flags, open_service=self._open)
-        self.server.protocol.set_writer(self)
+        self.protocol = self.server.connect(self)
 
     def _open(self, settings: Settings) -> SuggestService:
         self.services.append(FakeService(settings))
@@ -106,14 +106,11 @@ class Connection:
         assert header == b"Content-Length: %d" % len(body)
         self.sent.append(json.loads(body, parse_constant=pytest.fail))
 
-    def close(self) -> None:
-        """Part of pygls's writer interface."""
-
     def give(self, method: Any, params: Any = None, **fields: Any) -> None:
         message = {"jsonrpc": "2.0", "method": method, **fields}
         if params is not None:
             message["params"] = params
-        self.server.protocol.receive(message)
+        self.protocol.receive(message)
 
     async def request(self, method: str, params: Any = None, *, id: int | str = 7) -> Any:  # noqa: A002
         """The answer to one request."""
@@ -132,9 +129,15 @@ class Connection:
     async def initialize(self, **options: Any) -> dict[str, Any]:
         message = golden("client.initialize")
         message["params"]["initializationOptions"].update(options)
-        self.server.protocol.receive(message)
+        self.protocol.receive(message)
         answer = await self.answer(1)
-        self.server.protocol.receive(golden("client.initialized"))
+        self.protocol.receive(golden("client.initialized"))
+        return answer
+
+    async def initialize_editor(self, **capabilities: Any) -> dict[str, Any]:
+        params = {"processId": None, "rootUri": None, "capabilities": capabilities}
+        answer = await self.request("initialize", params)
+        self.protocol.receive(golden("client.initialized"))
         return answer
 
 

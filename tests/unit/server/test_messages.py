@@ -134,7 +134,30 @@ def test_prepare() -> None:
 
 
 def test_handshake_of_lean() -> None:
-    assert parse_handshake(golden("client.initialize")["params"]) == Handshake(1, "lean")
+    handshake = parse_handshake(golden("client.initialize")["params"])
+    assert handshake == Handshake(1, "lean", is_editor=False)
+
+
+@pytest.mark.parametrize(
+    ("params", "is_editor"),
+    [
+        ({}, True),
+        ({"capabilities": {}}, True),
+        ({"initializationOptions": {"model": "x"}}, True),
+        ({"initializationOptions": {"protocolVersion": 1}}, False),
+        ({"initializationOptions": {"protocolVersion": 1}, "capabilities": {}}, False),
+        ({"initializationOptions": {"protocolVersion": 1}, "capabilities": 3}, False),
+        (
+            {
+                "initializationOptions": {"protocolVersion": 1},
+                "capabilities": {"textDocument": {}},
+            },
+            True,
+        ),
+    ],
+)
+def test_who_needs_the_lsp(params: dict[str, Any], is_editor: bool) -> None:
+    assert parse_handshake(params).is_editor is is_editor
 
 
 def test_handshake_of_another_version_names_both_upgrades() -> None:

@@ -12,16 +12,16 @@ from lsprotocol import types
 from llmstep.server.lean_source import Place, find_document, find_place
 
 if TYPE_CHECKING:
-    from llmstep.server.server import LLMStepServer
+    from llmstep.server.editor import Editor
 
 _SORRY = re.compile(r"(?<![\w.«'])sorry(?![\w.'])")
 _TEXTS = {"tactic": 'llmstep ""', "term": 'by llmstep ""'}
 
 
-def register(server: LLMStepServer) -> None:
+def register(editor: Editor) -> None:
     """Add the handler."""
 
-    @server.feature(
+    @editor.feature(
         types.TEXT_DOCUMENT_CODE_ACTION,
         types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix]),
     )
@@ -29,8 +29,8 @@ def register(server: LLMStepServer) -> None:
         if not _wants_quick_fixes(params.context.only):
             return []
         uri = params.text_document.uri
-        place = find_place(server, uri, params.range.start)
-        document = find_document(server, uri)
+        place = find_place(editor, uri, params.range.start)
+        document = find_document(editor, uri)
         if place is None or document is None:
             return []
         actions = []

@@ -10,7 +10,7 @@ from lsprotocol import types
 from llmstep.server.lean_source import Place, find_place
 
 if TYPE_CHECKING:
-    from llmstep.server.server import LLMStepServer
+    from llmstep.server.editor import Editor
 
 _TACTIC = "llmstep"
 _WORD = re.compile(r"(?:^|[\s·;(⟨>])(l[a-z]*)$")
@@ -26,22 +26,22 @@ _DOCUMENTATION = (
 )
 
 
-def register(server: LLMStepServer) -> None:
+def register(editor: Editor) -> None:
     """Add the handler."""
 
-    @server.feature(
+    @editor.feature(
         types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=['"'])
     )
     async def complete(params: types.CompletionParams) -> types.CompletionList | None:
-        place = find_place(server, params.text_document.uri, params.position)
+        place = find_place(editor, params.text_document.uri, params.position)
         if place is None:
             return None
-        items = _complete_first_word(place) or _complete_tactic(place, _takes_snippets(server))
+        items = _complete_first_word(place) or _complete_tactic(place, _takes_snippets(editor))
         return types.CompletionList(is_incomplete=False, items=items)
 
 
-def _takes_snippets(server: LLMStepServer) -> bool:
-    text_document = server.client_capabilities.text_document
+def _takes_snippets(editor: Editor) -> bool:
+    text_document = editor.client_capabilities.text_document
     completion = text_document.completion if text_document else None
     item = completion.completion_item if completion else None
     return bool(item and item.snippet_support)

@@ -9,23 +9,23 @@ from lsprotocol import types
 from llmstep.server.lean_source import find_place
 
 if TYPE_CHECKING:
-    from llmstep.server.server import LLMStepServer
+    from llmstep.server.editor import Editor
 
 
-def register(server: LLMStepServer) -> None:
+def register(editor: Editor) -> None:
     """Add the handler.
 
     The options object is needed: without one pygls does not announce the capability.
     """
 
-    @server.feature(
+    @editor.feature(
         types.TEXT_DOCUMENT_INLINE_COMPLETION,
         types.InlineCompletionOptions(),
     )
     async def complete_inline(
         params: types.InlineCompletionParams,
     ) -> types.InlineCompletionList | None:
-        place = find_place(server, params.text_document.uri, params.position)
+        place = find_place(editor, params.text_document.uri, params.position)
         if place is None or not (place.ends_in_by() and place.proof_is_empty() and place.in_code()):
             return None
         gap = "" if place.before == "" or place.before.endswith(" ") else " "

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from llmstep.server.messages import STATUS, status_json
 
 if TYPE_CHECKING:
+    from llmstep.server.protocol import LLMStepProtocol
     from llmstep.server.server import LLMStepServer
 
 
-def register(server: LLMStepServer) -> None:
+def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
     """Add the handler."""
 
-    @server.feature(STATUS)
     def status(_params: Any) -> dict[str, Any]:
-        return status_json(server.status())
+        return status_json(sidecar.status())
+
+    protocol.register(STATUS, status, notification=False)

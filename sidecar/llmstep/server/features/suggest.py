@@ -6,11 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lsprotocol import types
-
 from llmstep.backends.base import CancelToken
 from llmstep.server.messages import (
     PREPARE,
+    PROGRESS,
     SUGGEST,
     parse_prepare,
     parse_suggest,
@@ -19,20 +18,16 @@ from llmstep.server.messages import (
 )
 
 if TYPE_CHECKING:
+    from llmstep.server.protocol import LLMStepProtocol
     from llmstep.server.server import LLMStepServer
     from llmstep.service.ranking import Suggestion
 
 logger = logging.getLogger(__name__)
 
 
-def register(server: LLMStepServer) -> None:
-    """Add both handlers.
+def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
+    """Add both handlers."""
 
-    They are asynchronous custom requests, not commands: pygls does not stop a command on
-    ``$/cancelRequest``.
-    """
-
-    @server.feature(SUGGEST)
     async def suggest(params: Any) -> dict[str, Any]:
         request, token = parse_suggest(params)
         logger.debug("suggest %r for %r", request.prefix, request.goals)
@@ -43,21 +38,21 @@ def register(server: LLMStepServer) -> None:
             # A candidate that was on its way when the request was answered comes too late: the
             # client may have given the token away.
             if token is not None and not answered:
-                server.protocol.send_notification(
-                    types.PROGRESS, progress_json(token, [suggestion])
-                )
+                protocol.notify(PROGRESS, progress_json(token, [suggestion]))
 
         def hand_over(suggestion: Suggestion) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(send_progress, suggestion)
 
         try:
-            reply = await server.service.suggest(request, CancelToken(), hand_over)
+            reply = await sidecar.service.suggest(request, CancelToken(), hand_over)
         finally:
             answered = True
         logger.debug("suggested %r", reply.suggestions)
         return reply_json(reply)
 
-    @server.feature(PREPARE)
     async def prepare(params: Any) -> None:
-        await server.service.prepare(parse_prepare(params))
+        await sidecar.service.prepare(parse_prepare(params))
+
+    protocol.register(SUGGEST, suggest, notification=False)
+    protocol.register(PREPARE, prepare, notification=True)

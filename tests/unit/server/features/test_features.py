@@ -21,8 +21,7 @@ class Editor:
         self.connection = connection
 
     async def open(self, text: str, language: str = "lean4", **capabilities: Any) -> dict[str, Any]:
-        params = {"processId": None, "rootUri": None, "capabilities": {**capabilities}}
-        assert "result" in await self.connection.request("initialize", params)
+        assert "result" in await self.connection.initialize_editor(**capabilities)
         before, _, after = text.partition("|")
         self.text = before + after
         document = {"uri": URI, "languageId": language, "version": 1, "text": self.text}
@@ -186,7 +185,7 @@ async def test_inline_completion(editor: Editor, text: str, expected: str | None
 
 
 async def test_the_features_are_announced(connection: Any) -> None:
-    capabilities = (await connection.initialize())["result"]["capabilities"]
+    capabilities = (await connection.initialize_editor())["result"]["capabilities"]
     assert capabilities["completionProvider"] == {"triggerCharacters": ['"']}
     assert capabilities["codeActionProvider"] == {"codeActionKinds": ["quickfix"]}
     assert capabilities["inlineCompletionProvider"] == {}
