@@ -75,17 +75,19 @@ def read_goal(goal: str | None, goal_file: Path | None) -> str:
     Raises:
         click.UsageError: There are two goals, or an empty one.
     """
-    if goal is not None and goal_file is not None:
+    if goal_file is not None and goal is not None:
         raise click.UsageError("give the goal as an argument or with --goal-file, not both")
-    if goal_file is not None:
-        goal = read_text(goal_file)
-    elif goal is None:
-        if sys.stdin.isatty():
-            click.echo("Write or paste the goal, then end the input (Ctrl-D).", err=True)
-        goal = sys.stdin.buffer.read().decode("utf-8", "replace")
-    if not goal.strip():
+    text = goal if goal is not None else read_text(goal_file) if goal_file else read_stdin()
+    if not text.strip():
         raise click.UsageError("the goal is empty; write one such as '⊢ 1 + 1 = 2'")
-    return goal
+    return text
+
+
+def read_stdin() -> str:
+    """Read the goal from standard input, telling a person at a terminal what is awaited."""
+    if sys.stdin.isatty():
+        click.echo("Write or paste the goal, then end the input (Ctrl-D).", err=True)
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
 def read_text(path: Path) -> str:

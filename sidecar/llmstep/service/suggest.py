@@ -211,7 +211,12 @@ class SuggestService:
 
         def take(candidate: Candidate, prompt: BuiltPrompt) -> None:
             verdict = extract_tactic(
-                candidate.text, request.prefix, banned=request.banned, column=prompt.column
+                candidate.text,
+                request.prefix,
+                banned=request.banned,
+                stop=(*self._model.card.stop, *prompt.stop),
+                column=prompt.column,
+                truncated=candidate.finish == "length",
             )
             if verdict.tactic is None:
                 log.debug("dropped %r: %s", candidate.text, verdict.reason)
