@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -94,7 +95,8 @@ def build_model(folder: Path, kind: str) -> Path:
 
     Args:
         folder: Where to; made if it is not there.
-        kind: ``neox``, ``llama``, ``qwen2``, ``mistral`` (sliding window of 8), ``byt5`` or ``t5``.
+        kind: ``neox``, ``llama``, ``qwen2``, ``mistral`` (sliding window of 8), ``jamba`` (every
+            other layer recurrent), ``byt5`` or ``t5``.
     """
     torch.manual_seed(7)
     if kind in ("byt5", "t5"):
@@ -108,14 +110,16 @@ def build_model(folder: Path, kind: str) -> Path:
             num_decoder_layers=2,
             num_heads=4,
             feed_forward_proj="gated-gelu",
-            tie_word_embeddings=False,
-            decoder_start_token_id=0,
         )
+        config.tie_word_embeddings = False
+        config.decoder_start_token_id = 0
         model = transformers.T5ForConditionalGeneration(config)
     else:
         tokenizer = train_byte_level(begin=kind == "llama")
         # Rows are padded beyond the vocabulary, as those of GPT-NeoX are.
-        model = _build_decoder(kind, tokenizer.get_vocab_size() + 13, tokenizer.token_to_id(END))
+        end = tokenizer.token_to_id(END)
+        assert end is not None
+        model = _build_decoder(kind, tokenizer.get_vocab_size() + 13, end)
     # The usual first weights are so small that every token is as likely as any other.
     with torch.no_grad():
         for weight in model.parameters():
@@ -133,7 +137,7 @@ def build_model(folder: Path, kind: str) -> Path:
 
 
 def _build_decoder(kind: str, rows: int, end: int) -> transformers.PreTrainedModel:
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": rows,
         "hidden_size": 32,
         "intermediate_size": 64,
@@ -151,4 +155,8 @@ def _build_decoder(kind: str, rows: int, end: int) -> transformers.PreTrainedMod
         return transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes))
     if kind == "qwen2":
         return transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**sizes))
+    if kind == "jamba":
+        more: dict[str, Any] = {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2}
+        config = transformers.JambaConfig(**sizes, **more, use_mamba_kernels=False)
+        return transformers.JambaForCausalLM(config)
     return transformers.MistralForCausalLM(transformers.MistralConfig(**sizes, sliding_window=8))

@@ -28,6 +28,9 @@ torch = pytest.importorskip("torch", reason="the extra [hf] is not installed")
 transformers = pytest.importorskip("transformers", reason="the extra [hf] is not installed")
 
 from tests.backends.hf_models import build_model, train_byte_level  # noqa: E402
+from tokenizers import Tokenizer, decoders, models, normalizers  # noqa: E402
+
+from llmstep.backends.hf_tokenizer import TextTokens, open_splitter  # noqa: E402
 
 pytestmark = pytest.mark.hf
 
@@ -295,6 +298,47 @@ def test_tokenizer_that_cannot_be_followed(llama: Path) -> None:
     change_json(llama / "tokenizer.json", lambda t: t.update(decoder={"type": "Fuse"}))
     with pytest.raises(ModelFileError, match="decodes by Fuse cannot be followed byte by byte"):
         open_folder(llama)
+
+
+def test_vocabulary_in_the_old_files(llama: Path) -> None:
+    """GPT-2's vocab.json and merges.txt, which the library converts."""
+    (llama / "tokenizer.json").unlink()
+    train_byte_level().model.save(str(llama))
+    change_json(
+        llama / "tokenizer_config.json", lambda c: c.update(tokenizer_class="GPT2Tokenizer")
+    )
+    backend = open_folder(llama)
+    assert backend.count_tokens("exact ⟨h, ℕ⟩") > 1
+    assert all(text.startswith("exact ") for text in answer(backend))
+    (llama / "vocab.json").unlink()
+    (llama / "tokenizer.model").write_bytes(b"no SentencePiece model")
+    with pytest.raises(ModelFileError, match=r"no tokenizer.json and cannot be converted"):
+        open_folder(llama)
+
+
+def test_sentence_piece_with_bytes_for_what_is_rare(tmp_path: Path) -> None:
+    """The layout of Llama 2's tokenizer.json."""
+    characters = ["▁", "r", "w", "a", "t", "h", "▁r", "▁rw", "at", "▁at"]
+    words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *characters]
+    vocabulary = {word: token for token, word in enumerate(words)}
+    merges = [("▁", "r"), ("▁r", "w"), ("a", "t"), ("▁", "at")]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tokens = TextTokens(open_splitter(tmp_path), rows=len(words) + 5, ends=[2])
+    pieces = tokens.vocabulary.pieces
+    spelled = [pieces[token] for token in tokens.encode("rw at ℕ", special=False)]
+    assert spelled == [b" rw", b" at", b" ", b"\xe2", b"\x84", b"\x95"]
+    assert [token for token, end in enumerate(tokens.vocabulary.ends) if end] == [1, 2]
+    assert set(tokens.vocabulary.unusable) == {0, *range(len(words), len(words) + 5)}
+    assert tokens.encode("</s>", special=True) == [2]
+    assert 2 not in tokens.encode("</s>", special=False)
 
 
 def test_begin_of_text_by_setting(llama: Path) -> None:

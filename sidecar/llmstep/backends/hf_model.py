@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+from transformers.cache_utils import (
+    Cache,
+    DynamicCache,
+    DynamicLayer,
+    EncoderDecoderCache,
+    LinearAttentionCacheLayerMixin,
+)
 from transformers.modeling_outputs import BaseModelOutput
 
 from llmstep.backends.hf_loader import NO_CONTINUATION, first_line
@@ -144,6 +150,15 @@ class HuggingFaceModel:
         """Number of tokens of the prompt in the KV cache."""
         return self._length
 
+    @property
+    def takes_prompts_whole(self) -> bool:
+        """Whether a prompt must be fed in one call, to an empty cache.
+
+        The layers of some recurrent models (Jamba) go on from their state by single tokens only.
+        """
+        layers = self._own_cache.layers
+        return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
+
     def fork(self) -> Beams:
         """Continuations of the prompt, which itself stays as it is."""
         return Beams(self)
@@ -158,15 +173,14 @@ class HuggingFaceModel:
             if self.is_encoder_decoder:
                 self.encode(self.ends or [0], lambda: False)
             self.feed([self.first_token], lambda: False)
-            beams = self.fork()
-            beams.step([self.first_token] * 2, [0, 0])
-            kept = self._own_cache.get_seq_length() == 1 and beams.length == 2
+            used = any(map(_is_used, self._own_cache.layers))
+            self.fork().step([self.first_token] * 2, [0, 0])
         except GenerationError as error:
             raise ModelFileError(
                 f"the model does not run: {error.message}", hint=NO_CONTINUATION
             ) from error
         self.clear()
-        if not kept:
+        if not used:
             raise ModelFileError(
                 f"{self._model.config.model_type} models keep their state in a way of their own, "
                 "which n candidates cannot share",
@@ -251,11 +265,6 @@ class Beams:
             self._cache = Cache(layers=[_branch(layer) for layer in prompt.layers])
         self._count = 1
 
-    @property
-    def length(self) -> int:
-        """Tokens of each row, the prompt's included."""
-        return self._cache.get_seq_length()
-
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> Logits:
         """Append one token to each row.
 
@@ -338,6 +347,12 @@ class _Watch:
 def _branch(layer: Any) -> Any:
     """A layer that grows apart from the prompt's; only full attention can share."""
     return _BranchLayer(layer) if type(layer) is DynamicLayer else copy.deepcopy(layer)
+
+
+def _is_used(layer: Any) -> bool:
+    """Whether a layer holds something: keys and values, or the state of linear attention."""
+    states = getattr(layer, "is_recurrent_states_initialized", {})
+    return bool(getattr(layer, "is_initialized", False)) or any(states.values())
 
 
 def _join(shared: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

@@ -246,14 +246,15 @@ class TransformersBackend:
                 return reused + common
             self._logits = None
             common = min(common, len(tokens) - 1)  # the last one gives the logits
-            if not model.cut(common):
+            whole = model.takes_prompts_whole
+            if whole or not model.cut(common):
                 model.clear_decoder()
                 common = 0
             self._cached = tokens[:common]
             reused += common
             while len(self._cached) < len(tokens):
                 done = len(self._cached)
-                piece = tokens[done : done + _CHUNK_TOKENS]
+                piece = tokens if whole else tokens[done : done + _CHUNK_TOKENS]
                 logits = model.feed(piece, cancel.is_set)
                 self._cached = tokens[: done + len(piece)]
                 if len(self._cached) == len(tokens):
