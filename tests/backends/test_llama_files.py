@@ -21,6 +21,7 @@ from llmstep.errors import ModelFileError, ModelNotFoundError
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
 
 from llmstep.backends.llama_cpp import LlamaCppBackend
+from llmstep.backends.llama_library import load_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,3 +166,20 @@ def test_a_recurrent_model_answers_the_same_warm_and_cold(
         )
     assert ask(warm, "⊢ p")[1] > 0
     warm.close()
+
+
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_0", "Q4_K_M"])
+def test_quantized_weights_run(builtin_gguf: Path, tmp_path: Path, kind: str) -> None:
+    """Repacked for this processor's matrix unit, they have crashed whole processes."""
+    library = load_library()
+    path = tmp_path / "quantized.gguf"
+    params = library.llama_model_quantize_default_params()
+    params.ftype = getattr(library, f"LLAMA_FTYPE_MOSTLY_{kind}")
+    params.allow_requantize = True
+    assert library.llama_model_quantize(bytes(builtin_gguf), bytes(path), params) == 0
+    backend = LlamaCppBackend(BackendOptions(path=path, threads=2))
+    found: list[Candidate] = []
+    prompt = (PromptPart("[GOAL]", True), PromptPart("⊢ p ∧ q"), PromptPart("[PROOFSTEP]", True))
+    backend.generate(GenerationRequest(prompt), CancelToken(), found.append)
+    backend.close()
+    assert len(found) >= 8

@@ -72,6 +72,9 @@ class LlamaModel:
         params = library.llama_model_default_params()
         params.load_mode = library.LLAMA_LOAD_MODE_MMAP
         params.n_gpu_layers = 0
+        # Weights repacked for AMX or the like would be a second copy in memory, beside the mapped
+        # file; and on virtual machines that announce AMX and do not run it, they crash the process.
+        params.use_extra_bufts = False
         self._context: Any = None
         self._model: Any = library.llama_model_load_from_file(bytes(path), params)
         if not self._model:
