@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmstep.commands.models_files import import_, pull, remove
+from llmstep.commands.models_recommend import recommend
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from llmstep.service.catalog import ModelCard
 
 
-@click.group()
+@click.group(commands=[pull, import_, remove, recommend])
 def models() -> None:
-    """List, show and verify models."""
+    """List, show, verify, pull, import and remove models, and find the one to take."""
 
 
 @models.command("list")

@@ -1,0 +1,370 @@
+"""Getting a model's files from the Hugging Face hub, once, when the user says so.
+
+``huggingface_hub`` speaks with the hub, so ``HF_HOME``, ``HF_ENDPOINT``, ``HF_TOKEN``,
+``HF_HUB_OFFLINE`` and the proxies hold, and what lies in its cache is copied from there. Files come
+into a staging folder, where an interrupted transfer is resumed, also by a later process; only what
+has the right size and checksum moves to its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from llmstep.errors import BackendUnavailableError, LLMStepError, ModelFileError
+from llmstep.service.card import ModelCard
+from llmstep.service.catalog import folder, hash_file
+from llmstep.service.lockfile import LockedFile, LockedModel, read_lock, write_lock
+
+# What a model folder needs at its top: weights as safetensors, configuration and tokenizer.
+_FOLDER_SUFFIXES = (".safetensors", ".json", ".model", ".txt", ".jinja")
+_PICKLES = (".bin", ".pt", ".pth")
+_SPARE_BYTES = 64 << 20
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+OnBytes = Callable[[str, int, int], None]
+
+
+class DownloadError(LLMStepError):
+    """A model could not be fetched."""
+
+    default_hint = "Try again later; what has been fetched so far is kept."
+
+
+@attrs.frozen
+class RemoteFile:
+    """A file of a repository.
+
+    Attributes:
+        name: Its name in the repository.
+        size_bytes: Its size, if the hub tells it.
+        sha256: Its checksum, for files the hub keeps in large-file storage.
+        git_oid: Its git blob id (SHA-1), for the others.
+    """
+
+    name: str
+    size_bytes: int | None
+    sha256: str | None
+    git_oid: str | None
+
+
+@attrs.frozen
+class Plan:
+    """What is to be fetched.
+
+    Attributes:
+        card: The model's card.
+        revision: Commit of the repository.
+        files: The files.
+        locked: The files as they were downloaded before.
+    """
+
+    card: ModelCard
+    revision: str
+    files: tuple[RemoteFile, ...]
+    locked: Mapping[str, LockedFile] = attrs.Factory(dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files whose size is known."""
+        return sum(file.size_bytes or 0 for file in self.files)
+
+
+def plan_pull(card: ModelCard) -> Plan:
+    """Ask the hub what a card's files are, at the pinned revision.
+
+    The revision is the card's, else the one of the last download, else the newest, which the
+    download then pins.
+
+    Raises:
+        DownloadError: The card names no repository, or the hub cannot answer; says why.
+        BackendUnavailableError: ``huggingface_hub`` is not installed.
+        ModelFileError: The hub's files are not those of the card or of the last download.
+    """
+    if not card.repo:
+        raise DownloadError(
+            f"the card of {card.id!r} names no repository to fetch from",
+            hint="Fetch the file by hand and run `llmstep models import`.",
+        )
+    known = read_lock().get(card.id)
+    if known is not None and known.repo != card.repo:
+        known = None
+    wanted = card.revision or (known.revision if known else None)
+    with _hub_errors(card, wanted):
+        from huggingface_hub import HfApi
+
+        found = HfApi().model_info(card.repo, revision=wanted, files_metadata=True)
+    every = {sibling.rfilename: _remote_file(sibling) for sibling in found.siblings or []}
+    plan = Plan(
+        card,
+        found.sha or wanted or "main",
+        _choose(card, every),
+        known.files if known else {},
+    )
+    for file in plan.files:
+        _compare_promises(plan, file)
+    return plan
+
+
+def pull(plan: Plan, *, bars: bool = False, on_bytes: OnBytes | None = None) -> Path:
+    """Fetch a plan's files, check them, put them in their place and lock them.
+
+    Args:
+        plan: What to fetch.
+        bars: Show a progress bar per file on stderr.
+        on_bytes: Called with a file's name, its bytes so far and in all (0 if unknown).
+
+    Returns:
+        The model's file, or its folder.
+
+    Raises:
+        DownloadError: The transfer failed, or the disk is full; a second call resumes it.
+        ModelFileError: A file is not what was promised; it has been deleted.
+    """
+    place = folder(plan.card)
+    # Named by the commit: a part of another version must not be continued.
+    staging = place.parent / ".incoming" / plan.card.id / plan.revision
+    _check_room(plan, place.parent)
+    locked: dict[str, LockedFile] = {}
+    for file in plan.files:
+        path = staging / file.name
+        if not path.is_file():
+            with _hub_errors(plan.card, plan.revision, file.name):
+                staging.mkdir(parents=True, exist_ok=True)
+                _fetch(plan, file, path, _bar_class(file.name, bars, on_bytes))
+        locked[file.name] = _check_file(plan, file, path)
+    _move(staging, place, [file.name for file in plan.files])
+    write_lock({**read_lock(), plan.card.id: LockedModel(plan.card.repo, plan.revision, locked)})
+    return place / plan.card.file if plan.card.file else place
+
+
+def _remote_file(sibling: Any) -> RemoteFile:
+    lfs = sibling.lfs
+    if lfs is not None:
+        return RemoteFile(sibling.rfilename, lfs.size, lfs.sha256, None)
+    return RemoteFile(sibling.rfilename, sibling.size, None, sibling.blob_id)
+
+
+def _choose(card: ModelCard, files: Mapping[str, RemoteFile]) -> tuple[RemoteFile, ...]:
+    if card.file:
+        if card.file not in files:
+            raise DownloadError(
+                f"the repository {card.repo} has no file {card.file}",
+                hint="It was renamed or taken away: look for another version of the model.",
+            )
+        return (files[card.file],)
+    top = [file for name, file in files.items() if "/" not in name]
+    chosen = [file for file in top if file.name.endswith(_FOLDER_SUFFIXES)]
+    if not any(file.name.endswith(".safetensors") for file in chosen):
+        # Fetched all the same: the backend refuses a pickle until the user allows it.
+        chosen += [file for file in top if file.name.endswith(_PICKLES)]
+    if not any(file.name == "config.json" for file in chosen):
+        raise DownloadError(
+            f"the repository {card.repo} is no model folder: it has no config.json",
+            hint="Choose a repository with weights for the transformers library.",
+        )
+    return tuple(sorted(chosen, key=lambda file: file.name))
+
+
+def _promises(plan: Plan, file: RemoteFile) -> Iterator[tuple[str, int | None, str | None]]:
+    if plan.card.file:
+        yield "its card", plan.card.size_bytes, plan.card.sha256
+    locked = plan.locked.get(file.name)
+    if locked is not None:
+        yield "the lock file", locked.size_bytes, locked.sha256
+    yield "the hub", file.size_bytes, file.sha256
+
+
+def _compare_promises(plan: Plan, file: RemoteFile) -> None:
+    """Find a contradiction before gigabytes are moved."""
+    for who, size, sha256 in _promises(plan, file):
+        for said, other in ((size, file.size_bytes), (sha256, file.sha256)):
+            if said is not None and other is not None and said != other:
+                raise ModelFileError(
+                    f"{file.name} of {plan.card.repo}: {who} says {said}, the hub {other}",
+                    hint="The repository has changed since. Nothing was fetched; look there at "
+                    "what is new, and correct the card or delete the model's lock entry.",
+                )
+
+
+def _check_file(plan: Plan, file: RemoteFile, path: Path) -> LockedFile:
+    size = path.stat().st_size
+    sha256 = hash_file(path)
+    for who, said_size, said_sha256 in _promises(plan, file):
+        wrong = None
+        if said_size is not None and said_size != size:
+            wrong = f"has {size} bytes, {who} says {said_size}"
+        elif said_sha256 is not None and said_sha256 != sha256:
+            wrong = f"has the sha256 {sha256}, {who} says {said_sha256}"
+        elif who == "the hub" and file.git_oid and file.git_oid != _git_oid(path):
+            wrong = f"is not the file with the git id {file.git_oid}"
+        if wrong is not None:
+            path.unlink()
+            raise ModelFileError(
+                f"{file.name} of {plan.card.repo} {wrong}",
+                hint="It was damaged on the way and has been deleted; pull it again.",
+            )
+    return LockedFile(size, sha256)
+
+
+def _git_oid(path: Path) -> str:
+    """The id git gives a file: SHA-1 over the word blob, its size, a zero byte and its bytes."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _check_room(plan: Plan, place: Path) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(place).free
+    if plan.size_bytes + _SPARE_BYTES > free:
+        raise DownloadError(
+            f"{plan.card.id} needs {plan.size_bytes / 1e9:.1f} GB, {place} has "
+            f"{free / 1e9:.1f} GB left",
+            hint="Make room, or set LLMSTEP_HOME to a folder on another disk.",
+        )
+
+
+def _fetch(plan: Plan, file: RemoteFile, path: Path, bar: Any) -> None:
+    """Bring one file to ``path``: from the hub's cache on this machine, else over the network.
+
+    Not ``hf_hub_download``: its newer versions throw a part away when the process ends.
+    """
+    from huggingface_hub import hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    part = path.with_name(f"{path.name}.part")
+    cached = try_to_load_from_cache(plan.card.repo, file.name, revision=plan.revision)
+    if isinstance(cached, str):
+        shutil.copyfile(cached, part)
+    else:
+        with part.open("ab") as stream:
+            if file.size_bytes is not None and stream.tell() > file.size_bytes:
+                stream.truncate(0)
+                stream.seek(0)
+            if stream.tell() == 0 or stream.tell() != file.size_bytes:
+                http_get(
+                    hf_hub_url(plan.card.repo, file.name, revision=plan.revision),
+                    stream,
+                    resume_size=stream.tell(),
+                    headers=build_hf_headers(library_name="llmstep"),
+                    expected_size=file.size_bytes,
+                    tqdm_class=bar,
+                )
+    part.replace(path)
+
+
+def _move(staging: Path, place: Path, names: list[str]) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (staging / name).replace(place / name)
+    shutil.rmtree(staging.parent, ignore_errors=True)
+
+
+def _bar_class(name: str, bars: bool, on_bytes: OnBytes | None) -> Any:
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            # The hub's own argument, by which its bars are switched off in groups.
+            kwargs.pop("name", None)
+            # Not `disable`: a disabled bar does not count.
+            kwargs |= {"disable": False, "desc": name, "leave": bars}
+            if not bars:
+                kwargs["file"] = _Nowhere()
+            super().__init__(*args, **kwargs)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if on_bytes is not None:
+                on_bytes(name, int(self.n), int(self.total or 0))
+            return shown
+
+    return Bar
+
+
+class _Nowhere:
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+@contextlib.contextmanager
+def _hub_errors(card: ModelCard, revision: str | None, file: str = "") -> Iterator[None]:
+    """Turn what the hub library raises into errors that say what to do."""
+    try:
+        import huggingface_hub.errors as hub
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "huggingface_hub is not installed", hint="Run `pip install 'llmstep[hub]'`."
+        ) from error
+    try:
+        yield
+    except hub.GatedRepoError as error:
+        raise DownloadError(
+            f"{card.repo} asks to accept its licence first",
+            hint=f"Accept it at {_page(card)}, then set HF_TOKEN or run `hf auth login`.",
+        ) from error
+    except hub.RepositoryNotFoundError as error:
+        raise DownloadError(
+            f"there is no repository {card.repo} at {_endpoint()}, or it is private",
+            hint="Check the name; for a private one set HF_TOKEN or run `hf auth login`.",
+        ) from error
+    except hub.RevisionNotFoundError as error:
+        raise DownloadError(
+            f"the revision {revision} of {card.repo} is gone",
+            hint=f"See {_page(card)} for those there are, and correct the card's `revision`.",
+        ) from error
+    except hub.OfflineModeIsEnabled as error:
+        raise DownloadError(
+            "HF_HUB_OFFLINE is set, so nothing is fetched",
+            hint="Unset it for this one command, or run `llmstep models import` on a file.",
+        ) from error
+    except hub.LocalEntryNotFoundError as error:
+        raise _no_network(card) from error
+    except hub.EntryNotFoundError as error:
+        raise DownloadError(
+            f"{card.repo} has no file {file} at the revision {revision}",
+            hint=f"See {_page(card)} for what there is.",
+        ) from error
+    except hub.HFValidationError as error:
+        raise DownloadError(
+            f"{card.repo!r} is no repository's name", hint="Write it as owner/name."
+        ) from error
+    except hub.HfHubHTTPError as error:
+        raise DownloadError(f"{_endpoint()} answers: {error}") from error
+    # The transport's own errors, which are not the operating system's.
+    except (OSError, getattr(hub, "HTTPError", OSError)) as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise DownloadError(
+                f"{folder(card).parent} cannot be written to: {error.strerror}",
+                hint="Make room on the disk, or set LLMSTEP_HOME to another folder.",
+            ) from error
+        raise _no_network(card) from error
+
+
+def _no_network(card: ModelCard) -> DownloadError:
+    return DownloadError(
+        f"{_endpoint()} cannot be reached",
+        hint="Check the network, HTTPS_PROXY, or HF_ENDPOINT for a mirror; or fetch "
+        f"{_page(card)} on another machine and run `llmstep models import`.",
+    )
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return constants.ENDPOINT
+
+
+def _page(card: ModelCard) -> str:
+    return f"{_endpoint()}/{card.repo}"

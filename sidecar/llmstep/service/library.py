@@ -1,0 +1,264 @@
+"""The user's own models: taking a file or folder in under a name, and taking a model away."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from llmstep import paths
+from llmstep.backends.gguf_file import read_gguf_head
+from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
+from llmstep.service.card import ModelCard, read_card
+from llmstep.service.catalog import folder, hash_file, read_catalog
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RESERVED = ("echo", "openai")
+_CARD_KEYS = (
+    "id",
+    "name",
+    "backends",
+    "prompt",
+    "licence",
+    "description",
+    "architecture",
+    "file",
+    "sha256",
+    "size_bytes",
+    "context_length",
+    "stop",
+)
+
+Manner = Literal["copy", "link"]
+
+
+@attrs.frozen
+class Removal:
+    """What taking a model away deletes.
+
+    Attributes:
+        id: The model's id.
+        paths: Files and folders.
+        size_bytes: What they take on disk; files behind links are not counted, they stay.
+    """
+
+    id: str
+    paths: tuple[Path, ...]
+    size_bytes: int
+
+
+def import_model(
+    source: Path,
+    *,
+    model_id: str | None = None,
+    prompt: str = "proofstep-plain",
+    stop: tuple[str, ...] = (),
+    licence: str = "",
+    manner: Manner = "copy",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ModelCard:
+    """Take a model file or folder in, with a card made from what the file says of itself.
+
+    Args:
+        source: A ``.gguf`` file, or a Hugging Face folder with ``config.json``.
+        model_id: Name to choose it by; the file's or folder's own name if ``None``.
+        prompt: Id of the prompt template.
+        stop: Strings that end a candidate.
+        licence: The model's licence.
+        manner: ``copy`` the files, or ``link`` to them where they are.
+        on_progress: Called with the bytes read for the checksum, and those there are.
+
+    Returns:
+        The card, which now lies in the user's models folder.
+
+    Raises:
+        ModelFileError: The source is missing or no model, or cannot be copied.
+        ConfigError: The name is taken or cannot be one.
+    """
+    source = source.expanduser().resolve()
+    if source.is_dir():
+        card = _card_of_folder(source)
+    elif source.is_file():
+        card = _card_of_file(source, on_progress)
+    else:
+        raise ModelFileError(
+            f"there is no file or folder {source}",
+            hint="Name a .gguf file, or a Hugging Face folder with config.json in it.",
+        )
+    card = attrs.evolve(card, id=model_id or card.id, prompt=prompt, stop=stop, licence=licence)
+    _check_id(card.id)
+    place, file = folder(card), _card_path(card.id)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _take_in(source, card, place, manner)
+        file.write_text(format_card(card), encoding="utf-8")
+        read_card(file)
+    except (OSError, shutil.Error) as error:
+        _delete(place)
+        file.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ModelFileError(
+            f"{source} cannot be taken in: {reason}",
+            hint="Make room on the disk, or import with --link to leave the file where it is.",
+        ) from error
+    return card
+
+
+def plan_removal(model_id: str) -> Removal:
+    """Find what belongs to a model and may be deleted: what was pulled or imported.
+
+    Raises:
+        ModelNotFoundError: Nothing of that model was pulled or imported.
+    """
+    if not _ID.fullmatch(model_id):
+        raise ModelNotFoundError(f"there is no model {model_id!r}")
+    models = paths.data_dir() / "models"
+    places = [models / model_id, models / f"{model_id}.toml", models / ".incoming" / model_id]
+    found = tuple(place for place in places if place.exists() or place.is_symlink())
+    if not found:
+        raise ModelNotFoundError(
+            f"nothing of the model {model_id!r} was pulled or imported",
+            hint="`llmstep models list` shows the models; those of the package stay.",
+        )
+    return Removal(model_id, found, sum(_size(place) for place in found))
+
+
+def remove(removal: Removal) -> None:
+    """Delete it; what links lead to stays.
+
+    So does the lock file's entry: it holds a later pull to the same checksum.
+
+    Raises:
+        ModelFileError: A file cannot be deleted, for example because it is in use.
+    """
+    for place in removal.paths:
+        try:
+            _delete(place)
+        except OSError as error:
+            raise ModelFileError(
+                f"{place} cannot be deleted: {error.strerror or error}",
+                hint="End the editors and servers that use the model, then try again.",
+            ) from error
+
+
+def format_card(card: ModelCard) -> str:
+    """Write a card as TOML, with the keys that say something."""
+    lines = []
+    for key in _CARD_KEYS:
+        value = getattr(card, key)
+        if value not in ("", None, ()):
+            lines.append(f"{key} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _card_of_file(source: Path, on_progress: Callable[[int, int], None] | None) -> ModelCard:
+    head = read_gguf_head(source)
+    context = head.metadata.get(f"{head.architecture}.context_length")
+    name = head.metadata.get("general.name")
+    return ModelCard(
+        id=_id_from(source.stem),
+        name=name if isinstance(name, str) and name.isprintable() and name else source.stem,
+        backends=("llama_cpp",),
+        description=f"imported from {source}",
+        architecture=head.architecture,
+        file=source.name,
+        sha256=hash_file(source, on_progress),
+        size_bytes=head.size,
+        context_length=context if isinstance(context, int) and context > 0 else None,
+    )
+
+
+def _card_of_folder(source: Path) -> ModelCard:
+    config = source / "config.json"
+    try:
+        values: Any = json.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelFileError(
+            f"{source} is no model folder: it has no config.json",
+            hint="Name the folder with config.json, the tokenizer and the weights in it.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{config} cannot be read: {error}") from error
+    for what, names in (
+        ("tokenizer", ("tokenizer*", "*.model", "vocab*", "spiece*")),
+        ("weights", ("*.safetensors", "*.bin")),
+    ):
+        if not any(any(source.glob(name)) for name in names):
+            raise ModelFileError(
+                f"{source} has no {what}",
+                hint="Fetch the whole repository, or save the tokenizer with the model.",
+            )
+    values = values if isinstance(values, dict) else {}
+    window = values.get("max_position_embeddings") or values.get("n_positions")
+    return ModelCard(
+        id=_id_from(source.name),
+        name=source.name,
+        backends=("transformers",),
+        description=f"imported from {source}",
+        architecture=str(values.get("model_type", "")),
+        context_length=window if isinstance(window, int) and window > 0 else None,
+    )
+
+
+def _id_from(name: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
+
+
+def _check_id(model_id: str) -> None:
+    if not _ID.fullmatch(model_id) or model_id in _RESERVED or model_id.endswith(".gguf"):
+        raise ConfigError(
+            f"{model_id!r} cannot be a model's name",
+            hint="Choose one of letters, digits, `.`, `_` and `-` with --id.",
+        )
+    taken = {name for card in read_catalog().cards for name in (card.id, *card.aliases)}
+    if model_id in taken or folder(ModelCard(model_id, "", ())).exists():
+        raise ConfigError(
+            f"there is a model {model_id!r} already",
+            hint=f"Choose another name with --id, or run `llmstep models rm {model_id}` first.",
+        )
+
+
+def _card_path(model_id: str) -> Path:
+    return paths.data_dir() / "models" / f"{model_id}.toml"
+
+
+def _take_in(source: Path, card: ModelCard, place: Path, manner: Manner) -> None:
+    if source.is_dir():
+        if manner == "link":
+            place.symlink_to(source, target_is_directory=True)
+        else:
+            shutil.copytree(source, place, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        return
+    place.mkdir()
+    target = place / card.file
+    if manner == "link":
+        target.symlink_to(source)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _delete(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def _size(place: Path) -> int:
+    if place.is_symlink():
+        return 0
+    if place.is_dir():
+        return sum(_size(inner) for inner in place.iterdir())
+    return place.stat().st_size
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    # A JSON string is a TOML basic string, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
