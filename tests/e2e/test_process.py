@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from typing import Any
 
@@ -154,3 +155,23 @@ def test_ctrl_c_ends_it_quietly(echo: Any, tmp_path: Any) -> None:
     echo.process.send_signal(signal.SIGINT)
     assert echo.process.wait(30) == 130
     assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_in_a_terminal_it_says_what_it_waits_for(tmp_path: Any) -> None:
+    import pty
+
+    terminal, stdin = pty.openpty()
+    os.write(terminal, b"\x04")  # Ctrl-D
+    done = subprocess.run(
+        [sys.executable, "-m", "llmstep", "serve", "--model", "echo"],
+        stdin=stdin,
+        capture_output=True,
+        env={**os.environ, "LLMSTEP_HOME": str(tmp_path)},
+        timeout=60,
+    )
+    os.close(stdin)
+    os.close(terminal)
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert b"Waiting for a client" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -50,6 +51,11 @@ def serve(
         return
     if host is not None or port is not None:
         raise click.UsageError("--host and --port go with --http")
+
+    if sys.stdin is not None and sys.stdin.isatty():
+        click.echo(
+            "Waiting for a client on stdin; Lean and editors start this. Ctrl-D ends it.", err=True
+        )
 
     from llmstep.server.stdio import claim_stdio
 

@@ -10,6 +10,7 @@ import pytest
 from llmstep.errors import PARSE_ERROR
 from llmstep.logs import set_level
 from llmstep.server.framing import Malformed
+from llmstep.service.ranking import Suggestion
 
 pytestmark = pytest.mark.asyncio
 QUESTION: dict[str, Any] = {"goals": ["⊢ True"], "prefix": "h"}
@@ -104,7 +105,7 @@ async def test_a_candidate_after_the_answer_is_dropped(connection: Any) -> None:
     await connection.request("llmstep/suggest", {**QUESTION, "partialResultToken": 5})
     connection.sent.clear()
     late = connection.service.report
-    await asyncio.to_thread(late, None)
+    await asyncio.to_thread(late, Suggestion("simp", -1.0))
     await asyncio.sleep(0)
     assert connection.sent == []
 
