@@ -113,8 +113,8 @@ def read_checkpoint(folder: Path, *, allow_pickle: bool = False) -> Checkpoint:
         raise ModelFileError(
             f"{folder} holds its weights only as a Python pickle ({weights[0].name}), and a pickle "
             "can run any program when it is opened",
-            hint="Take a version with model.safetensors. If you trust its author, allow it with "
-            "`allow_pickle`.",
+            hint="Take a version with model.safetensors, or, if you trust its author, make one as "
+            "docs/models.md shows (`allow_pickle`).",
         )
     size = sum(file.stat().st_size for file in weights)
     if pickled:

@@ -223,7 +223,7 @@ class HuggingFaceModel:
             if not torch.isfinite(logits.amax(dim=-1)).all():
                 raise GenerationError(
                     "the model's logits are no numbers",
-                    hint="Its weights may be damaged, or overflow: try precision `float32`.",
+                    hint="Its weights may be damaged, or too large for half precision.",
                 )
             return logits.cpu().numpy()
 
