@@ -20,6 +20,7 @@ from llmstep import paths
 from llmstep.backends import BACKENDS
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
+from llmstep.service.lockfile import read_lock
 
 __all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model", "verify_model"]
 
@@ -78,17 +79,20 @@ class Verification:
     Attributes:
         size_bytes: Size of the file.
         sha256: Its checksum.
-        compared: What it was compared with: any of ``size`` and ``sha256``.
+        compared: What was compared: any of ``size`` and ``sha256``.
+        source: What it was compared with: ``its card``, or ``the lock file`` of an earlier pull.
     """
 
     size_bytes: int
     sha256: str
     compared: tuple[str, ...]
+    source: str = "its card"
 
     def __str__(self) -> str:
         if not self.compared:
             return f"sha256 {self.sha256}; the card names none to compare with"
-        return f"{' and '.join(self.compared)} as on the card"
+        place = "on the card" if self.source == "its card" else f"in {self.source}"
+        return f"{' and '.join(self.compared)} as {place}"
 
 
 ECHO = ModelCard(
@@ -190,10 +194,11 @@ def folder(card: ModelCard) -> Path:
 def how_to_get(card: ModelCard) -> str:
     """What to do to have the model's file on this machine."""
     origin = f" from https://huggingface.co/{card.repo}" if card.repo else ""
+    pull = f"Run `llmstep models pull {card.id}`, or put" if card.repo else "Put"
     if not card.file:
-        return f"Fetch the repository{origin} and put its files into {folder(card)}."
+        return f"{pull} the files{origin} into {folder(card)}."
     place = folder(card) / card.file
-    return f"Fetch {card.file}{origin} and put it at {place}, or pass `--model /path/to.gguf`."
+    return f"{pull} {card.file}{origin} at {place}, or pass `--model /path/to.gguf`."
 
 
 def _find_remote(name: str) -> ResolvedModel:
@@ -276,7 +281,7 @@ def missing_backend(card: ModelCard) -> str:
 def verify_model(
     model: ResolvedModel, on_progress: Callable[[int, int], None] | None = None
 ) -> Verification:
-    """Compare a model's file with its card.
+    """Compare a model's file with its card, or with what was locked when it was pulled.
 
     Args:
         model: The model.
@@ -293,16 +298,23 @@ def verify_model(
         )
     size = path.stat().st_size
     cure = f"Delete {path} and fetch it again: it is damaged, or of another version."
-    if card.size_bytes is not None and size != card.size_bytes:
-        raise ModelFileError(f"{path} has {size} bytes, its card says {card.size_bytes}", hint=cure)
+    locked = read_lock()
+    entry = locked[card.id].files.get(path.name) if card.id in locked else None
+    source = "its card"
+    wanted_size, wanted_digest = card.size_bytes, card.sha256
+    if wanted_digest is None and entry is not None:
+        source = "the lock file"
+        wanted_size, wanted_digest = entry.size_bytes, entry.sha256
+    if wanted_size is not None and size != wanted_size:
+        raise ModelFileError(f"{path} has {size} bytes, {source} says {wanted_size}", hint=cure)
     digest = hash_file(path, on_progress)
-    if card.sha256 is not None and digest != card.sha256:
+    if wanted_digest is not None and digest != wanted_digest:
         raise ModelFileError(
-            f"{path} has the sha256 {digest}, its card says {card.sha256}", hint=cure
+            f"{path} has the sha256 {digest}, {source} says {wanted_digest}", hint=cure
         )
-    known = (("size", card.size_bytes), ("sha256", card.sha256))
+    known = (("size", wanted_size), ("sha256", wanted_digest))
     compared = tuple(label for label, value in known if value is not None)
-    return Verification(size, digest, compared)
+    return Verification(size, digest, compared, source)
 
 
 def hash_file(path: Path, on_progress: Callable[[int, int], None] | None = None) -> str:

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("huggingface_hub")
 
 from llmstep.errors import ModelFileError
-from llmstep.service.catalog import ModelCard, folder, locate
+from llmstep.service.catalog import ModelCard, ResolvedModel, folder, locate, verify_model
 from llmstep.service.download import DownloadError, plan_pull, pull
 from llmstep.service.lockfile import lock_path, read_lock
 
@@ -52,6 +52,15 @@ def test_a_file_comes_to_its_place_and_into_the_lock_file(hub: FakeHub) -> None:
     locked = read_lock()["tiny"]
     assert (locked.repo, locked.revision) == ("someone/tiny", COMMIT)
     assert locked.files["tiny.gguf"].sha256 == hashlib.sha256(DATA).hexdigest()
+
+
+def test_verifying_compares_with_the_lock_file_where_the_card_is_silent(hub: FakeHub) -> None:
+    path = pull(plan_pull(CARD))
+    found = verify_model(ResolvedModel(CARD, path, "llama_cpp"))
+    assert (found.compared, found.source) == (("size", "sha256"), "the lock file")
+    path.write_bytes(DATA[::-1])
+    with pytest.raises(ModelFileError, match="the lock file says"):
+        verify_model(ResolvedModel(CARD, path, "llama_cpp"))
 
 
 def test_from_then_on_it_is_held_to_the_lock_file(hub: FakeHub) -> None:
