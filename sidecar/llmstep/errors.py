@@ -75,10 +75,16 @@ class GenerationError(LLMStepError):
 
 
 class CancelledError(LLMStepError):
-    """The client withdrew the request, or a newer one took its place."""
+    """The client withdrew the request."""
 
     code = REQUEST_CANCELLED
     default_hint = "Ask again."
+
+
+class SupersededError(CancelledError):
+    """A newer request for the same place in the same file took the place of this one."""
+
+    code = CONTENT_MODIFIED
 
 
 class DeadlineError(LLMStepError):

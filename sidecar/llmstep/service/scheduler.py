@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import attrs
 
 from llmstep.backends.base import CancelToken
-from llmstep.errors import CancelledError
+from llmstep.errors import CancelledError, SupersededError
 
 T = TypeVar("T")
 
@@ -136,5 +136,5 @@ class Scheduler:
 def cancellation(cancel: CancelToken) -> CancelledError:
     """The error that says why a set token was set."""
     if cancel.reason == SUPERSEDED:
-        return CancelledError("a newer request took the place of this one")
+        return SupersededError("a newer request took the place of this one")
     return CancelledError("the request was cancelled")

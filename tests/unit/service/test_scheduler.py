@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from llmstep.backends.base import CancelToken
-from llmstep.errors import CancelledError
+from llmstep.errors import CancelledError, SupersededError
 from llmstep.service.scheduler import Scheduler
 
 WAIT_S = 20
@@ -94,7 +94,7 @@ def test_a_newer_job_with_the_same_key_replaces_the_queued_one(scheduler: Schedu
     other = scheduler.submit(lambda: "other", CancelToken(), key=2)
     assert scheduler.queued == 2
     gate.go.set()
-    with pytest.raises(CancelledError, match="newer request"):
+    with pytest.raises(SupersededError, match="newer request"):
         old.result(WAIT_S)
     assert new.result(WAIT_S) == "new"
     assert other.result(WAIT_S) == "other"

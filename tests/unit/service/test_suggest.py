@@ -18,6 +18,7 @@ from llmstep.errors import (
     GenerationError,
     InvalidParamsError,
     ModelNotFoundError,
+    SupersededError,
 )
 from llmstep.service.question import Document, SuggestRequest
 from llmstep.service.ranking import Suggestion
@@ -217,7 +218,7 @@ def test_a_newer_question_at_the_same_place_takes_over(open_service: Open) -> No
         await asyncio.sleep(0.05)
         reply = await service.suggest(SuggestRequest((GOAL,), "s", place))
         assert [s.tactic for s in reply.suggestions] == ["simp"]
-        with pytest.raises(CancelledError, match="newer request"):
+        with pytest.raises(SupersededError, match="newer request"):
             await old
 
     asyncio.run(asyncio.wait_for(run(), WAIT_S))
