@@ -204,17 +204,20 @@ def how_to_get(card: ModelCard) -> str:
 def _find_remote(name: str) -> ResolvedModel:
     """A model at a server, with the prompt and stop strings of its card if it has one.
 
-    A card is found by id, alias or repository, which is the name vLLM serves a model by.
+    A card is found by id, alias or repository. Servers know a model by its repository; for a card
+    of a GGUF file that is the alias, the repository the file was made from.
     """
     own_name = os.environ.get("LLMSTEP_OPENAI_MODEL", "").strip()
     wanted = name.partition(":")[2].strip() or own_name
-    for card in read_catalog().cards:
-        if wanted in (card.id, *card.aliases):
-            remote = attrs.evolve(card, id=name, backends=(REMOTE,))
-            return ResolvedModel(remote, None, REMOTE, own_name or card.repo or wanted)
-        if wanted and wanted == card.repo:
-            remote = attrs.evolve(card, id=name, backends=(REMOTE,))
-            return ResolvedModel(remote, None, REMOTE, wanted)
+    for card in read_catalog().cards if wanted else ():
+        if wanted not in (card.id, *card.aliases, card.repo):
+            continue
+        served = wanted
+        if "/" not in wanted:
+            origins = (alias for alias in card.aliases if "/" in alias)
+            served = own_name or next(origins, card.repo) or wanted
+        remote = attrs.evolve(card, id=name, backends=(REMOTE,))
+        return ResolvedModel(remote, None, REMOTE, served)
     # Without a card a base model is the safest guess: three examples show it what to do.
     card = ModelCard(
         id=name,

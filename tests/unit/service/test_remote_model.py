@@ -37,6 +37,13 @@ def test_a_card_gives_prompt_stop_strings_and_the_servers_name(name: str) -> Non
     assert model.remote_model == "someone/pythia-lean"
 
 
+def test_a_gguf_cards_alias_is_the_name_at_a_server(tmp_path: Path) -> None:
+    text = CARD.replace('id = "pythia"', 'id = "llemma"\naliases = ["Eleuther/llemma"]')
+    (tmp_path / "data" / "models" / "llemma.toml").write_text(text)
+    assert find_model("openai:llemma").remote_model == "Eleuther/llemma"
+    assert find_model("openai:Eleuther/llemma").remote_model == "Eleuther/llemma"
+
+
 def test_the_environment_names_a_card_under_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMSTEP_OPENAI_MODEL", "served-as-this")
     assert find_model("openai:pythia").remote_model == "served-as-this"
