@@ -63,7 +63,12 @@ def learn_merges(corpus: str, count: int) -> list[tuple[str, str]]:
 
 
 def write_gguf(
-    path: Path, architecture: str = "llama", *, tensors: str = "llama", **metadata: Any
+    path: Path,
+    architecture: str = "llama",
+    *,
+    tensors: str = "llama",
+    splitter: str = "gpt-2",
+    **metadata: Any,
 ) -> Path:
     """Write a model file.
 
@@ -71,6 +76,7 @@ def write_gguf(
         path: Where.
         architecture: Name in the file.
         tensors: Whose weights it has: ``llama``, ``mamba``, ``t5``, or empty for none.
+        splitter: Name of the rules that split a text into words.
         metadata: Further boolean entries, ``__`` in a key standing for a dot.
     """
     import gguf
@@ -105,7 +111,7 @@ def write_gguf(
     for key, value in metadata.items():
         writer.add_bool(key.replace("__", "."), value)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(splitter)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges([" ".join(merge) for merge in merges])

@@ -168,6 +168,21 @@ def test_a_recurrent_model_answers_the_same_warm_and_cold(
     warm.close()
 
 
+@pytest.mark.parametrize("splitter", ["gpt-2", "deepseek-llm", "deepseek-coder"])
+@pytest.mark.parametrize("character", ["a", " ", "\n", "(", "⊢", "x "])
+def test_endless_words_do_not_overflow_the_stack(
+    tmp_path: Path, make_gguf: GgufWriter, splitter: str, character: str
+) -> None:
+    path = make_gguf(tmp_path / "tiny.gguf", splitter=splitter)
+    backend = LlamaCppBackend(BackendOptions(path=path, threads=1, max_candidates=1))
+    text = "theorem foo " + character * 60_000
+    model = backend._model
+    tokens = model.tokenize(text.encode(), special=False)
+    assert b"".join(model.vocabulary.pieces[t] for t in tokens) == text.encode()
+    assert backend.count_tokens(text) == len(tokens)
+    backend.close()
+
+
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_0", "Q4_K_M"])
 def test_quantized_weights_run(builtin_gguf: Path, tmp_path: Path, kind: str) -> None:
     """Repacked for this processor's matrix unit, they have crashed whole processes."""

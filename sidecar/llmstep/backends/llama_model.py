@@ -7,6 +7,7 @@ sampling nor texts.
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 BATCH_TOKENS = 512
 _PIECE_BYTES = 512
+# llama.cpp splits a text into words with std::regex for many a tokenizer (DeepSeek's, say), which
+# recurses over each word's characters: a word of 30,000 letters or spaces overflows the stack.
+_LONGEST_RUN = 2000
+_LONG_RUN = re.compile(rf"\S{{{_LONGEST_RUN}}}|\s{{{_LONGEST_RUN}}}")
 _NO_SLOT = 1
 _NO_CONTINUATION = "Take a decoder-only language model: it is what can continue a text."
 
@@ -151,6 +156,8 @@ class LlamaModel:
             text: UTF-8.
             special: Whether control tokens written in the text are taken as such.
         """
+        if len(text) > _LONGEST_RUN and (runs := _split_long_runs(text)):
+            return [t for run in runs for t in self.tokenize(run, special=special)]
         size = len(text) + 8  # a token has at least one byte, but a space may be put before
         buffer = (self._library.llama_token * size)()
         count = self._library.llama_tokenize(
@@ -296,6 +303,16 @@ class _Batch:
         """The structure over the first ``count`` tokens."""
         self._batch.n_tokens = count
         return self._batch
+
+
+def _split_long_runs(text: bytes) -> list[bytes]:
+    """Cut a text behind every such run; empty if it has none."""
+    characters = text.decode()
+    cuts = [match.end() for match in _LONG_RUN.finditer(characters)]
+    if not cuts or cuts == [len(characters)]:
+        return []
+    bounds = zip([0, *cuts], [*cuts, len(characters)], strict=True)
+    return [characters[start:end].encode() for start, end in bounds if end > start]
 
 
 def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
