@@ -13,3 +13,16 @@ public import LLMstep.Status
 public import LLMstep.Warmup
 public import LLMstep.Search
 public import LLMstep.CodeAction
+
+/-!
+# llmstep: next steps from a language model on your own machine
+
+```
+import LLMstep
+
+example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  llmstep ""          -- next tactics, checked, as `Try these`
+```
+
+`docs/lean.md` shows how to set it up, the options, and each message with its cure.
+-/

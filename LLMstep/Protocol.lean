@@ -99,6 +99,7 @@ structure RpcError where
   code : Int
   message : String
   hint? : Option String := none
+deriving Inhabited
 
 /-- The error as the user sees it. -/
 def RpcError.text (e : RpcError) : String :=

@@ -104,15 +104,17 @@ partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List S
   if limits.heartbeats != 0 && sofar.heartbeats ≥ limits.heartbeats then return none
   let (goal, depth) :: rest := node.goals | return some node.steps
   if depth ≥ limits.depth then return ← search limits inquiry closers progress queue
-  let check (tactic : String) : TacticM Checked := do
+  let checkCloser (tactic : String) : TacticM Checked := do
     node.state.restore
-    let checked ← checkCandidate tactic limits.check
+    -- They are tried at every goal, so they must be quick: a quarter of what a candidate may use (0 stays no limit).
+    let quick : Limits := { heartbeats := (limits.check.heartbeats + 3) / 4, timeoutMs := (limits.check.timeoutMs + 3) / 4 }
+    let checked ← checkCandidate tactic quick
     progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + checked.heartbeats }
     return checked
   -- A cheap tactic that closes the goal makes the model's opinion of it superfluous.
   for closer in closers do
     if (← IO.monoMsNow) ≥ limits.deadline then return none
-    let checked ← check closer
+    let checked ← checkCloser closer
     if let .closes := checked.outcome then
       if let some next ← advance node goal depth rest checked 0 then
         return ← search limits inquiry closers progress (enqueue queue next)

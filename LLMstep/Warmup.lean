@@ -27,7 +27,8 @@ def warmUp (document? : Option Document) : CoreM Unit := do
       discard <| sidecar.send (prepareMessage document?)
   discard <| (IO.asTask announce (prio := .dedicated) : BaseIO _)
 
-initialize addLinter {
+/-- The hook. (Named, because Lean warns of nameless initializers that are public.) -/
+initialize warmupHook : Unit ← addLinter {
   name := `LLMstep.warmupLinter
   run := fun stx => do
     if ← warmedUp.get then return

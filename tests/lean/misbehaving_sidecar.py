@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any, BinaryIO
 
 
@@ -40,14 +41,17 @@ def greet(message: dict[str, Any], version: int = 1) -> None:
     write_message({"id": message["id"], "result": result})
 
 
-def main(mode: str) -> None:
-    """Behave badly until stdin ends."""
+def main(mode: str, record: Path | None) -> None:
+    """Behave badly until stdin ends; note the methods of all messages in ``record``."""
     if mode == "dies":
         sys.exit("Traceback: no module named llmstep")
     if mode == "chatters":
         print("Loading the model, please wait ...\n", flush=True)
     while message := read_message(sys.stdin.buffer):
         method, number = message["method"], message.get("id")
+        if record:
+            with record.open("a", encoding="utf-8") as lines:
+                lines.write(f"{method}\n")
         if method == "initialize":
             if mode == "silent":
                 continue
@@ -76,4 +80,4 @@ def main(mode: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None)

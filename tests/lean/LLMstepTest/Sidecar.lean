@@ -50,17 +50,15 @@ run_cmd Elab.Command.liftCoreM do
 
 set_option llmstep.maxStarts 2 in
 run_cmd Elab.Command.liftCoreM do
-  let launch : Launch := { words := #["python3", "tests/lean/misbehaving_sidecar.py", "dies", "again"], origin := "the test" }
+  let launch : Launch := { words := #["python3", "tests/lean/misbehaving_sidecar.py", "dies", "/dev/null"], origin := "the test" }
   expectUse launch ["exit status 1"]
   expectUse launch ["exit status 1"]
-  let started ← IO.monoMsNow
   expectUse launch ["was started 2 times within a minute and went away each time", "Traceback", "llmstep doctor"]
-  ensure "at once" ((← IO.monoMsNow) - started < 1000)
 
 /-! ## Asking -/
 
 /-- Ask for suggestions of this kind (see echo.json); how it ends, and which candidates were streamed. -/
-def ask (s : Sidecar) (kind : String) (timeoutMs := 20000) : CoreM (Reply × Array String) := do
+def ask (s : Sidecar) (kind : String) (timeoutMs := 100000) : CoreM (Reply × Array String) := do
   let deadline := (← IO.monoMsNow) + timeoutMs
   let params (token : String) : Json := SuggestParams.json {
     goals := #[s!"k_{kind} : True\nhp : p\n⊢ p"], prefix' := "", n? := some 4, timeoutMs? := some timeoutMs, partialResultToken? := some token }
@@ -114,7 +112,7 @@ run_cmd Elab.Command.liftCoreM do
   let one ← question "slow"
   let (reply, _) ← ask s "closes"
   ensure "the second is answered" ((← tactics reply).size ≥ 1)
-  let deadline := (← IO.monoMsNow) + 20000
+  let deadline := (← IO.monoMsNow) + 100000
   repeat
     if ((← s.pending.atomically (m := IO) get).lookup one).isNone then break
     if (← IO.monoMsNow) > deadline then throwError "the first is not answered"
@@ -153,16 +151,14 @@ run_cmd Elab.Command.liftCoreM do
   let s ← ready echo
   let token ← IO.CancelToken.new
   discard <| (IO.asTask (prio := .dedicated) do IO.sleep 100; token.set : BaseIO _)
-  let started ← IO.monoMsNow
   let caught ← IO.mkRef false
   controlAt (EIO Exception) fun run => do
-    try run <| withTheReader Core.Context (fun c => { c with cancelTk? := some token }) do discard <| ask s "hang"
+    try run <| withTheReader Core.Context (fun c => { c with cancelTk? := some token }) do
+      discard <| ask s "hang" (timeoutMs := 3000000)
     catch e =>
       caught.set e.isInterrupt
       run (pure ())
   ensure "interrupted" (← caught.get)
-  ensure "at once" ((← IO.monoMsNow) - started < 10000)
-  -- The sidecar was told: otherwise it would hang on for the twenty seconds of the question.
-  let (reply, _) ← ask s "closes"
+  -- The sidecar was told: otherwise it would be busy with the question for another fifty minutes.
+  let (reply, _) ← ask s "closes" (timeoutMs := 200000)
   ensure "free for the next question" ((← tactics reply).size ≥ 1)
-  ensure "soon" ((← IO.monoMsNow) - started < 15000)

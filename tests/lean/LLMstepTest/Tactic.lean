@@ -78,16 +78,18 @@ example (𝕜 : Prop) (𝕜ℝ : 𝕜) («ℝ≥0∞ 𝕜» : 𝕜) : 𝕜 ∧ �
 
 /-! ## Streaming and time -/
 
--- The second candidate would come after twenty seconds.
+-- The second candidate closes the goal too, but nobody waits for it.
 example (p : Prop) (hp : p) : p := by
-  run_tac do
-    let started ← IO.monoMsNow
-    expectIn (← captured <| evalTactic (← `(tactic| (have k_streams : True := True.intro; llmstep)))) #["🎉", "exact hp"]
-    ensure "the model is stopped as soon as a candidate closes the goal" ((← IO.monoMsNow) - started < 15000)
+  expect "🎉", "exact hp" but_not "assumption" for k_streams from llmstep
+  exact hp
+
+set_option llmstep.stopOnClose false in
+example (p : Prop) (hp : p) : p := by
+  expect "🎉", "exact hp", "🎉", "assumption" for k_both from llmstep
   exact hp
 
 -- What has arrived in time is shown.
-set_option llmstep.timeoutMs 2000 in
+set_option llmstep.timeoutMs 4000 in
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   expect "constructor", "case left" but_not "🎉" for k_late from llmstep
   exact ⟨hp, hq⟩
