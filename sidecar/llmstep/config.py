@@ -12,13 +12,14 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from llmstep import paths
 
 MAX_CANDIDATES = 64
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @attrs.frozen
@@ -35,6 +36,8 @@ class Settings:
     timeout_ms: int = 60_000
     context_tokens: int = 0
     threads: int = 0
+    precision: Precision = "auto"
+    allow_pickle: bool = False
     cache: bool = True
     cache_mb: int = 64
     log_level: str = "warning"
@@ -143,11 +146,13 @@ def _name(value: Any) -> str:
     return value.strip()
 
 
-def _level(value: Any) -> str:
-    levels = ("debug", "info", "warning", "error")
-    if not isinstance(value, str) or value.lower() not in levels:
-        raise ValueError(f"one of {', '.join(levels)}")
-    return value.lower()
+def _choice(*words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return value.lower()
+
+    return parse
 
 
 TABLE: tuple[Setting, ...] = (
@@ -189,9 +194,23 @@ TABLE: tuple[Setting, ...] = (
         "context window in tokens; 0 takes the model's own, up to 4096 to bound memory",
     ),
     Setting("threads", _integer(0, 1024), "CPU threads of the model; 0 takes the physical cores"),
+    Setting(
+        "precision",
+        _choice("auto", "float32", "bfloat16", "float16"),
+        "number format of Hugging Face weights; auto takes the smallest that does no harm",
+    ),
+    Setting(
+        "allow_pickle",
+        _flag,
+        "read weights from a Python pickle, which can run any program: only if you trust it",
+    ),
     Setting("cache", _flag, "answer a repeated question from disk"),
     Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),
-    Setting("log_level", _level, "debug, info, warning or error; debug shows goals and file text"),
+    Setting(
+        "log_level",
+        _choice("debug", "info", "warning", "error"),
+        "debug, info, warning or error; debug shows goals and file text",
+    ),
 )
 BY_NAME: dict[str, Setting] = {row.name: row for row in TABLE}
 

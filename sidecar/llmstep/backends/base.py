@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 
 import attrs
 
+from llmstep.config import Precision
+
 FinishReason = Literal["eos", "stop", "length"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @attrs.frozen

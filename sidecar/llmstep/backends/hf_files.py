@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 import psutil
 
-from llmstep.errors import ModelFileError, ModelNotFoundError
+from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _SAFETENSORS = "model.safetensors"
@@ -66,6 +66,7 @@ def find_folder(path: Path) -> Path:
     Raises:
         ModelNotFoundError: There is no such folder, and no such snapshot on this machine.
         ModelFileError: It is a single file.
+        BackendUnavailableError: To look into the cache, the library huggingface_hub is needed.
     """
     if path.is_dir():
         return path
@@ -77,7 +78,14 @@ def find_folder(path: Path) -> Path:
     name = path.as_posix()
     if not _REPOSITORY.fullmatch(name):
         raise ModelNotFoundError(f"there is no folder {path}")
-    from huggingface_hub import snapshot_download
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise BackendUnavailableError(
+            f"there is no file or folder {path}, and models by their Hugging Face id need the "
+            "library huggingface_hub",
+            hint="Install it with `pip install 'llmstep[hf]'`, or name a file or folder.",
+        ) from None
 
     repository, _, revision = name.partition("@")
     try:

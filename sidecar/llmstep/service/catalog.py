@@ -10,7 +10,9 @@ import difflib
 import functools
 import hashlib
 import importlib.util
+import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.backends import BACKENDS
+from llmstep.backends.hf_files import find_folder
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
 from llmstep.service.lockfile import read_lock
@@ -25,6 +28,7 @@ from llmstep.service.lockfile import read_lock
 __all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model", "verify_model"]
 
 _CHUNK = 1 << 20
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # Up to this size a file is hashed whole for its fingerprint; that takes some 50 ms.
 _HASH_WHOLE = 64 << 20
 # Library and extra that a backend needs; the library is looked for, never imported, here.
@@ -132,7 +136,8 @@ def find_model(name: str) -> ResolvedModel:
 
     Args:
         name: A card's id or alias, ``echo``, ``openai`` or ``openai:<name>`` for a model at a
-            server, or the path of a ``.gguf`` file.
+            server, the path of a ``.gguf`` file or of a Hugging Face folder, or the id
+            (``owner/name``, ``owner/name@revision``) of one in the Hugging Face cache.
 
     Raises:
         ModelNotFoundError: There is no such card or file, or the card's file is not on this disk.
@@ -232,10 +237,9 @@ def _find_remote(name: str) -> ResolvedModel:
 def _from_path(name: str) -> ResolvedModel:
     path = Path(name).expanduser()
     if path.is_dir():
-        raise ModelFileError(
-            f"{path} is a folder; a model by path is one .gguf file",
-            hint="Convert a Hugging Face folder to GGUF, or name a .gguf file inside it.",
-        )
+        return _from_folder(path.resolve(), path.resolve().name)
+    if not path.exists() and _HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
+        return _from_folder(find_folder(Path(name)), name)
     if not path.is_file():
         raise _not_found(name, path)
     if path.suffix.lower() != ".gguf":
@@ -251,6 +255,26 @@ def _from_path(name: str) -> ResolvedModel:
         description=f"the file {path}",
     )
     return ResolvedModel(card, path.resolve(), "llama_cpp")
+
+
+def _from_folder(path: Path, name: str) -> ResolvedModel:
+    """A Hugging Face folder without a card: the prompt follows from its kind."""
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} is a folder without a config.json that can be read: {error}",
+            hint="Name a .gguf file, or a folder as `transformers` saves it.",
+        ) from None
+    encoder_decoder = isinstance(config, dict) and config.get("is_encoder_decoder") is True
+    card = ModelCard(
+        id=name,
+        name=name,
+        backends=("transformers",),
+        prompt="byt5" if encoder_decoder else "proofstep-plain",
+        description=f"the folder {path}",
+    )
+    return ResolvedModel(card, path, "transformers")
 
 
 def _not_found(name: str, path: Path) -> ModelNotFoundError:
@@ -342,16 +366,22 @@ def fingerprint(path: Path) -> str:
         ModelFileError: The file cannot be read.
     """
     try:
+        if path.is_dir():
+            return _fingerprint_folder(path)
         entry = path.stat()
         return _fingerprint(path, entry.st_size, entry.st_mtime_ns)
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error}") from None
 
 
+def _fingerprint_folder(path: Path) -> str:
+    files = [(file.name, file.stat()) for file in sorted(path.iterdir()) if file.is_file()]
+    rows = [(name, entry.st_size, entry.st_mtime_ns) for name, entry in files]
+    return hashlib.sha256(repr((str(path), rows)).encode()).hexdigest()
+
+
 @functools.lru_cache(maxsize=8)
 def _fingerprint(path: Path, size: int, mtime_ns: int) -> str:
-    if path.is_dir():
-        return f"{path}:{mtime_ns}"
     if size <= _HASH_WHOLE:
         return hash_file(path)
     digest = hashlib.sha256(f"{size}:{mtime_ns}".encode())

@@ -70,6 +70,8 @@ class SuggestService:
             context_tokens=settings.context_tokens or self._own_window(),
             threads=settings.threads,
             max_candidates=MAX_CANDIDATES,
+            precision=settings.precision,
+            allow_pickle=settings.allow_pickle,
             remote_model=self._model.remote_model,
         )
         self._resident = ResidentModel(self._model, options)

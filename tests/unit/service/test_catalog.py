@@ -139,11 +139,31 @@ def test_names_that_are_no_model(models: Path, name: str, told: str) -> None:
 
 
 def test_paths_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="is a folder"):
+    with pytest.raises(ModelFileError, match=r"a folder without a config\.json"):
         find_model(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelFileError, match=r"no \.gguf file"):
         find_model(str(tmp_path / "model.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("config", "prompt"),
+    [("{}", "proofstep-plain"), ('{"is_encoder_decoder": true}', "byt5")],
+)
+def test_a_hugging_face_folder_is_a_model(tmp_path: Path, config: str, prompt: str) -> None:
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    model = find_model(str(tmp_path))
+    assert (model.path, model.backend, model.card.prompt) == (tmp_path, "transformers", prompt)
+    before = model.fingerprint()
+    (tmp_path / "model.safetensors").write_bytes(b"new weights")
+    assert find_model(str(tmp_path)).fingerprint() != before
+
+
+def test_a_hub_id_that_was_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match="does not hold the model nobody/nothing"):
+        find_model("nobody/nothing")
 
 
 @pytest.mark.parametrize(
