@@ -42,14 +42,12 @@ class CompletionReader:
         stop: Strings that end a candidate. The server was told of them too, but some servers
             take only a few and some leave the string in the text.
         begun: Whether anything has come in.
-        scored: Whether a log-probability was seen.
     """
 
     head: str
     required: str = ""
     stop: tuple[str, ...] = ()
     begun: bool = False
-    scored: bool = False
     _usage: GenerationStats = attrs.field(factory=GenerationStats, init=False)
     _choices: dict[int, _Choice] = attrs.field(factory=dict, init=False)
 
@@ -63,6 +61,12 @@ class CompletionReader:
         """Token counts as the server gives them; else the generated ones that were scored."""
         counted = sum(choice.tokens for choice in self._choices.values())
         return attrs.evolve(self._usage, generated_tokens=self._usage.generated_tokens or counted)
+
+    @property
+    def unscored(self) -> bool:
+        """Whether text came in, and none of it with a log-probability."""
+        choices = self._choices.values()
+        return any(c.text for c in choices) and not any(c.tokens for c in choices)
 
     @property
     def complete(self) -> bool:
@@ -117,7 +121,6 @@ class CompletionReader:
         for logprob in read_logprobs(raw.get("logprobs")):
             choice.logprob += logprob
             choice.tokens += 1
-            self.scored = True
         cut = _find_stop(choice.text, self.stop, before)
         reason = raw.get("finish_reason")
         if cut is not None:

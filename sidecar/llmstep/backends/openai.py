@@ -123,19 +123,27 @@ class OpenAIBackend:
                 f"the prompt has about {tokens} tokens, the context window "
                 f"{self._info.context_tokens}"
             )
-        found = 0
+        scores: list[float] = []
+        ended = False
 
         def take(candidate: Candidate) -> None:
-            nonlocal found
-            found += 1
+            nonlocal ended
+            if candidate.text == request.prefix:
+                ended = True
+                return
+            scores.append(candidate.score)
             on_candidate(candidate)
 
         # A blank at the end is the beginning of the next word's token: with it in the prompt,
         # models continue badly. Without it, the answers are held to begin with it.
         head = request.prefix.removesuffix(" ")
         stats = self._collect(request, prompt, head, cancel, take)
-        if not found and head != request.prefix and not cancel.is_set():
+        if not scores and head != request.prefix and not cancel.is_set():
             stats = _add(stats, self._collect(request, prompt, request.prefix, cancel, take))
+        if ended and request.prefix and not cancel.is_set():
+            # The model took the prefix for the whole tactic. Servers do not tell how likely the end
+            # was, so it goes last: without a score it would count as certain.
+            on_candidate(Candidate(request.prefix, min(scores, default=0.0), 1, "eos"))
         return stats
 
     def _collect(
@@ -187,7 +195,7 @@ class OpenAIBackend:
         if reader.seen == 1 < asked and "n" not in self._client.left_out:
             logger.info("%s ignores `n`: it is asked once per candidate", self._client.endpoint.url)
             self._client.left_out.add("n")
-        if reader.seen and not reader.scored and not self._warned:
+        if reader.unscored and not self._warned:
             self._warned = True
             logger.warning(
                 "%s sends no log-probabilities: its suggestions all have score 0",

@@ -131,7 +131,7 @@ def pull(plan: Plan, *, bars: bool = False, on_bytes: OnBytes | None = None) -> 
     place = folder(plan.card)
     # Named by the commit: a part of another version must not be continued.
     staging = place.parent / ".incoming" / plan.card.id / plan.revision
-    _check_room(plan, place.parent)
+    _check_room(plan, place.parent, staging)
     locked: dict[str, LockedFile] = {}
     for file in plan.files:
         path = staging / file.name
@@ -160,7 +160,8 @@ def _choose(card: ModelCard, files: Mapping[str, RemoteFile]) -> tuple[RemoteFil
                 hint="It was renamed or taken away: look for another version of the model.",
             )
         return (files[card.file],)
-    top = [file for name, file in files.items() if "/" not in name]
+    # On Windows a backslash would lead out of the folder.
+    top = [file for name, file in files.items() if "/" not in name and "\\" not in name]
     chosen = [file for file in top if file.name.endswith(_FOLDER_SUFFIXES)]
     if not any(file.name.endswith(".safetensors") for file in chosen):
         # Fetched all the same: the backend refuses a pickle until the user allows it.
@@ -220,10 +221,11 @@ def _git_oid(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _check_room(plan: Plan, place: Path) -> None:
+def _check_room(plan: Plan, place: Path, staging: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
+    kept = sum(file.stat().st_size for file in staging.iterdir()) if staging.is_dir() else 0
     free = shutil.disk_usage(place).free
-    if plan.size_bytes + _SPARE_BYTES > free:
+    if plan.size_bytes - kept + _SPARE_BYTES > free:
         raise DownloadError(
             f"{plan.card.id} needs {plan.size_bytes / 1e9:.1f} GB, {place} has "
             f"{free / 1e9:.1f} GB left",

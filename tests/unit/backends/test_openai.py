@@ -164,6 +164,23 @@ def test_without_log_probabilities_the_score_is_zero_and_it_is_said_once(
     assert sum("no log-probabilities" in r.message for r in caplog.records) == 1
 
 
+def test_a_prefix_that_is_the_whole_tactic_comes_last(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Nothing was generated, so nothing has a log-probability: not the same as a certain answer.
+    answer = stream([choice(0, "", None, "stop")], [choice(1, " [h]", -2.0, "stop")])
+    with ScriptedServer(answer, texts("", logprob=None)) as server:
+        backend = connect(server)
+        with caplog.at_level(logging.WARNING):
+            assert [(c.text, c.score) for c in ask(backend, "simp")] == [
+                ("simp [h]", -2.0),
+                ("simp", -2.0),
+            ]
+            assert [c.text for c in ask(backend, "rfl", n=1)] == ["rfl"]
+            assert ask(backend, "", n=1) == []
+    assert caplog.records == []
+
+
 def test_a_server_that_ignores_n_is_asked_again_with_other_seeds(connect: Connect) -> None:
     with ScriptedServer(texts("a"), texts("b"), texts("c"), texts("d")) as server:
         backend = connect(server)

@@ -147,7 +147,8 @@ def test_a_folder_is_fetched_without_what_it_does_not_need(hub: FakeHub) -> None
         "tokenizer.json": b'{"a": 1}',
         "model.safetensors": b"weights",
         "pytorch_model.bin": b"pickle",
-        "onnx/model.onnx": b"other",
+        "onnx/config.json": b"other",
+        "..\\outside.json": b"other",
     }
     card = attrs.evolve(CARD, file="")
     place = pull(plan_pull(card))
