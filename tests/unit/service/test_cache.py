@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-import multiprocessing
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -130,25 +130,25 @@ def test_threads_share_one_cache(cache: SuggestionCache) -> None:
     assert cache.count() == 160
 
 
-def fill(path: str, name: str) -> None:
-    """Runs in a process of its own."""
-    cache = SuggestionCache(Path(path), 1_000_000)
-    for number in range(30):
-        key = f"{name}{number}"
-        # A busy file may refuse a write; the answer is then asked for again, as here.
-        while cache.get(key) is None:
-            cache.put(key, [Suggestion(key, -1.0)])
-    cache.close()
+# Runs in a process of its own. A busy file may refuse a write; the answer is then asked for again.
+FILL = """
+import sys
+from pathlib import Path
+from llmstep.service.cache import SuggestionCache
+from llmstep.service.ranking import Suggestion
+path, name = sys.argv[1:]
+cache = SuggestionCache(Path(path), 1_000_000)
+for number in range(30):
+    key = f"{name}{number}"
+    while cache.get(key) is None:
+        cache.put(key, [Suggestion(key, -1.0)])
+cache.close()
+"""
 
 
 def test_processes_share_one_file(path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=fill, args=(str(path), name)) for name in "ab"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", FILL, str(path), name]) for name in "ab"]
+    assert [process.wait() for process in processes] == [0, 0]
     cache = SuggestionCache(path, 1_000_000)
     assert cache.count() == 60
     cache.close()
