@@ -1,4 +1,5 @@
 module
+public import LLMstep.Text
 public import LLMstep.Options
 public import LLMstep.Framing
 public import LLMstep.Protocol

@@ -59,14 +59,14 @@ def bannedTokens : List String := ["sorry", "admit", "native_decide", "stop", "l
 def bannedNames : List Name := [`sorryAx, `Lean.ofReduceBool, `Lean.ofReduceNat, `Lean.trustCompiler]
 
 private def isBanned : Syntax → Bool
-  | .atom _ token => bannedTokens.contains token.trimAscii.toString
+  | .atom _ token => bannedTokens.contains (trimmed token)
   | .ident _ _ name _ => !name.isAnonymous && bannedNames.any fun banned => name.isSuffixOf banned || banned.isSuffixOf name
   | _ => false
 
 /-- What of `stx` must not be in a suggestion. -/
 def bannedPart? (stx : Syntax) : Option String :=
   match stx.find? isBanned with
-  | some (.atom _ token) => some token.trimAscii.toString
+  | some (.atom _ token) => some (trimmed token)
   | some found => some (toString found.getId)
   | none => none
 
@@ -76,9 +76,9 @@ def dedent (text : String) : String :=
   | [] => text
   | first :: rest =>
     let width (line : String) := (line.toList.takeWhile (· == ' ')).length
-    let solid := rest.filter fun line => !line.trimAscii.toString.isEmpty
+    let solid := rest.filter fun line => !isBlank line
     let common := solid.foldl (fun least line => min least (width line)) ((solid.head?.map width).getD 0)
-    "\n".intercalate (first :: rest.map fun line => (line.drop common).toString)
+    "\n".intercalate (first :: rest.map fun line => withoutFirstChars common line)
 
 /-- Parse a tactic or a sequence of tactics; whether it is a sequence. The message of a failure is the parser's.
 
@@ -101,7 +101,7 @@ private def withoutPosition (message : String) : String :=
 
 /-- Parse a candidate as it is or, failing that, dedented. Its text as it should be shown, its syntax, whether it is a sequence. -/
 def readCandidate (env : Environment) (candidate : String) : Except String (String × Syntax × Bool) := do
-  let text := candidate.trimAscii.toString
+  let text := trimmed candidate
   match parseTactic env text with
   | .ok (stx, isSequence) => return (text, stx, isSequence)
   | .error why =>
@@ -167,10 +167,13 @@ private def firstError? : CoreM (Option String) := do
     if let .error := message.severity then return some (← message.data.toString)
   return none
 
-/-- What a user wants to read of an error: its beginning. -/
+/-- Length of a reason, in characters. -/
+def briefLength : Nat := 200
+
+/-- An error on one line, cut where it gets long. -/
 def brief (text : String) : String :=
-  let lines := (text.trimAscii.toString.splitOn "\n").take 3
-  "\n".intercalate lines
+  let line := " ".intercalate <| (text.splitOn "\n").map trimmed |>.filter (!·.isEmpty)
+  if line.length ≤ briefLength then line else firstChars briefLength line ++ "…"
 
 private def judge (stx : Syntax) (goal : MVarId) (selves : Array FVarId) (goalBefore : String) : TacticM Outcome := do
   let envBefore ← getEnv

@@ -117,7 +117,7 @@ def findLaunch : CoreM Launch := do
   if let some line ← env? "LLMSTEP_COMMAND" then
     return { words := withServe (splitCommand line), origin := "the environment variable LLMSTEP_COMMAND" }
   let line ← stringOption llmstep.command
-  unless line.trimAscii.toString.isEmpty do
+  unless isBlank line do
     return { words := withServe (splitCommand line), origin := "the option llmstep.command" }
   let candidates ← programCandidates (← getFileName)
   for (program, origin) in candidates do

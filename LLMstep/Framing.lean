@@ -1,5 +1,6 @@
 module
 public meta import Lean
+public meta import LLMstep.Text
 public meta section
 open Lean
 
@@ -36,7 +37,7 @@ partial def readExact (h : IO.FS.Handle) (n : Nat) (sofar : ByteArray := ByteArr
 private def contentLength? (line : String) : Option Nat :=
   match line.splitOn ":" with
   | [name, value] =>
-    if name.trimAscii.toString.toLower == "content-length" then value.trimAscii.toString.toNat? else none
+    if (trimmed name).toLower == "content-length" then (trimmed value).toNat? else none
   | _ => none
 
 /-- Read the header up to its empty line; the length of the body in bytes. -/
@@ -49,7 +50,7 @@ partial def readHeader (h : IO.FS.Handle) (length? : Option Nat := none) : IO Na
     | none => throw <| IO.userError "the sidecar sent a frame without Content-Length"
   -- Anything that is no header means that the program talks to a terminal, not to us.
   unless (line.splitOn ":").length > 1 do
-    throw <| IO.userError s!"the sidecar wrote text instead of a message: {line.trimAscii}"
+    throw <| IO.userError s!"the sidecar wrote text instead of a message: {trimmed line}"
   match contentLength? line with
   | some n =>
     if n > maxFrameBytes then throw <| IO.userError s!"the sidecar announced a frame of {n} bytes"

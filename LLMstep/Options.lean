@@ -1,5 +1,6 @@
 module
 public meta import Lean
+public meta import LLMstep.Text
 public meta section
 open Lean
 
@@ -103,7 +104,7 @@ register_option llmstep.try.timeoutMs : Nat := {
 /-- The environment variable that overrides an option: `llmstep.search.maxNodes` ↦ `LLMSTEP_LEAN_SEARCH_MAX_NODES`. -/
 def envName (option : Name) : String := Id.run do
   let mut out := "LLMSTEP_LEAN_"
-  for c in ((toString option).drop "llmstep.".length).toString.toList do
+  for c in (withoutFirstChars "llmstep.".length (toString option)).toList do
     if c == '.' then out := out.push '_'
     else if c.isUpper then out := (out.push '_').push c
     else out := out.push c.toUpper

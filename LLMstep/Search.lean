@@ -141,7 +141,7 @@ syntax (name := llmsearchTac) "llmsearch" : tactic
 /-- The closers of the option that this file knows. -/
 def knownClosers : CoreM (List String) := do
   let env ← getEnv
-  let all := ((← stringOption llmstep.search.closers).splitOn " | ").map (·.trimAscii.toString)
+  let all := ((← stringOption llmstep.search.closers).splitOn " | ").map trimmed
   return all.filter fun closer => (parseTactic env closer).toOption.isSome
 
 def searchLimits : CoreM SearchLimits := do

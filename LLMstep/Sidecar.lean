@@ -61,7 +61,11 @@ initialize slots : Std.Mutex (List (String × Slot)) ← Std.Mutex.new []
 
 def handshakeId : Nat := 1
 
-def stderrLines : Nat := 30
+/-- The code of the answer to a request that we have cancelled. -/
+def requestCancelled : Int := -32800
+
+/-- Lines of stderr that are kept and shown; of a Python traceback the end tells most. -/
+def stderrLines : Nat := 12
 
 /-! ## The reading threads -/
 
@@ -98,7 +102,8 @@ def Sidecar.settle (s : Sidecar) (id : Nat) (reply : Reply) : IO Unit := do
     | .error _ => pure ()
     s.ready.resolve verdict
     return
-  if let .error e := reply then s.lastError.set (some e.text)
+  if let .error e := reply then
+    unless e.code == requestCancelled do s.lastError.set (some e.text)
   let promise? ← s.pending.atomically (m := IO) do
     let waiting ← get
     set (waiting.filter (·.1 != id))
@@ -140,7 +145,7 @@ def Sidecar.bury (s : Sidecar) (why : String) (stderrDone : Task (Except IO.Erro
   let status := match code with
     | some code => s!" ({exitText code})"
     | none => ""
-  let said := if tail.trimAscii.toString.isEmpty then "" else s!"\nIt wrote:\n{tail.trimAsciiEnd}"
+  let said := if isBlank tail then "" else s!"\nIt wrote:\n{trimmedEnd tail}"
   let text := s!"{why}{status}{said}"
   s.dead.set (some text)
   s.lastError.set (some text)

@@ -42,7 +42,7 @@ def askStatus (s : Sidecar) (timeoutMs : Nat) : CoreM String := do
 def describe (s : Sidecar) : CoreM String := do
   let mut text := s!"command: {s.launch.text}\n  found through: {s.launch.origin}\n  process: {s.child.pid.toNat}"
   match ← s.dead.get with
-  | some why => text := text ++ s!"\n  gone: {why}"
+  | some why => return text ++ s!"\n  gone: {why}"
   | none =>
     text := text ++ s!"\n  running for: {((← IO.monoMsNow) - s.startedAt) / 1000} s"
     if ← s.ready.isResolved then text := text ++ (← askStatus s 2000)

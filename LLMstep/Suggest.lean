@@ -26,7 +26,7 @@ def indentTo (column : Nat) (text : String) : String :=
   | [] => text
   | first :: rest =>
     let pad := String.join (List.replicate column " ")
-    "\n".intercalate (first :: rest.map fun line => if line.trimAscii.toString.isEmpty then "" else pad ++ line)
+    "\n".intercalate (first :: rest.map fun line => if isBlank line then "" else pad ++ line)
 
 /-- What may stand before a whole sequence of tactics on its line. -/
 def sequenceOpeners : List String := ["by", "·", ".", "=>", "{", ";", "do"]
@@ -34,7 +34,7 @@ def sequenceOpeners : List String := ["by", "·", ".", "=>", "{", ";", "do"]
 /-- Whether a sequence may replace a tactic that stands after `before` on its line: behind `<;>` or `first |`, only the sequence's
 first tactic would. -/
 def sequenceFits (before : String) : Bool :=
-  let before := before.trimAscii.toString
+  let before := trimmed before
   before.isEmpty || sequenceOpeners.any fun opener => before.endsWith opener
 
 /-- The text that replaces `stx`. -/

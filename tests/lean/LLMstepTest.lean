@@ -1,4 +1,5 @@
 import LLMstepTest.Support
+import LLMstepTest.Text
 import LLMstepTest.Options
 import LLMstepTest.Framing
 import LLMstepTest.Protocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.leanbed
 
 HEAD = 'import LLMstep\nset_option llmstep.command "llmstep serve --model echo"\n'
 SEEN_SECONDS = 60
+BUILT_IN = check.ROOT / "models" / "llmstep-builtin.gguf"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,16 @@ def test_the_code_action_says_why_it_cannot_help(client: LanguageClient) -> None
     (action,) = [a for a in client.actions(3) if a["title"] == "llmstep: suggest a step"]
     answer = client.exchange("codeAction/resolve", action)
     assert "the model has no suggestion" in answer["error"]["message"]
+
+
+@pytest.mark.gguf
+@pytest.mark.skipif(not BUILT_IN.exists(), reason="the built-in model is not in this checkout")
+@pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="no llama-cpp-python")
+def test_the_built_in_model_suggests_a_step(client: LanguageClient) -> None:
+    text = theorem("llmstep", "left", "exact hp", target="p ∨ q")
+    client.open("BuiltIn.lean", text.replace(" --model echo", ""))
+    messages = client.elaborated()
+    assert any("Try these:" in message for message in messages), messages
 
 
 def test_the_sidecar_ends_with_the_file(client: LanguageClient) -> None:

@@ -7,6 +7,9 @@ open Lean Meta Elab Tactic LLMstep LLMstepTest
 #eval same "dedent" (dedent "a\n    b\n      c\n\n    d") "a\nb\n  c\n\nd"
 #eval same "nothing to dedent" (dedent "a\nb\n  c") "a\nb\n  c"
 
+#eval same "errors on one line" (brief "Type mismatch\n  hp\nhas type\n\n  p") "Type mismatch hp has type p"
+#eval same "long errors" (brief (String.join (List.replicate 201 "⊢"))).length 201
+
 /-- What a candidate is read as: its text and whether it is a sequence, or why it cannot be read. -/
 def readAs (candidate : String) : CoreM String := do
   match readCandidate (← getEnv) candidate with

@@ -36,7 +36,7 @@ elab "standing_at " wanted:num : tactic => do
   let stx ← getRef
   let before ← textBefore stx
   ensure "the text before the call" (before.endsWith (← linePrefix stx) && contains before "import LLMstep\n")
-  ensure "not the call itself" (!(before.trimAscii.toString.endsWith "standing_at"))
+  ensure "not the call itself" (!((trimmed before).endsWith "standing_at"))
   same "column" (← columnOf stx) wanted.getNat
   ensure "uri" ((← documentUri).startsWith "file:///" && (← documentUri).endsWith "Goal.lean")
 

@@ -4,7 +4,7 @@ open Lean LLMstep LLMstepTest
 
 /-- A message of `tests/contract`, without its final newline. -/
 def golden (name : String) : IO String := do
-  return (← IO.FS.readFile s!"tests/contract/{name}.json").trimAscii.toString
+  return trimmed (← IO.FS.readFile s!"tests/contract/{name}.json")
 
 def writes (name : String) (message : Json) : IO Unit := do
   same name message.compress (← golden name)

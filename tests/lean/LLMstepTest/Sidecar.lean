@@ -95,7 +95,9 @@ run_cmd Elab.Command.liftCoreM do
 run_cmd Elab.Command.liftCoreM do
   let s ← ready echo
   let (reply, _) ← ask s "hang" (timeoutMs := 200)
-  ensure "no answer" (tactics reply |> fun _ => match reply with | .ok _ => false | .error _ => true)
+  match reply with
+  | .ok _ => throwError "an answer"
+  | .error _ => pure ()
   same "pending" (← s.pending.atomically (m := IO) get).length 0
   same "streams" (← s.streams.atomically (m := IO) get).length 0
   ensure "still alive" (← s.dead.get).isNone

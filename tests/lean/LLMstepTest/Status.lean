@@ -22,12 +22,19 @@ run_cmd Command.liftCoreM do
     ensure s!"{part}\n--- in:\n{text}" (contains text part)
 
 example (p : Prop) (hp : p) : p := by
+  expect "error" for k_error from llmstep
+  exact hp
+
+run_cmd Command.liftCoreM do
+  ensure "the last error" (contains (← statusText) "last error: the model failed")
+
+example (p : Prop) (hp : p) : p := by
   expect "error" for k_crash from llmstep
   exact hp
 
 run_cmd Command.liftCoreM do
   let text ← statusText
-  for part in ["gone: ", "exit status 3", "last error: "] do ensure s!"{part}\n--- in:\n{text}" (contains text part)
+  for part in ["gone: ", "exit status 3"] do ensure s!"{part}\n--- in:\n{text}" (contains text part)
 
 /-! ## Warming up -/
 
