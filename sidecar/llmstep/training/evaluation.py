@@ -134,10 +134,9 @@ class LikelihoodScorer:
     def score(self, state: str, tactic: str) -> tuple[float, int]:
         """(negative log-likelihood in nats, number of tokens), the end of text included."""
         model = self._model
-        tokens = [model.first_token()] if model.facts.adds_bos else []
+        prompt = [model.first_token()] if model.facts.adds_bos else []
         for part in build_prompt(state):
-            tokens += model.tokenize(part.text.encode(), special=part.special)
-        prompt = np.array(tokens)
+            prompt += model.tokenize(part.text.encode(), special=part.special)
         target = [*model.tokenize(tactic.encode(), special=False), self._end]
         target = target[:TACTIC_TOKENS]
         model.clear()
@@ -150,7 +149,7 @@ class LikelihoodScorer:
             peak = logits.max()
             total += float(peak + np.log(np.exp(logits - peak).sum()) - logits[token])
             if offset + 1 < len(target):
-                model.feed(np.array([token]), len(prompt) + offset, logits=True)
+                model.feed([token], len(prompt) + offset, logits=True)
         return total, len(target)
 
     def close(self) -> None:

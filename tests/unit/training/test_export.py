@@ -128,7 +128,7 @@ def test_llama_cpp_agrees_with_transformers(folder: Path, tmp_path: Path) -> Non
             ids = tokenizer.encode(text).ids
             assert model.tokenize(text.encode(), special=False) == ids
             model.clear()
-            model.feed(np.array([1, 3, *ids, 4]), 0, logits=True)
+            model.feed([1, 3, *ids, 4], 0, logits=True)
             with torch.inference_mode():
                 expected = reference(torch.tensor([[1, 3, *ids, 4]])).logits[0, -1].numpy()
             assert np.abs(model.read_logits(1)[0] - expected).max() < 5e-3
