@@ -266,6 +266,8 @@ def Sidecar.awaitReady (s : Sidecar) : CoreM ServerInfo := do
 structure Question where
   id : Nat
   sidecar : Sidecar
+  /-- Ends when the process has taken the request in. -/
+  writing : Task (Except IO.Error Bool)
   reply : Task (Option Reply)
   arrived : IO.Ref (Array Candidate)
 
@@ -288,7 +290,11 @@ def Question.next (q : Question) (deadline : Nat) : CoreM Event := do
       let gone : Reply := .error { code := 0, message := "the sidecar went away" }
       return .finished ((← IO.wait q.reply).getD gone)
     Core.checkInterrupted
-    if (← IO.monoMsNow) > deadline then return .late
+    if (← IO.monoMsNow) > deadline then
+      -- A process that does not even read will never answer anybody.
+      unless ← IO.hasFinished q.writing do
+        try q.sidecar.child.kill catch _ => pure ()
+      return .late
     IO.sleep (UInt32.ofNat pause)
     pause := min 20 (2 * pause)
   return .late
@@ -301,18 +307,20 @@ def Sidecar.withQuestion {m : Type → Type} {α : Type} [Monad m] [MonadFinally
   let token := s!"llmstep/{id}"
   let promise : IO.Promise Reply ← (IO.Promise.new : IO (IO.Promise Reply))
   let arrived : IO.Ref (Array Candidate) ← (IO.mkRef #[] : IO (IO.Ref (Array Candidate)))
-  let register : IO Unit := do
+  let register : IO (Task (Except IO.Error Bool)) := do
     s.streams.atomically (m := IO) (modify ((token, arrived) :: ·))
     s.pending.atomically (m := IO) (modify ((id, promise) :: ·))
     -- Registered after the burial, nobody would answer it.
     if let some why ← s.dead.get then promise.resolve (.error { code := 0, message := why })
-    else discard <| s.send (requestMessage id method (params token))
-  let deregister : IO Unit := do
-    unless ← promise.isResolved do discard <| s.send (cancelMessage id)
+    -- A request with a whole file is larger than a pipe: writing it may block, and nobody could interrupt that.
+    IO.asTask (s.send (requestMessage id method (params token))) (prio := .dedicated)
+  let deregister (writing : Task (Except IO.Error Bool)) : IO Unit := do
+    unless ← promise.isResolved do
+      discard <| (IO.mapTask (fun _ => s.send (cancelMessage id)) writing (prio := .dedicated) : BaseIO _)
     s.pending.atomically (m := IO) (modify (·.filter (·.1 != id)))
     s.streams.atomically (m := IO) (modify (·.filter (·.1 != token)))
-  register
-  try act { id, sidecar := s, reply := promise.result?, arrived }
-  finally deregister
+  let writing ← (register : IO _)
+  try act { id, sidecar := s, writing, reply := promise.result?, arrived }
+  finally deregister writing
 
 end LLMstep

@@ -61,6 +61,8 @@ def main(mode: str, record: Path | None) -> None:
                 write_message({"id": number, "error": error})
                 continue
             greet(message, version=2 if mode == "newer" else 1)
+            if mode == "deaf":
+                time.sleep(3600)
         elif method == "llmstep/suggest":
             if mode == "garbage":
                 write_bytes(b'{"id": 2, "result"')

@@ -1,10 +1,12 @@
-"""The options table of docs/lean.md says what LLMstep/Options.lean does."""
+"""What is written down in two places is the same in both."""
 
 from __future__ import annotations
 
 import re
 
 import check
+
+from llmstep import __version__
 
 ENVIRONMENT_BOUNDARY = re.compile(r"(?=[A-Z])")
 
@@ -26,3 +28,8 @@ def test_the_options_table_is_complete() -> None:
     assert documented == declared
     for option, _, variable in rows:
         assert environment_variable(option) in variable
+
+
+def test_both_sides_have_one_version() -> None:
+    source = (check.ROOT / "LLMstep" / "Protocol.lean").read_text(encoding="utf-8")
+    assert f'def packageVersion : String := "{__version__}"' in source

@@ -147,6 +147,21 @@ run_cmd Elab.Command.liftCoreM do
   let (reply, _) ← ask (← ready (misbehaving "asks")) ""
   same "the program's own request was refused" (← tactics reply) #["exact hp"]
 
+-- A request that is larger than the pipe, to a program that does not read: the tactic can still be left, and the program is ended.
+run_cmd Elab.Command.liftCoreM do
+  let s ← ready (misbehaving "deaf")
+  let text := String.join (List.replicate 100000 "theorem ")
+  let params (_ : String) : Json := SuggestParams.json { goals := #["⊢ p"], prefix' := "", document? := some { uri := "", textBefore := text } }
+  let deadline := (← IO.monoMsNow) + 200
+  s.withQuestion "llmstep/suggest" params fun question => do
+    match ← question.next deadline with
+    | .late => pure ()
+    | _ => throwError "not late"
+  repeat
+    if (← s.dead.get).isSome then break
+    Core.checkInterrupted
+    IO.sleep 10
+
 /-! ## The user's interruption -/
 
 run_cmd Elab.Command.liftCoreM do
