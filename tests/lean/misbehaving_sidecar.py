@@ -1,5 +1,7 @@
 """A program that is not the sidecar it should be; its first argument says in which way.
 
+``record=FILE`` notes the methods it is sent.
+
 The scripted answers of a well-behaved sidecar come from the ``echo`` backend of the real one.
 """
 
@@ -82,4 +84,5 @@ def main(mode: str, record: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    records = [Path(a.removeprefix("record=")) for a in sys.argv if a.startswith("record=")]
+    main(sys.argv[1], records[0] if records else None)

@@ -64,7 +64,7 @@ def test_a_tactic_of_several_lines_keeps_its_shape(client: LanguageClient) -> No
 
 def test_an_edit_withdraws_the_question(client: LanguageClient, tmp_path: Path) -> None:
     record = tmp_path / "record"
-    mute = f"python3 tests/lean/misbehaving_sidecar.py mute {record}"
+    mute = f"python3 tests/lean/misbehaving_sidecar.py mute record={record}"
     body = theorem("llmstep", "exact ⟨hp, hq⟩").replace("llmstep serve --model echo", mute)
     client.open("Cancel.lean", body)
     wait_for(lambda: record.exists() and "llmstep/suggest" in record.read_text(encoding="utf-8"))

@@ -50,7 +50,7 @@ run_cmd Elab.Command.liftCoreM do
 
 set_option llmstep.maxStarts 2 in
 run_cmd Elab.Command.liftCoreM do
-  let launch : Launch := { words := #["python3", "tests/lean/misbehaving_sidecar.py", "dies", "/dev/null"], origin := "the test" }
+  let launch : Launch := { words := #["python3", "tests/lean/misbehaving_sidecar.py", "dies", "again"], origin := "the test" }
   expectUse launch ["exit status 1"]
   expectUse launch ["exit status 1"]
   expectUse launch ["was started 2 times within a minute and went away each time", "Traceback", "llmstep doctor"]
