@@ -40,8 +40,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model)]
+    folder = tmp_path_factory.mktemp("server")
+    log = folder / "log.txt"
+    plain = _write_unquantized(model, folder / "plain.gguf")
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(plain)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "512", "--n_threads", "1"]
     command += ["--api_key", "sk-test", "--model_alias", "builtin"]
     with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as child:
@@ -51,6 +53,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
         finally:
             child.kill()
+
+
+def _write_unquantized(source: Path, target: Path) -> Path:
+    """A copy in 32 bits: llama-cpp-python 0.3.36 ends its process on quantized weights where the
+    processor has AMX, and its server has no switch against that.
+    """
+    import llama_cpp
+
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = llama_cpp.LLAMA_FTYPE_ALL_F32
+    params.allow_requantize = True
+    assert llama_cpp.llama_model_quantize(bytes(source), bytes(target), params) == 0
+    return target
 
 
 def _wait_for(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
