@@ -1,14 +1,16 @@
 """The way of the original llmstep (2023) with other weights: an HTTP server around `generate`.
 
 `python original_way.py FOLDER` serves a Hugging Face folder: POST {tactic_state, prefix} gives
-{suggestions}; it prints its port when it is ready. Temperature 0.5, at most 128 new tokens, and
-`[GOAL]state[PROOFSTEP]prefix` as the prompt are the original's own.
+{suggestions}, GET gives the seconds of each `generate`; it prints its port when it is ready.
+Temperature 0.5, at most 128 new tokens, and `[GOAL]state[PROOFSTEP]prefix` as the prompt are the
+original's own.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 # The original's tactic starts one Python process per call; this is that process. The original
@@ -47,12 +49,22 @@ def main(folder: str) -> None:
         texts = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
         return list({prefix + text for text in texts})
 
+    spent: list[float] = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             question = json.loads(self.rfile.read(length))
+            begin = time.perf_counter()
             answer = generate(question["tactic_state"], question["prefix"])
-            body = json.dumps({"suggestions": answer}).encode()
+            spent.append(time.perf_counter() - begin)
+            self.reply({"suggestions": answer})
+
+        def do_GET(self) -> None:
+            self.reply(spent)
+
+        def reply(self, value: object) -> None:
+            body = json.dumps(value).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
