@@ -60,6 +60,9 @@ def suggest(
         reply = asyncio.run(service.suggest(request))
     finally:
         service.close()
+    if reply.dropped:
+        names = ", ".join(reply.dropped)
+        click.echo(f"The goal is too long for the model; left out: {names}", err=True)
     for suggestion in reply.suggestions:
         if as_json:
             click.echo(json.dumps(attrs.asdict(suggestion), ensure_ascii=False))

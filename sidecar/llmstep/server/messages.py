@@ -144,9 +144,11 @@ def progress_json(token: ProgressToken, suggestions: Iterable[Suggestion]) -> di
 
 
 def reply_json(reply: SuggestReply) -> dict[str, Any]:
-    """The result of ``llmstep/suggest``."""
+    """The result of ``llmstep/suggest``; ``dropped`` is there only if something was."""
     stats = reply.stats
+    dropped = {"dropped": list(reply.dropped)} if reply.dropped else {}
     return {
+        **dropped,
         "suggestions": [suggestion_json(suggestion) for suggestion in reply.suggestions],
         "model": reply.model,
         "cached": reply.cached,

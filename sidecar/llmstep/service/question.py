@@ -35,7 +35,7 @@ class SuggestRequest:
         n: Number of candidates; the setting's value if ``None``.
         timeout_ms: Time for the whole request; the setting's value if ``None``.
         banned: Names that no suggestion may mention, such as the theorem being proved.
-        premises: Names worth mentioning, for prompts that have a place for them.
+        premises: Names worth mentioning; no prompt template has a place for them yet.
     """
 
     goals: tuple[str, ...]
@@ -81,12 +81,15 @@ class SuggestReply:
         model: Id of the model that answered.
         cached: Whether the answer came from the cache.
         stats: What it cost; a cached answer cost no tokens.
+        dropped: Names of hypotheses that found no place in the prompt; empty if all did, and for
+            a cached answer.
     """
 
     suggestions: tuple[Suggestion, ...]
     model: str
     cached: bool
     stats: SuggestStats
+    dropped: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -228,9 +228,11 @@ class SuggestService:
                 on_suggestion(suggestion)
 
         costs: list[GenerationStats] = []
-        for prompt in self._prompts(
-            backend, request.goals, request.document, sampling, request.prefix
-        ):
+        prompts = self._prompts(backend, request.goals, request.document, sampling, request.prefix)
+        dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
+        if dropped:
+            log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
+        for prompt in prompts:
             stop = (*self._model.card.stop, *prompt.stop)
             question = GenerationRequest(prompt.parts, request.prefix, stop, sampling)
             costs.append(backend.generate(question, cancel, functools.partial(take, prompt=prompt)))
@@ -250,7 +252,8 @@ class SuggestService:
             load_ms=load_ms,
             total_ms=_ms(begin),
         )
-        return SuggestReply(ranking.top(sampling.n), self._model.id, False, stats)
+        best = ranking.top(sampling.n)
+        return SuggestReply(best, self._model.id, False, stats, dropped)
 
     def _prompts(
         self,

@@ -212,6 +212,11 @@ def test_the_reply_has_the_goldens_keys() -> None:
     assert reply_json(empty) == golden("server.suggest.empty")["result"]
 
 
+def test_what_was_left_out_of_the_prompt_is_told() -> None:
+    reply = SuggestReply((), "default", False, SuggestStats(), dropped=("h₁", "inst✝"))
+    assert reply_json(reply)["dropped"] == ["h₁", "inst✝"]
+
+
 def test_progress_is_the_golden() -> None:
     sent = progress_json("llmstep/2", [Suggestion("exact ⟨hp, hq⟩", -0.125)])
     assert sent == golden("server.progress")["params"]

@@ -85,6 +85,16 @@ def test_suggestions_are_handed_over_as_they_finish_each_once(open_service: Open
     assert seen == ["simp", "rfl", "omega"]
 
 
+def test_hypotheses_that_find_no_place_are_told(open_service: Open) -> None:
+    service = open_service([{"candidates": candidates("simp")}])
+    # The scripted model has a window of 2,048 tokens of four characters.
+    goal = "\n".join(f"h{number} : {'x' * 1000} = 0" for number in range(12)) + "\n⊢ p"
+    reply = ask(service, goal)
+    assert reply.dropped
+    assert set(reply.dropped) < {f"h{number}" for number in range(12)}
+    assert ask(service).dropped == ()
+
+
 def test_forbidden_and_banned_candidates_are_dropped(open_service: Open) -> None:
     service = open_service([{"candidates": candidates("sorry", "exact both hp hq", "simp")}])
     reply = ask(service, banned=("both",))
