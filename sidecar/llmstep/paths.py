@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -45,3 +46,11 @@ def models_dir() -> Path:
     """
     packaged = Path(__file__).parent / "_models"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models"
+
+
+def install_command(extra: str) -> str:
+    """The command that adds an extra's libraries to this installation."""
+    root = Path(__file__).parents[2]
+    checkout = (root / "pyproject.toml").is_file()
+    target = f'-e "{root}[{extra}]"' if checkout else f'"llmstep[{extra}]"'
+    return f'"{sys.executable}" -m pip install {target}'

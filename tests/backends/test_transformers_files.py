@@ -23,6 +23,7 @@ from llmstep.backends.base import (
 from llmstep.backends.hf_files import check_memory, find_folder, free_memory, read_checkpoint
 from llmstep.backends.transformers import TransformersBackend
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
+from llmstep.paths import install_command
 
 torch = pytest.importorskip("torch", reason="the extra [hf] is not installed")
 transformers = pytest.importorskip("transformers", reason="the extra [hf] is not installed")
@@ -422,7 +423,7 @@ def test_library_that_is_not_installed(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(BackendUnavailableError, match=package) as caught:
         open_folder(llama)
-    assert "llmstep[hf]" in caught.value.hint
+    assert install_command("hf") in caught.value.hint
 
 
 def test_library_that_is_too_old(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

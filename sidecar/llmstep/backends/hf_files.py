@@ -23,6 +23,7 @@ import attrs
 import psutil
 
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
+from llmstep.paths import install_command
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _SAFETENSORS = "model.safetensors"
@@ -84,7 +85,7 @@ def find_folder(path: Path) -> Path:
         raise BackendUnavailableError(
             f"there is no file or folder {path}, and models by their Hugging Face id need the "
             "library huggingface_hub",
-            hint="Install it with `pip install 'llmstep[hf]'`, or name a file or folder.",
+            hint=f"Install it with `{install_command('hub')}`, or name a file or folder.",
         ) from None
 
     repository, _, revision = name.partition("@")

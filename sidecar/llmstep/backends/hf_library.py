@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.errors import BackendUnavailableError
+from llmstep.paths import install_command
 
 if TYPE_CHECKING:
     import torch
 
     from llmstep.backends.base import Precision
 
-_INSTALL = 'Install it with `pip install "llmstep[hf]"`.'
+_INSTALL = f"Install it with `{install_command('hf')}`."
 _OLDEST = 5
 
 

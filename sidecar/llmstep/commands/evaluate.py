@@ -9,6 +9,7 @@ import attrs
 import click
 
 from llmstep.errors import BackendUnavailableError, ModelFileError
+from llmstep.paths import install_command
 
 
 @click.command(name="eval")
@@ -57,7 +58,7 @@ def evaluate(
     except ImportError as error:
         raise BackendUnavailableError(
             f"Evaluation needs a library that is not installed: {error.name}",
-            hint="Install the extras: pip install 'llmstep[train,gguf]'",
+            hint=f"Install the extras: {install_command('train,gguf')}",
         ) from error
     path = find_model(model).path
     if path is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmstep.errors import BackendUnavailableError
+from llmstep.paths import install_command
 
 if TYPE_CHECKING:
     from llmstep.training.export import Quantization
@@ -71,7 +72,7 @@ def train(
     except ImportError as error:
         raise BackendUnavailableError(
             f"Training needs a library that is not installed: {error.name}",
-            hint="Install the extra: pip install 'llmstep[train]'",
+            hint=f"Install the extra: {install_command('train')}",
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)

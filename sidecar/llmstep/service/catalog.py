@@ -299,7 +299,7 @@ def missing_backend(card: ModelCard) -> str:
             continue
         library, extra = LIBRARIES.get(kind, ("", ""))
         if library and importlib.util.find_spec(library) is None:
-            reasons.append(f"needs {library}: pip install 'llmstep[{extra}]'")
+            reasons.append(f"needs {library}: {paths.install_command(extra)}")
             continue
         return ""
     return "; ".join(reasons)

@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from llmstep import paths
 from llmstep.errors import BackendUnavailableError, LLMStepError, ModelFileError
 from llmstep.service.card import ModelCard
 from llmstep.service.catalog import folder, hash_file
@@ -307,7 +308,7 @@ def _hub_errors(card: ModelCard, revision: str | None, file: str = "") -> Iterat
         import huggingface_hub.errors as hub
     except ImportError as error:
         raise BackendUnavailableError(
-            "huggingface_hub is not installed", hint="Run `pip install 'llmstep[hub]'`."
+            "huggingface_hub is not installed", hint=f"Run `{paths.install_command('hub')}`."
         ) from error
     try:
         yield

@@ -107,7 +107,7 @@ def test_a_card_for_a_backend_of_another_version(models: Path) -> None:
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     card = ModelCard("x", "X", ("llama_cpp",))
-    assert missing_backend(card) == "needs llama_cpp: pip install 'llmstep[gguf]'"
+    assert missing_backend(card) == f"needs llama_cpp: {paths.install_command('gguf')}"
     assert missing_backend(ModelCard("x", "X", ("echo", "llama_cpp"))) == ""
     assert "echo" in BACKENDS
 
