@@ -13,6 +13,9 @@ import attrs
 from llmstep.config import Precision
 
 FinishReason = Literal["eos", "stop", "length"]
+# A window beyond this is a matter of memory, so it is the user's choice, not the model's.
+DEFAULT_CONTEXT = 4096
+_POLL_SECONDS = 0.005
 
 
 @attrs.frozen
@@ -173,6 +176,16 @@ class CancelToken:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self.cancel("deadline")
             return True
+        return False
+
+    def sleep(self, seconds: float) -> bool:
+        """Sleep in short steps; ``False`` as soon as the token is set."""
+        end = time.monotonic() + seconds
+        while not self.is_set():
+            remaining = end - time.monotonic()
+            if remaining <= 0:
+                return True
+            time.sleep(min(_POLL_SECONDS, remaining))
         return False
 
     @property

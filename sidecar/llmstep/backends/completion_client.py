@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,7 +32,6 @@ _SILENCE_SECONDS = 120.0
 _MOST_TRIES = 5
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 8.0
-_POLL_SECONDS = 0.01
 # Fields that improve the answer, but that a server may not know.
 _OPTIONAL_FIELDS = ("stream_options", "logprobs", "seed", "n")
 _BUSY = (408, 425, 429, 500, 502, 503, 504, 529)
@@ -140,7 +138,7 @@ class CompletionClient:
                 asked_s = error.pause_s
             tries += 1
             wait_s = pause_s * random.uniform(0.5, 1.0) if asked_s is None else asked_s
-            if tries == _MOST_TRIES or not _sleep(wait_s, cancel):
+            if tries == _MOST_TRIES or not cancel.sleep(wait_s):
                 break
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
             # A server whose stream broke off may have an error to tell, and no place for it there.
@@ -267,14 +265,3 @@ def _read_pause(head: Head) -> float | None:
         return max(0.0, float(head.headers.get("retry-after", "")))
     except ValueError:
         return None
-
-
-def _sleep(seconds: float, cancel: CancelToken) -> bool:
-    """Sleep in short steps; ``False`` as soon as the token is set."""
-    end = time.monotonic() + seconds
-    while not cancel.is_set():
-        remaining = end - time.monotonic()
-        if remaining <= 0:
-            return True
-        time.sleep(min(_POLL_SECONDS, remaining))
-    return False

@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,6 @@ UNIVERSAL_TACTICS = ("rfl", "simp", "assumption", "intro h", "constructor", "ome
 
 _DEFAULT_CONTEXT = 2048
 _CHARACTERS_PER_TOKEN = 4
-_POLL_SECONDS = 0.005
 _HINT = "Correct the echo script; its format stands at the top of llmstep/backends/echo.py."
 
 
@@ -178,7 +176,7 @@ class EchoBackend:
         fitting = [c for c in rule.candidates if c.tactic.startswith(request.prefix)]
         generated = 0
         for scripted in fitting[: request.sampling.n]:
-            if not _pause(scripted.delay_s, cancel):
+            if not cancel.sleep(scripted.delay_s):
                 break
             generated += 1
             on_candidate(
@@ -188,7 +186,7 @@ class EchoBackend:
         if cancel.is_set():
             return stats
         if rule.hang:
-            _pause(math.inf, cancel)
+            cancel.sleep(math.inf)
         if rule.exit_code is not None:
             os._exit(rule.exit_code)
         if rule.error is not None:
@@ -197,17 +195,6 @@ class EchoBackend:
 
     def close(self) -> None:
         """Nothing is held; a second call does nothing either."""
-
-
-def _pause(seconds: float, cancel: CancelToken) -> bool:
-    """Sleep in short steps; ``False`` as soon as the token is set."""
-    end = time.monotonic() + seconds
-    while not cancel.is_set():
-        remaining = end - time.monotonic()
-        if remaining <= 0:
-            return True
-        time.sleep(min(_POLL_SECONDS, remaining))
-    return False
 
 
 _RULE_FIELDS = ("prefix", "goal", "candidates", "error", "exit", "hang")

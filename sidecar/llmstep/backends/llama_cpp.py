@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.backends.base import BackendInfo, GenerationStats
+from llmstep.backends.base import DEFAULT_CONTEXT, BackendInfo, GenerationStats
 from llmstep.backends.checks import check_sampling, common_length, encode_text
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
 from llmstep.backends.search import Search
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     )
     from llmstep.backends.tokens import Opening
 
-# A window beyond this is a matter of memory, so it is the user's choice, not the model's.
-DEFAULT_CONTEXT = 4096
 # Cells for the beams' own tokens. They share what they have in common, and a prompt seldom fills
 # its window; where it does not suffice, the weakest beams are given up.
 BEAM_CELLS = 1024

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.backends.base import BackendInfo, GenerationStats
+from llmstep.backends.base import DEFAULT_CONTEXT, BackendInfo, GenerationStats
 from llmstep.backends.checks import check_sampling, common_length, encode_text
 from llmstep.backends.hf_files import check_memory, find_folder, free_memory, read_checkpoint
 from llmstep.backends.hf_library import choose_placement, free_device_memory, load_library
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from llmstep.backends.hf_model import HuggingFaceModel, Logits
     from llmstep.backends.tokens import Opening
 
-# A window beyond this is a matter of memory, so it is the user's choice, not the model's.
-DEFAULT_CONTEXT = 4096
 # A prompt is computed in pieces, and what a cancel interrupts is one of them. Smaller ones would
 # leave the matrix units idle.
 _CHUNK_TOKENS = 256

@@ -12,6 +12,7 @@ import psutil
 
 from llmstep import paths
 from llmstep.backends.base import (
+    DEFAULT_CONTEXT,
     Backend,
     BackendOptions,
     CancelToken,
@@ -42,8 +43,6 @@ log = logging.getLogger(__name__)
 # Stands in for the goal while a file's text is prefilled: only what comes before it is reused.
 _ANY_GOAL = ("⊢ True",)
 
-# A larger window is a matter of memory, so it is the user's choice (`context_tokens`).
-MAX_WINDOW = 4096
 _GRACE_S = 1.0
 
 OnSuggestion = Callable[[Suggestion], None]
@@ -291,7 +290,7 @@ class SuggestService:
 
     def _own_window(self) -> int:
         trained = self._model.card.context_length
-        return min(trained, MAX_WINDOW) if trained else 0
+        return min(trained, DEFAULT_CONTEXT) if trained else 0
 
     def _sampling(self, n: int | None = None) -> Sampling:
         card, settings = self._model.card.sampling, self._settings
