@@ -58,7 +58,7 @@ def main(mode: str, record: Path | None) -> None:
             if mode == "silent":
                 continue
             if mode == "mismatch":
-                hint = {"hint": "upgrade the sidecar: pip install --upgrade llmstep"}
+                hint = {"hint": "upgrade the sidecar: lake run llmstep/setup"}
                 error = {"code": -32803, "message": "this sidecar speaks protocol 7", "data": hint}
                 write_message({"id": number, "error": error})
                 continue

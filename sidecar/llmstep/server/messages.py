@@ -44,7 +44,7 @@ class ProtocolVersionError(LLMStepError):
             f"this sidecar speaks llmstep protocol {PROTOCOL_VERSION}, "
             f"the client asked for {asked}",
             hint=(
-                "Bring both sides to the same version: `lake update llmstep`, then "
+                "To upgrade both sides: `lake update llmstep`, then "
                 "`lake run llmstep/setup`. A sidecar from elsewhere: `git pull` in its checkout, "
                 "then `python3 bootstrap.py setup`."
             ),

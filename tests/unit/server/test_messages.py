@@ -166,6 +166,7 @@ def test_handshake_of_another_version_names_both_upgrades() -> None:
     expected = golden("server.initialize.mismatch")["error"]
     assert caught.value.code == expected["code"]
     assert caught.value.message == expected["message"]
+    assert caught.value.hint == expected["data"]["hint"]
     assert "python3 bootstrap.py setup" in caught.value.hint
     assert "lake update llmstep" in caught.value.hint
 
