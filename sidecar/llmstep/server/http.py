@@ -201,6 +201,10 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Serve one connection and give its place back."""
         try:
             super().process_request_thread(request, client_address)
+        except (Exception, asyncio.CancelledError):
+            # What goes wrong while the socket is closed comes after `handle_error`, and a
+            # cancellation passes it by; neither is worth a traceback on the user's terminal.
+            self.handle_error(request, client_address)
         finally:
             self._places.release()
 
