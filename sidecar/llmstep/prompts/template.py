@@ -9,7 +9,7 @@ import attrs
 from llmstep.backends.base import PromptPart
 from llmstep.errors import InvalidParamsError, PromptTooLongError
 from llmstep.prompts.context import cut_context
-from llmstep.prompts.goal import CountTokens, TrimmedGoal, trim_goal
+from llmstep.prompts.goal import CountTokens, TrimmedGoal, fits, trim_goal
 from llmstep.prompts.template_file import (
     PromptTemplate,
     Template,
@@ -21,6 +21,14 @@ __all__ = ["BuiltPrompt", "Template", "build_prompts", "list_templates", "load_t
 
 # Fewer tokens than this for the goal, and worked examples are worth less than the goal's text.
 _SMALLEST_STATE = 64
+# What a request lacks if a required field is empty, and the request's field that brings it.
+_SENT = {
+    "state": ("a goal", "goals"),
+    "context": ("the text of the file", "document.textBefore"),
+    "premises": ("names worth mentioning", "premises"),
+}
+# Most of the room that names worth mentioning may take: one part in so many.
+_PREMISES_SHARE = 8
 # Tries to shrink a prompt whose tokens do not add up from those of its parts.
 _TRIES = 4
 
@@ -55,6 +63,15 @@ class BuiltPrompt:
 
 
 @attrs.frozen
+class _Question:
+    """What the fields are filled from."""
+
+    goals: tuple[str, ...]
+    document_text: str
+    premises: tuple[str, ...]
+
+
+@attrs.frozen
 class _Filling:
     """Values of the fields, with what was left out to make them fit."""
 
@@ -69,6 +86,7 @@ def build_prompts(
     document_text: str,
     budget: int,
     count_tokens: CountTokens,
+    premises: Sequence[str] = (),
 ) -> list[BuiltPrompt]:
     """Fill a template's prompts.
 
@@ -79,36 +97,47 @@ def build_prompts(
         document_text: The file before the cursor; empty if unknown.
         budget: Most tokens of one prompt: the context window less prefix and answer.
         count_tokens: Counts the tokens of a plain text.
+        premises: Names worth mentioning, the best first. As many of the first ones as fit are
+            named where a prompt has a place for them; they give way to the goal.
 
     Raises:
         PromptTooLongError: The fixed text and an abbreviated goal do not fit.
         InvalidParamsError: No prompt is left because each requires what is not there.
     """
-    given = {"state": any(goal.strip() for goal in goals), "context": bool(document_text.strip())}
+    names = tuple(name for name in premises if _can_be_named(name))
+    given = {
+        "state": any(goal.strip() for goal in goals),
+        "context": bool(document_text.strip()),
+        "premises": bool(names),
+    }
     chosen = [
         prompt
         for prompt in template.prompts
         if all(given.get(field, True) for field in prompt.requires)
     ]
     if not chosen:
+        missing = next(f for p in template.prompts for f in p.requires if not given.get(f, True))
+        what, where = _SENT[missing]
         raise InvalidParamsError(
-            f"the prompt template {template.id!r} needs the text of the file, which was not sent",
-            hint="Send `document.textBefore`, or choose another template with `prompt`.",
+            f"the prompt template {template.id!r} needs {what}, which the request lacks",
+            hint=f"Send `{where}`, or choose another template with `prompt`.",
         )
-    return [_build(prompt, goals, document_text, budget, count_tokens) for prompt in chosen]
+    question = _Question(tuple(goals), document_text, names)
+    return [_build(prompt, question, budget, count_tokens) for prompt in chosen]
+
+
+def _can_be_named(name: str) -> bool:
+    # A name with a line break or a comment's end would leave the comment it stands in.
+    return bool(name.strip()) and "-/" not in name and len(name.splitlines()) == 1
 
 
 def _build(
-    prompt: PromptTemplate,
-    goals: Sequence[str],
-    document_text: str,
-    budget: int,
-    count_tokens: CountTokens,
+    prompt: PromptTemplate, question: _Question, budget: int, count_tokens: CountTokens
 ) -> BuiltPrompt:
     fixed = count_tokens("".join(literal for literal, _, _ in prompt.pieces))
     room = budget - fixed
     for _ in range(_TRIES):
-        filling = _fill(prompt, goals, document_text, room, count_tokens)
+        filling = _fill(prompt, question, room, count_tokens)
         parts = _join(prompt, filling.values)
         tokens = count_tokens("".join(part.text for part in parts))
         if tokens <= budget:
@@ -117,18 +146,15 @@ def _build(
         room -= tokens - budget
     else:
         raise PromptTooLongError(f"the prompt {prompt.name!r} does not fit into {budget} tokens")
-    column = len(document_text) - (document_text.rfind("\n") + 1) if prompt.continues else 0
+    text = question.document_text
+    column = len(text) - (text.rfind("\n") + 1) if prompt.continues else 0
     return BuiltPrompt(
         prompt.name, parts, prompt.stop, column, filling.dropped, filling.dropped_commands, tokens
     )
 
 
 def _fill(
-    prompt: PromptTemplate,
-    goals: Sequence[str],
-    document_text: str,
-    room: int,
-    count_tokens: CountTokens,
+    prompt: PromptTemplate, question: _Question, room: int, count_tokens: CountTokens
 ) -> _Filling:
     values: dict[str, str] = {}
     dropped: tuple[str, ...] = ()
@@ -137,16 +163,21 @@ def _fill(
         values["shots"] = _render_shots(prompt, room - _SMALLEST_STATE, count_tokens)
         room -= count_tokens(values["shots"])
     # The file's share does not depend on how long this goal is, so that the beginning of the
-    # prompt stays the same from goal to goal.
-    both = {"state", "context"} <= prompt.fields
+    # prompt stays the same from goal to goal. Premises take what the goal leaves of its quarter.
+    shared = "context" in prompt.fields and bool(question.document_text)
+    reserved, used = (room // 4 if shared else room), 0
     if "state" in prompt.fields:
-        share = room // 2 if both and document_text else room
-        state = _render_state(prompt, goals, share, count_tokens)
+        share = room // 2 if shared else room
+        state = _render_state(prompt, question.goals, share, count_tokens)
         values["state"], dropped = state.text, state.dropped
-        if both:
-            room -= max(count_tokens(state.text), room // 4)
+        used += count_tokens(state.text)
+    if "premises" in prompt.fields:
+        most = min(room // _PREMISES_SHARE, reserved - used)
+        values["premises"] = _render_premises(prompt, question.premises, most, count_tokens)
+        used += count_tokens(values["premises"])
     if "context" in prompt.fields:
-        context = cut_context(document_text, room, count_tokens)
+        room -= max(used, reserved) if "state" in prompt.fields else used
+        context = cut_context(question.document_text, room, count_tokens)
         values["context"], dropped_commands = context.text, context.dropped
     return _Filling(values, dropped, dropped_commands)
 
@@ -165,6 +196,21 @@ def _render_state(
             break
         text = longer
     return TrimmedGoal(text, dropped)
+
+
+def _render_premises(
+    prompt: PromptTemplate, names: Sequence[str], room: int, count_tokens: CountTokens
+) -> str:
+    """As many of the first names as fit, each whole; empty if not even one does."""
+    # A name takes at least one token, so no more than these can fit.
+    low, high = 0, min(len(names), max(room, 0))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(prompt.premises.format(names=", ".join(names[:middle])), room, count_tokens):
+            low = middle
+        else:
+            high = middle - 1
+    return prompt.premises.format(names=", ".join(names[:low])) if low else ""
 
 
 def _render_shots(prompt: PromptTemplate, room: int, count_tokens: CountTokens) -> str:

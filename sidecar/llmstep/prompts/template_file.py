@@ -5,10 +5,12 @@ A template file ``models/prompts/<id>.toml`` holds ``id``, ``description`` and e
 are all sampled and their candidates merged by score. Keys of a prompt:
 
 - ``parts``: list of ``{text, special}``. ``text`` may hold the fields ``{state}``, ``{context}``
-  (the file before the cursor) and ``{shots}``; ``{{`` and ``}}`` stand for braces. ``special``
-  text may become control tokens and therefore holds no field: what stands in the user's file can
-  never forge a marker.
+  (the file before the cursor), ``{shots}`` and ``{premises}``; ``{{`` and ``}}`` stand for braces.
+  ``special`` text may become control tokens and therefore holds no field: what stands in the
+  user's file can never forge a marker.
 - ``shot`` and ``shots``: how a worked example reads (``{state}``, ``{tactic}``), and the examples.
+- ``premises``: how the names worth mentioning read (``{names}``, joined by commas); the field is
+  empty where the request gives none, so that the prompt then is what it was without it.
 - ``goals``: ``"main"`` (default) or ``"all"``.
 - ``requires``: fields without which the prompt is left out, e.g. ``["context"]``.
 - ``continues``: whether the answer continues the file's text at the cursor (default false).
@@ -32,7 +34,7 @@ import attrs
 from llmstep import paths
 from llmstep.errors import ConfigError
 
-FIELDS = ("state", "context", "shots")
+FIELDS = ("state", "context", "shots", "premises")
 
 
 @attrs.frozen
@@ -56,6 +58,7 @@ class PromptTemplate:
     pieces: tuple[tuple[str, str, bool], ...]
     shot: str = ""
     shots: tuple[Shot, ...] = ()
+    premises: str = "{names}"
     goals: Literal["main", "all"] = "main"
     requires: tuple[str, ...] = ()
     continues: bool = False
@@ -152,7 +155,7 @@ def _read(file: Path, above: tuple[Path, ...]) -> Template:
     return Template(name, description, tuple(prompts), digest.hexdigest())
 
 
-_PROMPT_KEYS = ("parts", "shot", "shots", "goals", "requires", "continues", "stop")
+_PROMPT_KEYS = ("parts", "shot", "shots", "premises", "goals", "requires", "continues", "stop")
 
 
 def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> PromptTemplate:
@@ -176,7 +179,9 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
         for index, shot in enumerate(_list(file, key("shots"), values.get("shots", [])))
     )
     shot = _text(file, key("shot"), values.get("shot", ""))
-    list(_split_fields(file, key("shot"), shot, ("state", "tactic")))
+    _split_fields(file, key("shot"), shot, ("state", "tactic"))
+    premises = _text(file, key("premises"), values.get("premises", "{names}"))
+    _split_fields(file, key("premises"), premises, ("names",))
     goals = values.get("goals", "main")
     if goals not in ("main", "all"):
         raise ConfigError(f'{file}: key `{key("goals")}`: must be "main" or "all"')
@@ -186,7 +191,9 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
     continues = _flag(file, key("continues"), values.get("continues", False))
     stop = _texts(file, key("stop"), values.get("stop", []))
     label = _text(file, key("name"), values.get("name", name))
-    return PromptTemplate(label, tuple(pieces), shot, shots, goals, requires, continues, stop)
+    return PromptTemplate(
+        label, tuple(pieces), shot, shots, premises, goals, requires, continues, stop
+    )
 
 
 def _shot(file: Path, key: str, value: Any) -> Shot:

@@ -35,7 +35,7 @@ class SuggestRequest:
         n: Number of candidates; the setting's value if ``None``.
         timeout_ms: Time for the whole request; the setting's value if ``None``.
         banned: Names that no suggestion may mention, such as the theorem being proved.
-        premises: Names worth mentioning; no prompt template has a place for them yet.
+        premises: Names worth mentioning, the best first; some prompt templates name them.
     """
 
     goals: tuple[str, ...]

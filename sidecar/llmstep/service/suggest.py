@@ -227,7 +227,15 @@ class SuggestService:
                 on_suggestion(suggestion)
 
         costs: list[GenerationStats] = []
-        prompts = self._prompts(backend, request.goals, request.document, sampling, request.prefix)
+        prompts = self._prompts(
+            backend,
+            request.goals,
+            request.document,
+            sampling,
+            request.prefix,
+            # What no suggestion may mention is not worth mentioning to the model either.
+            [name for name in request.premises if name not in request.banned],
+        )
         dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
         if dropped:
             log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
@@ -261,6 +269,7 @@ class SuggestService:
         document: Document | None,
         sampling: Sampling,
         prefix: str = "",
+        premises: Sequence[str] = (),
     ) -> list[BuiltPrompt]:
         room = backend.info.context_tokens - sampling.max_tokens
         return build_prompts(
@@ -269,6 +278,7 @@ class SuggestService:
             document.text_before if document else "",
             budget=room - backend.count_tokens(prefix),
             count_tokens=backend.count_tokens,
+            premises=premises,
         )
 
     def _cache_key(self, request: SuggestRequest, sampling: Sampling) -> str:
@@ -285,6 +295,7 @@ class SuggestService:
             text_before=document.text_before if document else "",
             prefix=request.prefix,
             banned=sorted(request.banned),
+            premises=request.premises if "premises" in fields else (),
             sampling=sampling,
         )
 

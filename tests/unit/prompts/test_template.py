@@ -20,8 +20,10 @@ def count(text: str) -> int:
     return len(re.findall(r"\w+|[^\w\s]|\n", text))
 
 
-def build(name: str, goals=(GOAL,), file: str = FILE, budget: int = 2000) -> list[BuiltPrompt]:
-    return build_prompts(load_template(name), goals, file, budget, count)
+def build(
+    name: str, goals=(GOAL,), file: str = FILE, budget: int = 2000, premises=()
+) -> list[BuiltPrompt]:
+    return build_prompts(load_template(name), goals, file, budget, count, premises)
 
 
 def only(name: str, **options) -> BuiltPrompt:
@@ -78,8 +80,72 @@ def test_llemma_asks_twice_as_the_original_did() -> None:
 
 def test_prompts_without_their_field_are_left_out() -> None:
     assert [prompt.name for prompt in build("llemma", file="")] == ["llemma-fewshot"]
-    with pytest.raises(InvalidParamsError, match="needs the text of the file"):
+    with pytest.raises(InvalidParamsError, match="needs the text of the file") as caught:
         build("llemma-file", file="  \n")
+    assert "document.textBefore" in caught.value.hint
+
+
+def test_a_prompt_may_require_premises(home: Path) -> None:
+    (home / "named.toml").write_text(
+        'parts = [{ text = "{premises}>{state}" }]\nrequires = ["premises"]\n'
+    )
+    assert only("named", premises=("foo", "bar")).text == f"foo, bar>{GOAL}"
+    with pytest.raises(InvalidParamsError, match="needs names worth mentioning"):
+        build("named")
+
+
+NAMES = ("Nat.add_comm", "Nat.add_zero", "«odd name»")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("instruct", f"{FILE}\n-- Useful here: Nat.add_comm, Nat.add_zero, «odd name»\n[/CTX]"),
+        ("fim", f"{GOAL}\nUseful here: Nat.add_comm, Nat.add_zero, «odd name»\n-/\n{FILE}"),
+    ],
+)
+def test_premises_are_named_where_a_template_has_a_place(name: str, told: str) -> None:
+    assert told in only(name, premises=NAMES).text
+
+
+def test_without_premises_a_prompt_is_what_the_model_was_trained_on() -> None:
+    assert only("instruct").text.endswith(
+        f"[CTX]\n{FILE}\n[/CTX]\n[STATE]\n{GOAL}\n[/STATE]\n[TAC]\n"
+    )
+    assert f"The goal at the cursor:\n{GOAL}\n-/\n{FILE}" in only("fim").text
+
+
+@pytest.mark.parametrize("name", [n for n in list_templates() if n not in {"instruct", "fim"}])
+def test_templates_with_an_exact_form_name_no_premises(name: str) -> None:
+    assert build(name, premises=NAMES) == build(name)
+
+
+def test_premises_are_whole_the_first_ones_stay_and_the_goal_comes_first() -> None:
+    names = tuple(f"Some.name_{i}" for i in range(500))
+    roomy = only("instruct", premises=names, budget=1000)
+    listed = roomy.text.split("Useful here: ")[1].split("\n")[0].split(", ")
+    assert tuple(listed) == names[: len(listed)]
+    assert 5 < len(listed) < 100
+    assert roomy.tokens <= 1000
+    goal = "\n".join(f"h{i} : x{i} = {i}" for i in range(300)) + "\n⊢ n = 0"
+    tight = only("instruct", goals=(goal,), premises=names, budget=1000)
+    assert "Useful here" not in tight.text
+    assert tight == only("instruct", goals=(goal,), budget=1000)
+
+
+def test_premises_do_not_move_the_files_part() -> None:
+    file = FILE + "".join(f"have k{i} : y{i} = {i} := by simp\n  " for i in range(300))
+    named, plain = (
+        only("instruct", file=file, budget=900, premises=names).text.split("[/CTX]")[0]
+        for names in (NAMES, ())
+    )
+    assert named.startswith(plain.rstrip("\n"))
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a-/b", "a\u2028b"])
+def test_what_would_leave_its_comment_is_no_premise(name: str) -> None:
+    assert build("instruct", premises=(name,)) == build("instruct")
+    assert "Useful here: ok\n" in only("instruct", premises=(name, "ok")).text
 
 
 def test_a_fill_in_prompt_continues_the_file() -> None:
@@ -160,6 +226,8 @@ def test_an_unknown_template_names_its_neighbour() -> None:
         ("parts = []\ngoals = 'each'", '"main" or "all"'),
         ("parts = []\nrequires = ['file']", "there is no field 'file'"),
         ("parts = []\nshots = [{ state = '' }]", r"key `shots\[0\].tactic`: must be text"),
+        ("parts = []\npremises = '{premises}'", r"key `premises`: there is no field {premises}"),
+        ("parts = []\npremises = []", "key `premises`: must be text"),
         ("parts = []\nprompts = []", "exactly one of"),
         ("description = ''", "exactly one of"),
         ("use = ['bad']", "the template uses itself"),

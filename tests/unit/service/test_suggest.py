@@ -129,6 +129,23 @@ def test_another_question_is_not(open_service: Open, changed: dict[str, Any]) ->
     assert not ask(service, **changed).cached
 
 
+def test_premises_count_where_the_prompt_names_them(open_service: Open) -> None:
+    script = [{"candidates": candidates("simp")}]
+    for prompt, other in (("instruct", True), ("proofstep", False)):
+        service = open_service(script, prompt=prompt)
+        plain = ask(service)
+        named = ask(service, premises=("And.intro",))
+        assert named.cached is not other
+        assert (named.stats.prompt_tokens > plain.stats.prompt_tokens) is other
+    service = open_service(script, prompt="instruct")
+    spared = ask(service, premises=("And.intro",), banned=("And.intro",))
+    assert spared.stats.prompt_tokens == plain_tokens(service)
+
+
+def plain_tokens(service: SuggestService) -> int:
+    return ask(service, n=1).stats.prompt_tokens
+
+
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"temperature": 0.1}, {"max_tokens": 5}])
 def test_other_sampling_is_another_question(open_service: Open, changed: dict[str, Any]) -> None:
     script = [{"candidates": candidates("simp")}]
