@@ -10,10 +10,11 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import attrs
 
@@ -77,29 +78,68 @@ def read_rows(path: Path, limit: int | None = None) -> list[Row]:
             or no string (names line and field), or there is no row at all.
     """
     rows: list[Row] = []
+    for where, record in scan_objects(path):
+        rows.append(
+            Row(
+                state=require_text(record, "state", where),
+                tactic=require_text(record, "tactic", where).strip(),
+                file=str(record.get("file") or ""),
+                kind=str(record.get("kind") or ""),
+            )
+        )
+        if limit is not None and len(rows) >= limit:
+            break
+    if not rows:
+        raise empty_data(path)
+    return rows
+
+
+def scan_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the JSON objects of a JSONL file, one at a time, each with its ``path:line``.
+
+    Blank lines are skipped.
+
+    Raises:
+        TrainingDataError: The file cannot be read, or a line is no JSON object.
+    """
     try:
         with open_text(path) as stream:
             for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                rows.append(_parse_row(line, path, number))
-                if limit is not None and len(rows) >= limit:
-                    break
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                if line.strip():
+                    where = f"{path}:{number}"
+                    yield where, _parse_object(line, where)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TrainingDataError(
             f"{path}: cannot be read: {error}",
             hint="Check that the path is right and that the file is UTF-8 JSONL, plain or gzip.",
         ) from error
-    if not rows:
-        raise TrainingDataError(
-            f"{path}: holds no rows",
-            hint='Each line must be an object such as {"state": "⊢ True", "tactic": "trivial"}.',
-        )
-    return rows
 
 
-def _parse_row(line: str, path: Path, number: int) -> Row:
-    where = f"{path}:{number}"
+def require_text(record: Mapping[str, Any], field: str, where: str) -> str:
+    """The string at ``field``; ``where`` names the object in the error.
+
+    Raises:
+        TrainingDataError: It is missing, blank or no string.
+    """
+    value = record.get(field)
+    if isinstance(value, str) and value.strip():
+        return value
+    found = "missing" if field not in record else f"{value!r:.40}"
+    raise TrainingDataError(
+        f"{where}: field {field!r}: expected a non-blank string, found {found}",
+        hint="Each row needs the strings 'state' and 'tactic'.",
+    )
+
+
+def empty_data(path: Path) -> TrainingDataError:
+    """The error for a file without rows."""
+    return TrainingDataError(
+        f"{path}: holds no rows",
+        hint='Each line must be an object such as {"state": "⊢ True", "tactic": "trivial"}.',
+    )
+
+
+def _parse_object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except ValueError as error:
@@ -111,20 +151,7 @@ def _parse_row(line: str, path: Path, number: int) -> Row:
             f"{where}: a {type(record).__name__}, not a JSON object",
             hint="Write one JSON object per line.",
         )
-    for field in ("state", "tactic"):
-        value = record.get(field)
-        if not isinstance(value, str) or not value.strip():
-            found = "missing" if field not in record else f"{value!r:.40}"
-            raise TrainingDataError(
-                f"{where}: field {field!r}: expected a non-blank string, found {found}",
-                hint="Each row needs the strings 'state' and 'tactic'.",
-            )
-    return Row(
-        state=record["state"],
-        tactic=record["tactic"].strip(),
-        file=str(record.get("file") or ""),
-        kind=str(record.get("kind") or ""),
-    )
+    return record
 
 
 def draw_pass(rows: Sequence[Row], mix: Mix, rng: random.Random) -> Iterator[Row]:

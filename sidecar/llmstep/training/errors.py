@@ -35,3 +35,15 @@ class ExportError(LLMStepError):
     """A model folder that cannot be written as GGUF."""
 
     default_hint = "Give the folder `model` of a run of `llmstep train`."
+
+
+class DataOutputError(LLMStepError):
+    """A data file or its sheet that cannot be written; the old one is whole."""
+
+    default_hint = "Free some disk space, or choose another --output."
+
+
+class LeanCheckError(LLMStepError):
+    """Rows that cannot be run in Lean: there is no Lean, or it does not answer as it should."""
+
+    default_hint = "Install Lean (https://lean-lang.org/install), or name a command with --lean."
