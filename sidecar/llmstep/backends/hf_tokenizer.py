@@ -138,15 +138,20 @@ class _ByteSplitter:
         return [], [self.END]
 
 
-class _JsonSplitter:
-    """A tokenizer of the tokenizers library."""
+class JsonSplitter:
+    """A tokenizer of the tokenizers library.
+
+    Attributes:
+        layout: The contents of tokenizer.json, as the library writes it.
+        settings: Those of tokenizer_config.json.
+    """
 
     def __init__(self, tokenizer: Tokenizer, settings: dict[str, Any]) -> None:
         self._tokenizer = tokenizer
-        self._settings = settings
+        self.settings = settings
         tokenizer.no_truncation()  # some files carry the settings of their training
         tokenizer.no_padding()
-        self._layout = json.loads(tokenizer.to_str())
+        self.layout = json.loads(tokenizer.to_str())
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Tokens of a text."""
@@ -155,7 +160,7 @@ class _JsonSplitter:
 
     def pieces(self) -> dict[int, bytes]:
         """The bytes of all tokens, by the way the file's own decoder reads them."""
-        kinds = set(_kinds(self._layout.get("decoder")))
+        kinds = set(_kinds(self.layout.get("decoder")))
         words = self._tokenizer.get_vocab(with_added_tokens=False)
         if "ByteLevel" in kinds:
             table = _byte_level_table()
@@ -179,11 +184,11 @@ class _JsonSplitter:
 
     def unknown(self) -> set[int]:
         """The token the file or its settings name; GPT-NeoX has one token for everything."""
-        word = self._layout["model"].get("unk_token") or _content(self._settings.get("unk_token"))
-        token = self._layout["model"].get("unk_id")
+        word = self.layout["model"].get("unk_token") or _content(self.settings.get("unk_token"))
+        token = self.layout["model"].get("unk_id")
         if token is None:
             token = self._tokenizer.token_to_id(word)
-        others = {_content(self._settings.get(key)) for key in ("bos_token", "eos_token")}
+        others = {_content(self.settings.get(key)) for key in ("bos_token", "eos_token")}
         return set() if token is None or word in others else {token}
 
     def frame(self) -> tuple[list[int], list[int]]:
@@ -193,8 +198,8 @@ class _JsonSplitter:
         ends = range(len(bare), len(whole) + 1)
         end = next((i for i in ends if whole[i - len(bare) : i] == bare), len(whole))
         lead, trail = whole[: end - len(bare)], whole[end:]
-        begin = self._tokenizer.token_to_id(_content(self._settings.get("bos_token")))
-        wanted = self._settings.get("add_bos_token")
+        begin = self._tokenizer.token_to_id(_content(self.settings.get("bos_token")))
+        wanted = self.settings.get("add_bos_token")
         if wanted is False:
             lead = [t for t in lead if t != begin]
         elif wanted and begin is not None and begin not in lead:
@@ -218,7 +223,7 @@ def open_splitter(folder: Path) -> Splitter:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare exceptions
             raise ModelFileError(f"{path} cannot be read: {error}", hint=_HINT) from error
-        return _JsonSplitter(tokenizer, settings)
+        return JsonSplitter(tokenizer, settings)
     if str(settings.get("tokenizer_class", "")).startswith("ByT5"):
         return _ByteSplitter()
     if not any((folder / name).is_file() for name in _CONVERTIBLE):
@@ -236,7 +241,7 @@ def open_splitter(folder: Path) -> Splitter:
             f"the tokenizer in {folder} has no tokenizer.json and cannot be converted: {reason}",
             hint=_HINT,
         ) from error
-    return _JsonSplitter(tokenizer, settings)
+    return JsonSplitter(tokenizer, settings)
 
 
 def _check_size(pieces: dict[int, bytes], controls: set[int], rows: int) -> None:
