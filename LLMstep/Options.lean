@@ -71,7 +71,7 @@ register_option llmstep.showFailed : Bool := {
 
 register_option llmstep.search.depth : Nat := {
   defValue := 3
-  descr := "`llmsearch`: how many tactics may follow each other on one branch of the proof" }
+  descr := "`llmsearch`: how many tactics may follow each other on one branch of the proof; 0: no limit" }
 
 register_option llmstep.search.width : Nat := {
   defValue := 8
@@ -92,6 +92,10 @@ register_option llmstep.search.maxHeartbeats : Nat := {
 register_option llmstep.search.closers : String := {
   defValue := "rfl | assumption | trivial | simp_all | omega | grind | exact?"
   descr := "`llmsearch`: tactics, separated by ` | `, that are tried before the model is asked; those the file does not know are left out" }
+
+register_option llmstep.search.report : Bool := {
+  defValue := false
+  descr := "`llmsearch`: also write how the search ended, as one line of JSON, for programs that run it" }
 
 register_option llmstep.try : Bool := {
   defValue := false

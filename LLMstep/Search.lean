@@ -20,8 +20,8 @@ example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
 -/
 namespace LLMstep
 
-/-- Limits of a search, see the options `llmstep.search.*`. `deadline` as in `IO.monoMsNow`, `heartbeats` in thousandths of an
-option's unit. -/
+/-- Limits of a search, see the options `llmstep.search.*`. `depth`: 0 means no limit. `deadline` as in `IO.monoMsNow`, `heartbeats` in
+thousandths of an option's unit. -/
 structure SearchLimits where
   depth : Nat
   width : Nat
@@ -43,6 +43,15 @@ structure Node where
   goals : List (MVarId × Nat)
   steps : List Step := []
   cost : Float := 0
+
+/-- How a search ended. -/
+inductive SearchEnd where
+  /-- The steps, newest first. -/
+  | proof (steps : List Step)
+  /-- No state is left to go on from. -/
+  | exhausted
+  /-- One of the limits is reached: `maxNodes`, `timeoutMs` or `maxHeartbeats`. -/
+  | limit (option : String)
 
 /-- What a search has done so far. -/
 structure Progress where
@@ -73,6 +82,41 @@ where
 /-- The proof of `goal` as a block of tactics. -/
 def renderProof (steps : List Step) (goal : MVarId) : String := "\n".intercalate (renderSteps steps goal)
 
+/-! ## Tactics that only tell what to write
+
+`exact?` closes a goal, but what belongs into the proof is the term it has found. -/
+
+/-- Whether a part of the tactic is of the kind of `exact?` and `simp?`, which suggest what to write in their place. -/
+def suggestsText (stx : Syntax) : Bool :=
+  (stx.find? fun
+    | .atom _ token => match (trimmed token).toList with
+      | first :: rest => first.isAlpha && rest.getLast? == some '?'
+      | [] => false
+    | _ => false).isSome
+
+private def writtenOut (explicit : Bool) (options : Options) : Options :=
+  let set (name : Name) (value : Bool) (options : Options) : Options :=
+    let option : Lean.Option Bool := { name, defValue := value }
+    option.set options value
+  -- What the pretty-printer leaves out would have to be guessed.
+  fixedPP options |> set `pp.proofs true |> set `pp.deepTerms true |> set `pp.explicit explicit
+
+/-- `checked` as it may stand in a finished proof. For a tactic such as `exact?` that is `exact` with the term it has found, if that
+closes the goal of `before`, too; else there is none. -/
+def asWritten? (before : Tactic.SavedState) (goal : MVarId) (checked : Checked) (limits : Limits) : TacticM (Option Checked) := do
+  let .ok (stx, _) := parseTactic (← getEnv) checked.tactic | return some checked
+  unless suggestsText stx do return some checked
+  let (.closes, some after) := (checked.outcome, checked.after?) | return none
+  for (explicit, width) in [(false, 96), (false, 10000), (true, 10000)] do
+    after.restore
+    let term ← goal.withContext do
+      let proof ← instantiateMVars (mkMVar goal)
+      return (← withOptions (writtenOut explicit) (ppExpr proof)).pretty width
+    before.restore
+    let written ← checkCandidate s!"exact {term}" limits
+    if let .closes := written.outcome then return some written
+  return none
+
 /-! ## The search -/
 
 /-- Put a node into a queue that is ordered by cost; behind its equals, so older ones come first. -/
@@ -81,7 +125,7 @@ def enqueue (queue : List Node) (node : Node) : List Node :=
   | [] => [node]
   | first :: rest => if node.cost < first.cost then node :: queue else first :: enqueue rest node
 
-/-- Check a tactic on the node's first goal; the node it leads to, unless it fails. -/
+/-- Check a tactic on the node's first goal; the node it leads to, unless it fails. Leaves the state that node is in. -/
 private def advance (node : Node) (goal : MVarId) (depth : Nat) (rest : List (MVarId × Nat)) (checked : Checked) (cost : Float) :
     TacticM (Option Node) := do
   let some after := checked.after? | return none
@@ -93,46 +137,68 @@ private def advance (node : Node) (goal : MVarId) (depth : Nat) (rest : List (MV
     state := ← Tactic.saveState, goals := subgoals.map (·, depth + 1) ++ others, cost := node.cost + cost
     steps := { goal, tactic := checked.tactic, subgoals } :: node.steps }
 
-/-- Best-first search from the current state; the steps of the first proof found. The state is not put back. -/
-partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress) (queue : List Node) :
-    TacticM (Option (List Step)) := do
-  let node :: queue := queue | return none
-  Core.checkInterrupted
+private def stateKey (goals : List MVarId) : MetaM String := do
+  return "\n\n".intercalate (← goalTexts goals).toList
+
+/-- Put a node that `advance` has just made into the queue, unless its goals were there before. -/
+private def offer (progress : IO.Ref Progress) (queue : List Node) (node : Node) : TacticM (List Node) := do
+  unless node.goals.isEmpty do
+    let key ← stateKey (node.goals.map (·.1))
+    if (← progress.get).seen.contains key then return queue
+    progress.modify fun p => { p with seen := p.seen.push key }
+  return enqueue queue node
+
+/-- Which limit is reached, if one is. -/
+private def limitReached? (limits : SearchLimits) (progress : IO.Ref Progress) : TacticM (Option String) := do
   let sofar ← progress.get
-  let now ← IO.monoMsNow
-  if now ≥ limits.deadline || sofar.expanded ≥ limits.maxNodes then return none
-  if limits.heartbeats != 0 && sofar.heartbeats ≥ limits.heartbeats then return none
-  let (goal, depth) :: rest := node.goals | return some node.steps
-  if depth ≥ limits.depth then return ← search limits inquiry closers progress queue
-  let checkCloser (tactic : String) : TacticM Checked := do
-    node.state.restore
-    -- They are tried at every goal, so they must be quick: a quarter of what a candidate may use (0 stays no limit).
-    let quick : Limits := { heartbeats := (limits.check.heartbeats + 3) / 4, timeoutMs := (limits.check.timeoutMs + 3) / 4 }
-    let checked ← checkCandidate tactic quick
-    progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + checked.heartbeats }
-    return checked
+  if (← IO.monoMsNow) ≥ limits.deadline then return some "timeoutMs"
+  if sofar.expanded ≥ limits.maxNodes then return some "maxNodes"
+  if limits.heartbeats != 0 && sofar.heartbeats ≥ limits.heartbeats then return some "maxHeartbeats"
+  return none
+
+/-- Ask the model about the first goal of the present state. `none` if the search's time was over before an answer came. -/
+private def askModel? (limits : SearchLimits) (inquiry : Inquiry) : TacticM (Option Gathered) := do
+  let left := limits.deadline - (← IO.monoMsNow)
+  try
+    return some (← gather { inquiry with timeoutMs := max 1 (min inquiry.timeoutMs left) } limits.check)
+  catch e =>
+    if (← IO.monoMsNow) ≥ limits.deadline then return none else throw e
+
+/-- Best-first search from the current state. The state is not put back. -/
+partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress) (queue : List Node) :
+    TacticM SearchEnd := do
+  let node :: queue := queue | return .exhausted
+  Core.checkInterrupted
+  let (goal, depth) :: rest := node.goals | return .proof node.steps
+  if let some option ← limitReached? limits progress then return .limit option
+  if limits.depth != 0 && depth ≥ limits.depth then return ← search limits inquiry closers progress queue
+  node.state.restore
+  -- How this goal is closed does not matter to the others, unless it decides what they are about.
+  let isFinal := rest.isEmpty || !(← instantiateMVars (← goal.getType)).hasExprMVar
+  -- Closers are tried at every goal, so they must be quick: a quarter of what a candidate may use (0 stays no limit).
+  let quick : Limits := { heartbeats := (limits.check.heartbeats + 3) / 4, timeoutMs := (limits.check.timeoutMs + 3) / 4 }
+  let mut queue := queue
   -- A cheap tactic that closes the goal makes the model's opinion of it superfluous.
   for closer in closers do
-    if (← IO.monoMsNow) ≥ limits.deadline then return none
-    let checked ← checkCloser closer
+    if (← IO.monoMsNow) ≥ limits.deadline then return .limit "timeoutMs"
+    node.state.restore
+    let checked ← checkCandidate closer quick
+    progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + checked.heartbeats }
     if let .closes := checked.outcome then
-      if let some next ← advance node goal depth rest checked 0 then
-        return ← search limits inquiry closers progress (enqueue queue next)
+      if let some written ← asWritten? node.state goal checked limits.check then
+        if let some next ← advance node goal depth rest written 0 then
+          queue ← offer progress queue next
+          if isFinal then return ← search limits inquiry closers progress queue
   progress.modify fun p => { p with expanded := p.expanded + 1 }
   node.state.restore
-  let left := limits.deadline - (← IO.monoMsNow)
-  let gathered ← gather { inquiry with timeoutMs := max 1 (min inquiry.timeoutMs left) } limits.check
-  let mut grown := queue
+  let some gathered ← askModel? limits { inquiry with stopOnClose := inquiry.stopOnClose && isFinal } | return .limit "timeoutMs"
   for scored in gathered.scored do
     progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + scored.checked.heartbeats }
-    let some next ← advance node goal depth rest scored.checked (-scored.score) | continue
-    let key := "\n\n".intercalate (← goalTexts (next.goals.map (·.1))).toList
-    let seen := (← progress.get).seen
-    unless next.goals.isEmpty do
-      if seen.contains key then continue
-      progress.modify fun p => { p with seen := p.seen.push key }
-    grown := enqueue grown next
-  search limits inquiry closers progress grown
+    if scored.checked.outcome.isFailure then continue
+    let some written ← asWritten? node.state goal scored.checked limits.check | continue
+    let some next ← advance node goal depth rest written (-scored.score) | continue
+    queue ← offer progress queue next
+  search limits inquiry closers progress queue
 
 /-- `llmsearch` looks for a whole proof of the main goal: it asks the model for next steps, checks them, goes on from those that run,
 and shows the proof it finds as one `Try this`. See the options `llmstep.search.*` for its limits. -/
@@ -142,7 +208,7 @@ syntax (name := llmsearchTac) "llmsearch" : tactic
 def knownClosers : CoreM (List String) := do
   let env ← getEnv
   let all := ((← stringOption llmstep.search.closers).splitOn " | ").map trimmed
-  return all.filter fun closer => (parseTactic env closer).toOption.isSome
+  return all.filter fun closer => !closer.isEmpty && (parseTactic env closer).toOption.isSome
 
 def searchLimits : CoreM SearchLimits := do
   return {
@@ -151,29 +217,52 @@ def searchLimits : CoreM SearchLimits := do
     deadline := (← IO.monoMsNow) + (← natOption llmstep.search.timeoutMs)
     heartbeats := (← natOption llmstep.search.maxHeartbeats) * 1000, check := ← limitsFromOptions }
 
+/-- How a search ended, as one line for programs: `llmsearch: {"outcome": .., "proof": .., "expanded": .., "checked": .., "ms": ..}`.
+The outcome is `proof`, `exhausted`, the limit that was reached, or `blockFails`. -/
+private def reportLine (progress : Progress) (started : Nat) (outcome : String) (proof? : Option String) : BaseIO String := do
+  let ms := (← IO.monoMsNow) - started
+  let json := Json.mkObj [
+    ("outcome", Json.str outcome), ("proof", (proof?.map Json.str).getD Json.null),
+    ("expanded", toJson progress.expanded), ("checked", toJson progress.checked), ("ms", toJson ms)]
+  return s!"llmsearch: {json.compress}"
+
+/-- Throw `message`; with the option `llmstep.search.report`, the report stands behind it. A message that was logged before an
+exception would be lost. -/
+private def giveUp {α : Type} (progress : Progress) (started : Nat) (outcome : String) (proof? : Option String) (message : String) :
+    TacticM α := do
+  let report ← if ← boolOption llmstep.search.report then pure s!"\n{← reportLine progress started outcome proof?}" else pure ""
+  throwError "{message}{report}"
+
 def runSearch (stx : Syntax) : TacticM Unit := do
   refuseInBatch "llmsearch"
+  let started ← IO.monoMsNow
   let limits ← searchLimits
   let inquiry := { ← inquiryAt stx "" with n := limits.width, stopOnClose := true }
   let closers ← knownClosers
   let goal ← getMainGoal
-  let progress ← IO.mkRef ({} : Progress)
+  let progress ← IO.mkRef { seen := #[← stateKey [goal]] : Progress }
   let saved ← Tactic.saveState
-  let proof? ← try
+  let ending ← try
     setGoals [goal]
     search limits inquiry closers progress [{ state := ← Tactic.saveState, goals := [(goal, 0)] }]
   finally saved.restore (restoreInfo := true)
   let sofar ← progress.get
-  let some steps := proof?
-    | throwError "llmstep: no proof found; {sofar.checked} tactics were checked at {sofar.expanded} proof states. \
-        The options llmstep.search.depth, llmstep.search.width, llmstep.search.maxNodes and llmstep.search.timeoutMs set the limits."
+  let noProof (outcome why : String) : TacticM (List Step) :=
+    giveUp sofar started outcome none s!"llmstep: no proof found, {why}; {sofar.checked} tactics were checked at {sofar.expanded} \
+      proof states. The options llmstep.search.depth, llmstep.search.width, llmstep.search.maxNodes and llmstep.search.timeoutMs \
+      set the limits."
+  let steps ← match ending with
+    | .proof steps => pure steps
+    | .exhausted => noProof "exhausted" "no state is left to go on from"
+    | .limit option => noProof option s!"llmstep.search.{option} is used up"
   let proof := renderProof steps goal
   -- The block as a whole has not run yet: a tactic of it may behave otherwise behind another one.
   let checked ← checkCandidate proof { limits.check with timeoutMs := 0, heartbeats := 0 }
   let (.closes, some after) := (checked.outcome, checked.after?)
-    | throwError "llmstep: a proof was found, but as one block it {checked.outcome.text}:\n{proof}"
+    | giveUp sofar started "blockFails" (some proof) s!"llmstep: a proof was found, but as one block it {checked.outcome.text}:\n{proof}"
   let text ← replacementText stx checked.tactic checked.isSequence
   Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text } (header := "Try this:")
+  if ← boolOption llmstep.search.report then logInfoAt stx (← reportLine sofar started "proof" (some checked.tactic))
   let messages ← Core.getMessageLog
   let others := (← getGoals).filter (· != goal)
   after.restore
