@@ -5,6 +5,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 import psutil
 import pytest
@@ -230,6 +231,48 @@ def test_the_same_question_needs_no_prefill_and_has_the_same_answer(
     assert again == first
     assert repeated.reused_tokens == repeated.prompt_tokens == stats.prompt_tokens
     assert [c.text for c in other] != [c.text for c in first]
+
+
+FILE = (PromptPart("theorem foo (n : ℕ) : 0 < n := by\n  simp\n" * 6),)
+
+
+def test_prompts_asked_in_turn_each_keep_what_they_share(tiny_gguf: Path) -> None:
+    backend = LlamaCppBackend(BackendOptions(path=tiny_gguf, threads=1, prompt_slots=2))
+    expected = []
+    for seed, goal in enumerate((GOAL, GOAL + " ∧ True")):
+        grown = (*FILE, PromptPart("  exact h\n" * seed))
+        for prompt in (goal_prompt(goal), grown):
+            cold = LlamaCppBackend(BackendOptions(path=tiny_gguf, threads=1))
+            expected.append((prompt, seed, ask(cold, prompt, seed=seed)[0]))
+            cold.close()
+    reused = []
+    for prompt, seed, candidates in expected:
+        found, stats = ask(backend, prompt, seed=seed)
+        assert_same(found, candidates)
+        reused.append(stats.reused_tokens / stats.prompt_tokens)
+    assert reused[:2] == [0, 0]
+    assert all(share > 0.7 for share in reused[2:])
+    backend.close()
+
+
+@pytest.mark.parametrize("cells", [0, 8])
+def test_an_older_prompt_gives_way_before_a_beam_does(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    monkeypatch.setattr(llama_cpp, "BEAM_CELLS", 64)
+    monkeypatch.setattr(llama_cpp, "SLOT_CELLS", cells)
+    options = BackendOptions(path=tiny_gguf, context_tokens=256, threads=1, prompt_slots=2)
+    backend = LlamaCppBackend(options)
+    cold = LlamaCppBackend(attrs.evolve(options, prompt_slots=1))
+    long = goal_prompt("h : a + b = c\n" * 20)
+    ask(backend)
+    for prompt in (FILE, long, goal_prompt(), FILE):
+        cold._forget()
+        assert_same(ask(backend, prompt, n=8)[0], ask(cold, prompt, n=8)[0])
+    held = [slot for slot in backend._slots if slot.tokens]
+    assert sum(len(slot.tokens) for slot in held) <= 256 + 64 + cells
+    backend.close()
+    cold.close()
 
 
 def test_prefill_prepares_the_request(tiny: LlamaCppBackend) -> None:

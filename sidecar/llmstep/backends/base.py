@@ -133,6 +133,8 @@ class BackendOptions:
         context_tokens: Wanted context window; 0 takes the model's own.
         threads: CPU threads; 0 chooses.
         max_candidates: Most candidates one request may ask for (bounds the parallel sequences).
+        prompt_slots: Prompts whose keys and values are kept side by side, so that each is computed
+            only where it changes; as many as are asked in turn for one suggestion.
         remote_model: Name of the model at a server; empty lets the backend find it.
         precision: Number format of the weights, for backends that can choose; ``auto`` takes the
             smallest one the machine computes in without harm.
@@ -143,6 +145,7 @@ class BackendOptions:
     context_tokens: int = 0
     threads: int = 0
     max_candidates: int = 32
+    prompt_slots: int = 1
     remote_model: str = ""
     precision: Precision = "auto"
     allow_pickle: bool = False

@@ -16,6 +16,7 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -40,8 +41,25 @@ class StoppedError(Exception):
     """The caller asked to stop between two layers; the KV cache is as before the call."""
 
 
+@attrs.define(eq=False)
+class _Memory:
+    """What is kept of one prompt.
+
+    Attributes:
+        encoded: The encoder's reading of its text, shape (1, tokens, size); ``None`` without one.
+        cache: Keys and values of the decoder's tokens.
+        length: Number of these tokens.
+    """
+
+    encoded: Any = None
+    cache: Any = None
+    length: int = 0
+
+
 class HuggingFaceModel:
-    """A model and the KV cache of its last prompt.
+    """A model and the KV caches of its last prompts.
+
+    One prompt is selected, and all that is said of "the prompt" is about that.
 
     Attributes:
         rows: Rows of logits: the size of the vocabulary, padding included.
@@ -51,9 +69,10 @@ class HuggingFaceModel:
 
     Args:
         model: The model of the library.
+        slots: Number of prompts that are kept.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, slots: int = 1) -> None:
         self._model: Any = model
         self._device = str(model.device)
         config = model.config
@@ -72,7 +91,8 @@ class HuggingFaceModel:
             if isinstance(module, torch.nn.ModuleList):
                 for layer in module:
                     layer.register_forward_pre_hook(self._stop)
-        self._encoded: Any = None
+        self._memories = [_Memory() for _ in range(slots)]
+        self._memory = self._memories[0]
         self.clear()
 
     @property
@@ -85,10 +105,21 @@ class HuggingFaceModel:
         """Where a decoder starts: what the model was taught to start with."""
         return (self._starts if self.is_encoder_decoder else self._begins)[0]
 
+    def select(self, index: int) -> None:
+        """Turn to another prompt."""
+        self._memory = self._memories[index]
+
     def clear(self) -> None:
-        """Forget the prompt; of an encoder-decoder model also the encoder's text."""
-        self._encoded = None
-        self.clear_decoder()
+        """Forget all prompts; of an encoder-decoder model also the encoder's texts."""
+        for memory in self._memories:
+            self._clear(memory)
+
+    def _clear(self, memory: _Memory) -> None:
+        memory.encoded, memory.length = None, 0
+        if self.is_encoder_decoder:
+            memory.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        else:
+            memory.cache = DynamicCache(config=self._model.config)
 
     def encode(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> None:
         """Set the encoder's text, and forget what the decoder was fed.
@@ -101,10 +132,10 @@ class HuggingFaceModel:
             StoppedError: ``stopped`` said so; there is no text then.
             GenerationError: The library failed; there is no text then.
         """
-        self.clear()
+        self._clear(self._memory)
         with self._watching(stopped), torch.inference_mode():
             output = self._run(self._model.get_encoder(), input_ids=self._tensor([tokens]))
-        self._encoded = output.last_hidden_state
+        self._memory.encoded = output.last_hidden_state
 
     def feed(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Logits:
         """Append tokens to the prompt.
@@ -120,16 +151,17 @@ class HuggingFaceModel:
             StoppedError: ``stopped`` said so; the prompt is as it was, or empty.
             GenerationError: The library failed.
         """
-        before = self._length
+        memory = self._memory
+        before = memory.length
         try:
             with self._watching(stopped):
-                logits = self._forward(self._tensor([tokens]), self._prompt)
+                logits = self._forward(self._tensor([tokens]), memory.cache)
         except StoppedError:
-            self._length = before + len(tokens)
+            memory.length = before + len(tokens)
             if not self.cut(before):
                 self.clear_decoder()
             raise
-        self._length = before + len(tokens)
+        memory.length = before + len(tokens)
         return logits
 
     def cut(self, length: int) -> bool:
@@ -139,16 +171,16 @@ class HuggingFaceModel:
         """
         layers: list[Any] = self._own_cache.layers
         if any(type(layer) is not DynamicLayer for layer in layers):
-            return length == self._length
+            return length == self.length
         for layer in layers:  # after an interruption they differ in length
             layer.crop(min(0, length - layer.get_seq_length()))
-        self._length = length
+        self._memory.length = length
         return True
 
     @property
     def length(self) -> int:
         """Number of tokens of the prompt in the KV cache."""
-        return self._length
+        return self._memory.length
 
     @property
     def takes_prompts_whole(self) -> bool:
@@ -189,7 +221,8 @@ class HuggingFaceModel:
 
     def close(self) -> None:
         """Free the model. A second call does nothing."""
-        self._model = self._prompt = self._encoded = None
+        self._model = None
+        self._memories = [self._memory] = [_Memory()]
         gc.collect()  # modules and their hooks refer to each other
         if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
@@ -197,21 +230,20 @@ class HuggingFaceModel:
     @property
     def _own_cache(self) -> Any:
         """The cache of the tokens themselves, without that of the encoder's text."""
-        return self._prompt.self_attention_cache if self.is_encoder_decoder else self._prompt
+        cache = self._memory.cache
+        return cache.self_attention_cache if self.is_encoder_decoder else cache
 
     def clear_decoder(self) -> None:
         """Forget what the decoder was fed."""
-        self._length = 0
-        if self.is_encoder_decoder:
-            self._prompt: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        else:
-            self._prompt = DynamicCache(config=self._model.config)
+        encoded = self._memory.encoded
+        self._clear(self._memory)
+        self._memory.encoded = encoded
 
     def _forward(self, tokens: torch.Tensor, cache: Cache) -> Logits:
         """Run the decoder; logits after the last token of each row, shape (batch, rows)."""
         inputs: dict[str, Any] = {"past_key_values": cache, "use_cache": True, "return_dict": True}
         if self.is_encoder_decoder:
-            states = self._encoded.expand(len(tokens), -1, -1)
+            states = self._memory.encoded.expand(len(tokens), -1, -1)
             inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=states)
             inputs["decoder_input_ids"] = tokens
         else:
@@ -254,7 +286,7 @@ class Beams:
 
     def __init__(self, model: HuggingFaceModel) -> None:
         self._model: Any = model
-        prompt = model._prompt
+        prompt = model._memory.cache
         if model.is_encoder_decoder:
             own = Cache(layers=[_branch(layer) for layer in prompt.self_attention_cache.layers])
             text = Cache(

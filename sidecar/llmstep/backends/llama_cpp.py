@@ -1,53 +1,49 @@
 """The llama.cpp backend: a GGUF model on the CPU, candidates as one batch with a shared prefill.
 
-Sequence 0 of the KV cache holds the last prompt and outlives the request: what a new prompt has in
-common with it is not computed again. The beams of a request are further sequences that share the
-prompt's cells; where a beam splits, the copy is a matter of marking cells.
+The first sequences of the KV cache hold the last prompts, one slot each, and outlive the request:
+what a new prompt has in common with one of them is not computed again. The beams of a request are
+further sequences that share the prompt's cells; where a beam splits, the copy is a matter of
+marking cells.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import attrs
-
-from llmstep.backends.base import DEFAULT_CONTEXT, BackendInfo, GenerationStats
-from llmstep.backends.checks import check_sampling, common_length, encode_text
+from llmstep.backends.base import BackendInfo
+from llmstep.backends.checks import encode_text
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
+from llmstep.backends.local import LocalBackend, choose_window
 from llmstep.backends.search import Search
-from llmstep.backends.tokens import plan_opening
-from llmstep.errors import (
-    GenerationError,
-    ModelNotFoundError,
-    PromptTooLongError,
-)
+from llmstep.backends.tokens import Question, plan_opening
+from llmstep.errors import GenerationError, ModelNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
-    from llmstep.backends.base import (
-        BackendOptions,
-        CancelToken,
-        Candidate,
-        GenerationRequest,
-        PromptPart,
-    )
-    from llmstep.backends.tokens import Opening
+    from llmstep.backends.base import BackendOptions, CancelToken, PromptPart
+    from llmstep.backends.local import Step
+    from llmstep.backends.slots import PromptSlot
+    from llmstep.backends.tokens import Vocabulary
 
 # Cells for the beams' own tokens. They share what they have in common, and a prompt seldom fills
 # its window; where it does not suffice, the weakest beams are given up.
 BEAM_CELLS = 1024
-PROMPT_SEQUENCE = 0
+# Cells for each further prompt. A whole window would be gigabytes for a large model, and besides a
+# prompt that fills it, the file's, stands one of a goal: that has room. Where it does not suffice,
+# the older prompt is given up.
+SLOT_CELLS = 1024
 # A prompt is computed in pieces of about this many seconds: a cancel is noticed between two.
 _CHUNK_SECONDS = 0.1
 _SMALLEST_CHUNK = 32
 
 
-class LlamaCppBackend:
+class LlamaCppBackend(LocalBackend):
     """A resident GGUF model.
 
     Raises:
@@ -57,198 +53,137 @@ class LlamaCppBackend:
     """
 
     def __init__(self, options: BackendOptions) -> None:
+        super().__init__(options)
         if options.path is None:
             raise ModelNotFoundError("the llama.cpp backend needs a model file, and none is named")
         self._model = LlamaModel(options.path)
         facts = self._model.facts
-        wanted = options.context_tokens or DEFAULT_CONTEXT
-        self._window = min(wanted, facts.context_train or wanted)
-        self._most_candidates = options.max_candidates
-        sequences = 1 + Search.width(options.max_candidates)
+        window = choose_window(options.context_tokens, facts.context_train)
+        slots = len(self._slots)
+        cells = window + BEAM_CELLS + (slots - 1) * min(window, SLOT_CELLS)
+        sequences = slots + Search.width(options.max_candidates)
         try:
-            self._model.open_context(self._window + BEAM_CELLS, sequences, options.threads)
+            self._model.open_context(cells, sequences, options.threads)
         except BaseException:
             self._model.close()
             raise
         self._info = BackendInfo(
             backend="llama_cpp",
             model=facts.name,
-            context_tokens=self._window,
+            context_tokens=window,
             parameters=facts.parameters,
             size_bytes=facts.size_bytes,
         )
-        self._cached: tuple[int, ...] = ()  # tokens of sequence 0
-        self._logits: npt.NDArray[np.float32] | None = None  # those after the last of them
         self._chunk = 4 * _SMALLEST_CHUNK
-
-    @property
-    def info(self) -> BackendInfo:
-        """What the model file tells."""
-        return self._info
-
-    def count_tokens(self, text: str) -> int:
-        """Number of tokens of a plain text."""
-        self._require_open()
-        return len(self._model.tokenize(encode_text(text), special=False))
-
-    def prefill(self, prompt: Sequence[PromptPart], cancel: CancelToken) -> GenerationStats:
-        """Bring a prompt into sequence 0, as a request with an empty prefix would.
-
-        Raises:
-            PromptTooLongError: The prompt does not fit the context window.
-            GenerationError: The library failed.
-        """
-        self._require_open()
-        opening = self._open(prompt, b"")
-        reused = self._feed_prompt(opening, cancel)
-        return GenerationStats(prompt_tokens=len(opening.tokens), reused_tokens=reused)
-
-    def generate(
-        self,
-        request: GenerationRequest,
-        cancel: CancelToken,
-        on_candidate: Callable[[Candidate], None],
-    ) -> GenerationStats:
-        """Decode candidates; see `Backend.generate`.
-
-        Raises:
-            InvalidParamsError: n, the token limit, temperature or top-p are out of range.
-            PromptTooLongError: Prompt, prefix and one token do not fit the context window.
-            GenerationError: The library failed.
-        """
-        self._require_open()
-        check_sampling(request.sampling, self._most_candidates)
-        prefix = encode_text(request.prefix)
-        opening = self._open(request.prompt, prefix)
-        reused = self._feed_prompt(opening, cancel)
-        generated, found = self._decode(opening, request, cancel, on_candidate)
-        if not found and opening.required and not cancel.is_set():
-            # A vocabulary may have no other way to spell the prefix than the one taken back.
-            opening = self._open(request.prompt, prefix, heal=False)
-            self._feed_prompt(opening, cancel)
-            generated += self._decode(opening, request, cancel, on_candidate)[0]
-        return GenerationStats(len(opening.tokens), reused, generated)
 
     def close(self) -> None:
         """Free the model. A second call does nothing."""
         self._model.close()
 
-    def _require_open(self) -> None:
-        if not self._model.is_open:
-            raise GenerationError("the model is closed", hint="Open the backend again.")
+    @property
+    def _is_open(self) -> bool:
+        return self._model.is_open
 
-    def _open(self, prompt: Sequence[PromptPart], prefix: bytes, *, heal: bool = True) -> Opening:
-        """Split prompt and prefix into tokens, and take the last word back."""
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return self._model.vocabulary
+
+    def _encode(self, text: str, *, special: bool) -> list[int]:
+        return self._model.tokenize(encode_text(text), special=special)
+
+    def _plan(self, prompt: Sequence[PromptPart], prefix: str, *, heal: bool = True) -> Question:
         model = self._model
-        fixed = [model.first_token()] if model.facts.adds_bos else []
-        text = b""
-        for part in prompt:
-            if part.special:
-                fixed += model.tokenize(text, special=False) if text else []
-                fixed += model.tokenize(encode_text(part.text), special=True)
-                text = b""
-            else:
-                text += encode_text(part.text)
-        text += prefix
-        tail = model.tokenize(text, special=False) if text else []
+        lead = [model.first_token()] if model.facts.adds_bos else []
+        fixed, tail, text = self._split(prompt, prefix, lead)
         if not fixed and not tail:
             fixed = [model.first_token()]
-        length = len(fixed) + len(tail)
-        if length + 1 > self._window:
-            raise PromptTooLongError(
-                f"prompt and prefix have {length} tokens; with one to generate that is more than "
-                f"the context window of {self._window}"
-            )
-        return plan_opening(model.vocabulary, fixed, tail, text, prefix, heal=heal)
+        self._check_length(len(fixed) + len(tail), "prompt and prefix have")
+        data, given = encode_text(text), encode_text(prefix)
+        return Question(plan_opening(model.vocabulary, fixed, tail, data, given, heal=heal))
 
-    def _feed_prompt(self, opening: Opening, cancel: CancelToken) -> int:
-        """Make sequence 0 hold these tokens; returns how many of them it held already.
-
-        After a cancel it holds a part of them.
-        """
-        tokens = opening.tokens
-        common = common_length(self._cached, tokens)
-        if common == len(tokens) == len(self._cached) and self._logits is not None:
-            return common
-        self._logits = None
-        common = min(common, len(tokens) - 1)  # the last one gives the logits
+    def _feed(self, question: Question, cancel: CancelToken) -> tuple[PromptSlot, int]:
+        tokens = question.opening.tokens
+        slot = self._slots.choose(question)
+        if slot.holds(question):
+            return slot, len(tokens)
+        slot.logits = None
+        common = min(slot.find_common(question), len(tokens) - 1)  # the last one gives the logits
         model = self._model
-        if common < len(self._cached) and not model.cut_sequence(PROMPT_SEQUENCE, common):
+        if common < len(slot.tokens) and not model.cut_sequence(slot.index, common):
             # Recurrent states and sliding windows know no way back.
-            model.clear()
+            model.cut_sequence(slot.index)
             common = 0
-        self._cached = tokens[:common]
-        done = common
-        while done < len(tokens) and not cancel.is_set():
-            count = min(self._chunk, len(tokens) - done)
-            last = done + count == len(tokens)
-            started = time.perf_counter()
-            try:
-                model.feed(tokens[done : done + count], done, logits=last)
-            except GenerationError:
-                self._forget()
-                raise
-            self._adapt_chunk(count, time.perf_counter() - started)
-            done += count
-            self._cached = tokens[:done]
-            if last:
-                self._logits = model.read_logits(1).copy()
-        return common
+        slot.tokens = tokens[:common]
+        while len(slot.tokens) < len(tokens) and not cancel.is_set():
+            self._feed_piece(slot, tokens)
+        return slot, common
+
+    def _feed_piece(self, slot: PromptSlot, tokens: tuple[int, ...]) -> None:
+        """Feed the next piece of a prompt; with the last one come the logits."""
+        done = len(slot.tokens)
+        count = min(self._chunk, len(tokens) - done)
+        last = done + count == len(tokens)
+        started = time.perf_counter()
+        try:
+            self._model.feed(tokens[done : done + count], done, logits=last, sequence=slot.index)
+        except NoSlotError:
+            if self._give_up_prompt(slot):
+                return
+            self._forget()
+            raise
+        except GenerationError:
+            self._forget()
+            raise
+        self._adapt_chunk(count, time.perf_counter() - started)
+        slot.tokens = tokens[: done + count]
+        if last:
+            slot.logits = self._model.read_logits(1).copy()
 
     def _adapt_chunk(self, count: int, seconds: float) -> None:
         if count >= _SMALLEST_CHUNK:
             fitting = int(count * _CHUNK_SECONDS / max(seconds, 1e-6))
             self._chunk = max(_SMALLEST_CHUNK, min(BATCH_TOKENS, fitting, 2 * self._chunk))
 
-    def _decode(
-        self,
-        opening: Opening,
-        request: GenerationRequest,
-        cancel: CancelToken,
-        on_candidate: Callable[[Candidate], None],
-    ) -> tuple[int, int]:
-        """Run the search; returns the numbers of tokens and of candidates."""
-        position = len(opening.tokens)
-        room = self._window - position
-        sampling = attrs.evolve(request.sampling, max_tokens=min(request.sampling.max_tokens, room))
-        search = Search(self._model.vocabulary, opening, request.stop, sampling)
-        found = 0
-        beams = _BeamSequences(self._model, Search.width(sampling.n))
+    @contextmanager
+    def _fork(self, slot: PromptSlot) -> Iterator[Step]:
+        position = len(slot.tokens)
+        beams = _BeamSequences(self._model, slot.index, len(self._slots))
+
+        def step(search: Search) -> npt.NDArray[np.float32] | None:
+            nonlocal position
+            beams.follow([beam.parent for beam in search.live])
+            while search.live:
+                try:
+                    logits = self._model.step(search.nodes.token, position, beams.sequences)
+                except NoSlotError:
+                    if not self._give_up_prompt(slot):
+                        search.drop_weakest()
+                        beams.shrink(len(search.live))
+                else:
+                    position += 1
+                    return logits
+            return None
+
         try:
-            logits = self._logits
-            while logits is not None and not cancel.is_set():
-                for candidate in search.advance(logits):
-                    found += 1
-                    on_candidate(candidate)
-                if not search.live:
-                    break
-                beams.follow([beam.parent for beam in search.live])
-                logits = self._step(search, beams, position)
-                position += 1
+            yield step
         except GenerationError:
             self._forget()
             raise
         finally:
             beams.release()
-        return search.generated, found
 
-    def _step(
-        self, search: Search, beams: _BeamSequences, position: int
-    ) -> npt.NDArray[np.float32] | None:
-        """Feed every live beam its token; ``None`` if there is no room for a single one."""
-        while search.live:
-            try:
-                return self._model.step(search.nodes.token, position, beams.sequences)
-            except NoSlotError:
-                search.drop_weakest()
-                beams.shrink(len(search.live))
-        return None
+    def _give_up_prompt(self, spared: PromptSlot) -> bool:
+        """Give the cells of another prompt back; ``False`` if there is none."""
+        other = self._slots.take_oldest(spared)
+        if other is not None:
+            self._model.cut_sequence(other.index)
+            other.forget()
+        return other is not None
 
     def _forget(self) -> None:
         """After a failure nobody knows what the cache holds."""
         self._model.clear()
-        self._cached = ()
-        self._logits = None
+        self._slots.forget()
 
 
 class _BeamSequences:
@@ -256,12 +191,18 @@ class _BeamSequences:
 
     Attributes:
         sequences: Sequence of each live beam, row by row.
+
+    Args:
+        model: The model.
+        prompt: Sequence of the prompt they begin with.
+        first: The first sequence that no prompt has.
     """
 
-    def __init__(self, model: LlamaModel, width: int) -> None:
+    def __init__(self, model: LlamaModel, prompt: int, first: int) -> None:
         self._model = model
-        self._free = list(range(PROMPT_SEQUENCE + width, PROMPT_SEQUENCE, -1))
-        self.sequences: list[int] = [PROMPT_SEQUENCE]
+        self._prompt = prompt
+        self._free = list(range(model.sequences - 1, first - 1, -1))
+        self.sequences: list[int] = [prompt]
 
     def follow(self, parents: Sequence[int]) -> None:
         """Let the next beams take over the sequences of their parents' rows.
@@ -274,7 +215,7 @@ class _BeamSequences:
         self.sequences = []
         for row in parents:
             sequence = before[row]
-            if row in heirs or sequence == PROMPT_SEQUENCE:
+            if row in heirs or sequence == self._prompt:
                 target = self._free.pop()
                 self._model.copy_sequence(sequence, target)
                 sequence = target
@@ -294,6 +235,6 @@ class _BeamSequences:
 
     def _drop(self, sequences: Iterable[int]) -> None:
         for sequence in sequences:
-            if sequence != PROMPT_SEQUENCE:
+            if sequence != self._prompt:
                 self._model.cut_sequence(sequence)
                 self._free.append(sequence)

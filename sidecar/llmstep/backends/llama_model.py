@@ -60,6 +60,9 @@ class ModelFacts:
 class LlamaModel:
     """A memory-mapped model; `open_context` gives it a KV cache.
 
+    Attributes:
+        sequences: Number of sequences of the KV cache.
+
     Raises:
         BackendUnavailableError: The library is missing.
         ModelFileError: The file cannot be used; the message says why.
@@ -80,6 +83,7 @@ class LlamaModel:
         # Weights repacked for AMX or the like would be a second copy in memory, beside the mapped
         # file; and on virtual machines that announce AMX and do not run it, they crash the process.
         params.use_extra_bufts = False
+        self.sequences = 0
         self._context: Any = None
         self._model: Any = library.llama_model_load_from_file(bytes(path), params)
         if not self._model:
@@ -132,6 +136,7 @@ class LlamaModel:
                 f"llama.cpp cannot make a context of {cells} tokens: {quote_log()}",
                 hint="Lower `context_tokens`, or take a smaller model.",
             )
+        self.sequences = sequences
         self._memory = library.llama_get_memory(self._context)
         self._batch = _Batch(library, params.n_batch)
 
@@ -175,19 +180,24 @@ class LlamaModel:
                 return token
         return 0
 
-    def feed(self, tokens: Sequence[int], start: int, *, logits: bool) -> None:
-        """Append tokens to sequence 0, from position ``start`` on; at most a batch of them.
+    def feed(self, tokens: Sequence[int], start: int, *, logits: bool, sequence: int = 0) -> None:
+        """Append tokens to a sequence; at most a batch of them.
 
         Args:
             tokens: The tokens.
             start: Position of the first.
             logits: Whether the logits after the last one are wanted.
+            sequence: The sequence.
+
+        Raises:
+            NoSlotError: The KV cache is full; nothing has changed.
+            GenerationError: The library failed.
         """
         count = len(tokens)
         batch = self._batch
         batch.tokens[:count] = tokens
         batch.positions[:count] = np.arange(start, start + count)
-        batch.sequences[:count] = 0
+        batch.sequences[:count] = sequence
         batch.outputs[:count] = 0
         batch.outputs[count - 1] = logits
         self._decode(count)

@@ -108,6 +108,24 @@ class Opening:
             return data[: error.start].decode()
 
 
+@attrs.frozen
+class Question:
+    """A prompt as the model takes it.
+
+    Attributes:
+        opening: Where the decoder starts.
+        source: Tokens of the encoder's text; empty for decoder-only models.
+    """
+
+    opening: Opening
+    source: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Tokens on both sides."""
+        return len(self.source) + len(self.opening.tokens)
+
+
 def plan_opening(
     vocabulary: Vocabulary,
     fixed: Sequence[int],

@@ -69,6 +69,7 @@ class SuggestService:
             context_tokens=settings.context_tokens or self._own_window(),
             threads=settings.threads,
             max_candidates=MAX_CANDIDATES,
+            prompt_slots=len(self._template.prompts),
             precision=settings.precision,
             allow_pickle=settings.allow_pickle,
             remote_model=self._model.remote_model,

@@ -1,0 +1,205 @@
+"""What the backends with a model in this process have in common: the way from prompt to candidates.
+
+A prompt is split into tokens, its last word taken back; the model is fed what it does not hold
+already; the beams are decoded step by step. How tokens, KV cache and beams are kept is the matter
+of each library.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats
+from llmstep.backends.checks import check_sampling
+from llmstep.backends.search import Search
+from llmstep.backends.slots import PromptSlots
+from llmstep.errors import GenerationError, PromptTooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from llmstep.backends.base import (
+        BackendInfo,
+        BackendOptions,
+        CancelToken,
+        Candidate,
+        GenerationRequest,
+        PromptPart,
+    )
+    from llmstep.backends.slots import PromptSlot
+    from llmstep.backends.tokens import Question, Vocabulary
+
+# Feeds every live beam of a search its token. Logits, shape (live beams, vocabulary); ``None`` if
+# there is no room for a single one.
+Step = Callable[[Search], "npt.NDArray[np.float32] | None"]
+
+
+class LocalBackend(ABC):
+    """A resident model that is fed tokens and gives logits.
+
+    A subclass sets ``_info``, whose context window it takes from `choose_window`.
+
+    Args:
+        options: How it is opened.
+    """
+
+    _info: BackendInfo
+
+    def __init__(self, options: BackendOptions) -> None:
+        self._most_candidates = options.max_candidates
+        self._slots = PromptSlots(options.prompt_slots)
+
+    @property
+    def info(self) -> BackendInfo:
+        """What the model's file or folder tells."""
+        return self._info
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of a plain text."""
+        self._require_open()
+        return len(self._encode(text, special=False))
+
+    def prefill(self, prompt: Sequence[PromptPart], cancel: CancelToken) -> GenerationStats:
+        """Compute a prompt, as a request with an empty prefix would.
+
+        Raises:
+            PromptTooLongError: The prompt does not fit the context window.
+            GenerationError: The library failed.
+        """
+        self._require_open()
+        question = self._plan(prompt, "")
+        _, reused = self._feed(question, cancel)
+        return GenerationStats(prompt_tokens=question.length, reused_tokens=reused)
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> GenerationStats:
+        """Decode candidates; see `Backend.generate`.
+
+        Raises:
+            InvalidParamsError: n, the token limit, temperature or top-p are out of range.
+            PromptTooLongError: Prompt, prefix and one token do not fit the context window.
+            GenerationError: The library failed.
+        """
+        self._require_open()
+        check_sampling(request.sampling, self._most_candidates)
+        question = self._plan(request.prompt, request.prefix)
+        slot, reused = self._feed(question, cancel)
+        generated, found = self._decode(question, slot, request, cancel, on_candidate)
+        if not found and question.opening.required and not cancel.is_set():
+            # A vocabulary may have no other way to spell the prefix than the one taken back.
+            question = self._plan(request.prompt, request.prefix, heal=False)
+            slot, _ = self._feed(question, cancel)
+            generated += self._decode(question, slot, request, cancel, on_candidate)[0]
+        return GenerationStats(question.length, reused, generated)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the model. A second call does nothing."""
+
+    @property
+    @abstractmethod
+    def _is_open(self) -> bool:
+        """Whether the model is there."""
+
+    @property
+    @abstractmethod
+    def _vocabulary(self) -> Vocabulary:
+        """The bytes of the tokens."""
+
+    @abstractmethod
+    def _encode(self, text: str, *, special: bool) -> list[int]:
+        """Tokens of a text, without begin or end; ``special`` lets markers be control tokens."""
+
+    @abstractmethod
+    def _plan(self, prompt: Sequence[PromptPart], prefix: str, *, heal: bool = True) -> Question:
+        """Split prompt and prefix into tokens, and take the last word back."""
+
+    @abstractmethod
+    def _feed(self, question: Question, cancel: CancelToken) -> tuple[PromptSlot, int]:
+        """Make a slot hold the question; that slot, and how many tokens it held already.
+
+        After a cancel the slot holds a part.
+        """
+
+    @abstractmethod
+    def _fork(self, slot: PromptSlot) -> AbstractContextManager[Step]:
+        """Beams that begin with a slot's prompt, which itself stays as it is."""
+
+    def _decode(
+        self,
+        question: Question,
+        slot: PromptSlot,
+        request: GenerationRequest,
+        cancel: CancelToken,
+        on_candidate: Callable[[Candidate], None],
+    ) -> tuple[int, int]:
+        """Run the search; returns the numbers of tokens and of candidates."""
+        logits = slot.logits
+        if logits is None:
+            return 0, 0
+        room = self._info.context_tokens - len(question.opening.tokens)
+        sampling = attrs.evolve(request.sampling, max_tokens=min(request.sampling.max_tokens, room))
+        search = Search(self._vocabulary, question.opening, request.stop, sampling)
+        found = 0
+        with self._fork(slot) as step:
+            while logits is not None and not cancel.is_set():
+                for candidate in search.advance(logits):
+                    found += 1
+                    on_candidate(candidate)
+                if not search.live:
+                    break
+                logits = step(search)
+        return search.generated, found
+
+    def _split(
+        self, prompt: Sequence[PromptPart], prefix: str, lead: Sequence[int]
+    ) -> tuple[list[int], list[int], str]:
+        """Tokens up to the last special part, those of the plain text after it, and that text.
+
+        Neighbouring plain parts are one text to the tokenizer, and so is the prefix behind them.
+        """
+        fixed, text = list(lead), ""
+        for part in prompt:
+            if part.special:
+                fixed += self._encode(text, special=False) if text else []
+                fixed += self._encode(part.text, special=True)
+                text = ""
+            else:
+                text += part.text
+        text += prefix
+        return fixed, self._encode(text, special=False) if text else [], text
+
+    def _check_length(self, length: int, what: str, *, drawn: int = 1) -> None:
+        window = self._info.context_tokens
+        if length + drawn > window:
+            more = "; with one to generate that is" if drawn else ","
+            raise PromptTooLongError(
+                f"{what} {length} tokens{more} more than the context window of {window}"
+            )
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise GenerationError("the model is closed", hint="Open the backend again.")
+
+
+def choose_window(wanted: int, trained: int) -> int:
+    """Size of the context window: what is wanted, or a default, but no more than was trained.
+
+    Args:
+        wanted: Tokens; 0 leaves the choice.
+        trained: Positions the model was made for; 0 if it does not tell.
+    """
+    wanted = wanted or DEFAULT_CONTEXT
+    return min(wanted, trained or wanted)

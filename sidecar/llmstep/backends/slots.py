@@ -1,0 +1,99 @@
+"""Which prompts a model still holds: each keeps what it has in common with the next of its kind.
+
+A template with several prompts (worked examples with the goal; the file as it is) asks them in
+turn. With one KV cache each would push the other out and be computed anew every time; so there are
+as many slots as the template has prompts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llmstep.backends.checks import common_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from llmstep.backends.tokens import Question
+
+
+@attrs.define(eq=False)
+class PromptSlot:
+    """A prompt whose keys and values the model holds.
+
+    Attributes:
+        index: Its number; the model knows it by that.
+        source: Tokens the encoder has read; empty for decoder-only models.
+        tokens: Tokens the decoder was fed.
+        logits: Shape (1, vocabulary), those after the last of ``tokens``; ``None`` where the
+            prompt was not fed to its end.
+    """
+
+    index: int
+    source: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+    logits: npt.NDArray[np.float32] | None = None
+
+    def forget(self) -> None:
+        """Hold nothing."""
+        self.source = self.tokens = ()
+        self.logits = None
+
+    def find_common(self, question: Question) -> int:
+        """How many of the decoder's first tokens it holds already; none behind another source."""
+        if question.source != self.source:
+            return 0
+        return common_length(self.tokens, question.opening.tokens)
+
+    def holds(self, question: Question) -> bool:
+        """Whether nothing is left to compute before the first token is drawn."""
+        same = (question.source, question.opening.tokens) == (self.source, self.tokens)
+        return same and self.logits is not None
+
+
+class PromptSlots:
+    """A fixed number of slots; the one used longest ago is given to a prompt of a new kind."""
+
+    def __init__(self, count: int) -> None:
+        self._slots = [PromptSlot(index) for index in range(max(1, count))]
+        self._by_use = list(self._slots)  # used longest ago first
+
+    def __iter__(self) -> Iterator[PromptSlot]:
+        return iter(self._slots)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def choose(self, question: Question) -> PromptSlot:
+        """The slot to answer a question from.
+
+        That is the one which loses the least by it: of its tokens at least half begin the
+        question, too. If there is none, as for a prompt of a new kind, it is the one used longest
+        ago.
+        """
+
+        def kept(slot: PromptSlot) -> float:
+            held = len(slot.tokens)
+            if slot.source and slot.source == question.source:
+                return 1.0
+            return slot.find_common(question) / held if held else 0.0
+
+        best = max(self._by_use, key=kept)
+        chosen = best if kept(best) >= 0.5 else self._by_use[0]
+        self._by_use.remove(chosen)
+        self._by_use.append(chosen)
+        return chosen
+
+    def take_oldest(self, spared: PromptSlot) -> PromptSlot | None:
+        """Another slot than this one that holds something, the one used longest ago."""
+        return next((slot for slot in self._by_use if slot is not spared and slot.tokens), None)
+
+    def forget(self) -> None:
+        """Let every slot hold nothing."""
+        for slot in self._slots:
+            slot.forget()
