@@ -40,9 +40,11 @@ def suggest(
 ) -> None:
     """Suggest next steps for GOAL: a pretty-printed tactic state, as Lean's infoview shows it.
 
+    Of several goals, one below the other, the first is the one to work on.
     Without GOAL and without --goal-file the goal is read from standard input.
     """
     from llmstep.config import resolve
+    from llmstep.prompts.goal import split_goals
     from llmstep.service.question import Document, SuggestRequest
     from llmstep.service.suggest import SuggestService
 
@@ -56,7 +58,7 @@ def suggest(
         click.echo(f"not taken: {problem}", err=True)
     service = SuggestService(resolved.settings)
     try:
-        request = SuggestRequest((text.rstrip(),), prefix, document)
+        request = SuggestRequest(tuple(split_goals(text)), prefix, document)
         reply = asyncio.run(service.suggest(request))
     finally:
         service.close()

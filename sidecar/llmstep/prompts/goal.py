@@ -20,6 +20,7 @@ CountTokens = Callable[[str], int]
 
 ELLIPSIS = "…"
 
+_HEADER = re.compile(r"\s*(?:\d+ goals?|(?:[^\n]*: )?unsolved goals):?[^\S\n]*\n")
 _TURNSTILE = re.compile(r"(?:⊢|\|-|\|)(?=\s|$)")
 _NAMES = re.compile(r"([^\s()\[\]{}⟨⟩,:=]+(?: [^\s()\[\]{}⟨⟩,:=]+)*) :(?:=|\s|$)")
 _WORD = re.compile(WORD_PATTERN)
@@ -81,8 +82,12 @@ class TrimmedGoal:
 
 
 def split_goals(text: str) -> list[str]:
-    """Split a printed tactic state into its goals (Lean separates them by blank lines)."""
-    text = text.replace("\r\n", "\n").strip("\n")
+    """Split a printed tactic state into its goals (Lean separates them by blank lines).
+
+    A line such as ``2 goals`` or ``error: unsolved goals`` before them, as it comes along with a
+    copy from the infoview or a message, is none of them.
+    """
+    text = _HEADER.sub("", text.replace("\r\n", "\n").strip("\n"))
     goals = re.split(r"\n[^\S\n]*\n+(?=case |[^\s])", text) if "⊢" in text else [text]
     whole: list[str] = []
     for goal in goals:
@@ -91,7 +96,7 @@ def split_goals(text: str) -> list[str]:
             whole[-1] += "\n" + goal
         else:
             whole.append(goal)
-    return [goal for goal in whole if goal.strip()]
+    return [goal.rstrip() for goal in whole if goal.strip()]
 
 
 def parse_goal(text: str) -> Goal:

@@ -10,7 +10,6 @@ missing, and ``GET /`` tells which model answers.
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import json
 import logging
@@ -27,26 +26,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
-
 from llmstep import __version__
 from llmstep.backends.base import CancelToken
 from llmstep.backends.endpoint import is_loopback
-from llmstep.config import Problem, resolve
+from llmstep.config import resolve
 from llmstep.errors import (
     CancelledError,
-    ConfigError,
     DeadlineError,
     InvalidParamsError,
     LLMStepError,
     PromptTooLongError,
 )
 from llmstep.logs import close_logging, set_up_logging
+from llmstep.prompts.goal import split_goals
+from llmstep.server.address import Address, explain_refusal, read_address
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
-
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 6000
 
 _MOST_BYTES = 16 << 20
 _MOST_CONNECTIONS = 64
@@ -60,54 +55,6 @@ _STATUS: dict[type[LLMStepError], HTTPStatus] = {
 }
 
 logger = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class Address:
-    """Where to listen.
-
-    Attributes:
-        host: Name or address of an interface.
-        port: TCP port; 0 takes a free one.
-    """
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-
-    @property
-    def local(self) -> bool:
-        """Whether only programs on this machine can connect."""
-        return is_loopback(self.host)
-
-
-def read_address(
-    host: str | None, port: int | None, environ: Mapping[str, str]
-) -> tuple[Address, tuple[Problem, ...]]:
-    """Settle the address: from the command line, else ``LLMSTEP_HOST`` and ``LLMSTEP_PORT``.
-
-    The variables are those of the first llmstep, whose port had to be a number already and so
-    could not be set at all. A value that is none is told of and not taken.
-    """
-    problems: list[Problem] = []
-    named_host, named_port = environ.get("LLMSTEP_HOST", ""), environ.get("LLMSTEP_PORT", "")
-    if host is None and named_host.strip():
-        if "://" in named_host:
-            # Its client takes a whole URL here when the server runs elsewhere.
-            message = f"`LLMSTEP_HOST` must be a name or an address, not {named_host!r}"
-            problems.append(Problem("host", "environment variable LLMSTEP_HOST", message))
-        else:
-            host = named_host.strip().strip("[]")
-    if port is None and named_port.strip():
-        try:
-            port = int(named_port)
-            if not 0 <= port <= 65_535:
-                raise ValueError
-        except ValueError:
-            port = None
-            message = f"`LLMSTEP_PORT` must be a number from 0 to 65535, not {named_port!r}"
-            problems.append(Problem("port", "environment variable LLMSTEP_PORT", message))
-    address = Address(host or DEFAULT_HOST, DEFAULT_PORT if port is None else port)
-    return address, tuple(problems)
 
 
 def run_http_server(
@@ -155,6 +102,7 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     Args:
         address: Where to listen.
         service: The engine.
+        most_connections: How many are served at a time; the others are turned away.
 
     Raises:
         ConfigError: The address cannot be listened on.
@@ -166,11 +114,16 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     # On Windows this would let a second server take the port over.
     allow_reuse_address = not hasattr(socket, "SO_EXCLUSIVEADDRUSE")
 
-    def __init__(self, address: Address, service: SuggestService) -> None:
+    def __init__(
+        self,
+        address: Address,
+        service: SuggestService,
+        most_connections: int = _MOST_CONNECTIONS,
+    ) -> None:
         self.address = address
         self.service = service
         self.numbers = itertools.count(1)
-        self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self._places = threading.BoundedSemaphore(most_connections)
         try:
             found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
             # A name may stand for both loopback addresses; clients try IPv4 in any case.
@@ -178,7 +131,7 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.address_family = family
             super().__init__((str(place[0]), int(place[1])), _Handler)
         except OSError as error:
-            raise _cannot_listen(address, error) from error
+            raise explain_refusal(address, error) from error
 
     @property
     def url(self) -> str:
@@ -201,10 +154,6 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Serve one connection and give its place back."""
         try:
             super().process_request_thread(request, client_address)
-        except (Exception, asyncio.CancelledError):
-            # What goes wrong while the socket is closed comes after `handle_error`, and a
-            # cancellation passes it by; neither is worth a traceback on the user's terminal.
-            self.handle_error(request, client_address)
         finally:
             self._places.release()
 
@@ -330,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         # Two clients may ask at the same place of different files, so each document is another.
         document = Document(f"http:{next(self.server.numbers)}", context) if context else None
-        return SuggestRequest((state,), prefix, document)
+        return SuggestRequest(tuple(split_goals(state)), prefix, document)
 
     def _refuse(self, refusal: _RefusedError) -> None:
         # What is left of the request was not read: the connection cannot be used again.
@@ -388,16 +337,3 @@ def _read_text(values: Mapping[str, Any], name: str) -> str:
     except UnicodeEncodeError:
         raise _malformed(f"`{name}` has half a surrogate pair") from None
     return value
-
-
-def _cannot_listen(address: Address, error: OSError) -> ConfigError:
-    place = f"{address.host}:{address.port}"
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(
-            f"{place} is taken by another program",
-            hint="End that program, or choose another port with --port or LLMSTEP_PORT.",
-        )
-    return ConfigError(
-        f"cannot listen at {place}: {error.strerror or error}",
-        hint="Choose another --host and --port; ports below 1024 belong to the system.",
-    )

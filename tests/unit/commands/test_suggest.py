@@ -91,3 +91,14 @@ def test_a_setting_that_is_not_taken_is_told(monkeypatch: pytest.MonkeyPatch) ->
     result = run(GOAL)
     assert result.exit_code == 0
     assert "LLMSTEP_THREADS" in result.stderr
+
+
+def test_of_several_goals_the_first_is_the_main_one(tmp_path: Path) -> None:
+    # Its prompt template shows the model the main goal only.
+    rules = [
+        {"goal": "⊢ q", "candidates": [{"tactic": "other", "score": -1}]},
+        {"goal": "⊢ p", "candidates": [{"tactic": "main", "score": -1}]},
+    ]
+    (tmp_path / "script.json").write_text(json.dumps(rules), encoding="utf-8")
+    result = run("--json", stdin="2 goals\ncase a\nh : r\n⊢ p\n\ncase b\n⊢ q\n")
+    assert tactics(result.stdout) == ["main"]

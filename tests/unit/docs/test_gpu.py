@@ -12,7 +12,7 @@ import pytest
 from llmstep.backends.completion_client import _MOST_TRIES, _OPTIONAL_FIELDS
 from llmstep.backends.endpoint import KEY_VARIABLES, URL_VARIABLE
 from llmstep.backends.openai import MODEL_VARIABLE
-from llmstep.server import http
+from llmstep.server import address, http
 
 DOCS = Path(__file__).parents[3] / "docs"
 NOTEBOOK = json.loads((DOCS / "llmstep_colab.ipynb").read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ def test_variables_and_limits_are_those_of_the_program() -> None:
     for name in (URL_VARIABLE, MODEL_VARIABLE, *KEY_VARIABLES, *_OPTIONAL_FIELDS):
         assert f"`{name}`" in TEXT
     assert f"up to {_MOST_TRIES} times" in TEXT
-    assert f"{http.DEFAULT_HOST}:{http.DEFAULT_PORT}" in TEXT
+    assert f"{address.DEFAULT_HOST}:{address.DEFAULT_PORT}" in TEXT
     assert f"more than {http._MOST_CONNECTIONS} connections" in TEXT
     statuses = {int(number) for number in re.findall(r"^\| ([45]\d\d)", TEXT, re.MULTILINE)}
     assert statuses >= {400, 403, 411, 422, 500, 503, 504}

@@ -93,6 +93,13 @@ def test_split_goals() -> None:
     assert split_goals("  ") == []
 
 
+@pytest.mark.parametrize(
+    "header", ["2 goals", "1 goal", "unsolved goals", "error: Basic.lean:3:35: unsolved goals"]
+)
+def test_what_stands_over_the_goals_is_none(header: str) -> None:
+    assert split_goals(f"{header}\n{GROUP}\n\n⊢ q") == [GROUP, "⊢ q"]
+
+
 @pytest.mark.parametrize("goal", REAL)
 def test_a_goal_that_fits_is_not_changed(goal: str) -> None:
     trimmed = trim_goal(goal, count(goal), count)

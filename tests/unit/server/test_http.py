@@ -19,7 +19,9 @@ import pytest
 
 from llmstep.config import Settings
 from llmstep.errors import ConfigError
-from llmstep.server.http import Address, SuggestHTTPServer, read_address
+from llmstep.server.address import Address, read_address
+from llmstep.server.http import SuggestHTTPServer
+from llmstep.service.question import SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
 RULES = [
@@ -92,6 +94,22 @@ def test_the_originals_request_gets_the_originals_answer(server: SuggestHTTPServ
 def test_the_context_may_be_missing(server: SuggestHTTPServer) -> None:
     status, answer = post(server, {"tactic_state": "⊢ ∃ x, x = x", "prefix": "use"})
     assert (status, answer) == (200, {"suggestions": ["use ℕ"]})
+
+
+def test_a_state_of_several_goals_is_asked_as_such(
+    server: SuggestHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SuggestRequest] = []
+    suggest = server.service.suggest
+
+    async def note(request: SuggestRequest, *rest: Any) -> SuggestReply:
+        asked.append(request)
+        return await suggest(request, *rest)
+
+    monkeypatch.setattr(server.service, "suggest", note)
+    state = "2 goals\ncase inl\nh : p\n⊢ p ∨ q\n\ncase inr\nh : q\n⊢ p ∨ q"
+    assert post(server, {"tactic_state": state, "prefix": ""})[0] == 200
+    assert asked[0].goals == ("case inl\nh : p\n⊢ p ∨ q", "case inr\nh : q\n⊢ p ∨ q")
 
 
 @pytest.mark.parametrize(
@@ -199,13 +217,15 @@ def test_what_http_itself_refuses(
     assert post(server, {"tactic_state": "⊢ p", "prefix": "simp"})[0] == 200
 
 
-def test_too_many_connections_are_turned_away(
-    server: SuggestHTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "_places", threading.BoundedSemaphore(1))
-    with socket.create_connection(("127.0.0.1", server.server_address[1])) as waiting:
-        waiting.sendall(b"POST")
-        answer = raw(server, b"")
+def test_too_many_connections_are_turned_away(script: Path) -> None:
+    service = SuggestService(Settings(model="echo", cache=False))
+    with SuggestHTTPServer(Address(port=0), service, most_connections=1) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with socket.create_connection(("127.0.0.1", server.server_address[1])) as waiting:
+            waiting.sendall(b"POST")
+            answer = raw(server, b"")
+        server.shutdown()
+    service.close()
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b" 503 " in head.split(b"\r\n")[0]
     assert f"Content-Length: {len(body)}".encode() in head
