@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmstep.commands.convert import convert
 from llmstep.commands.models_files import import_, pull, remove
 from llmstep.commands.models_recommend import recommend
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from llmstep.service.catalog import ModelCard
 
 
-@click.group(commands=[pull, import_, remove, recommend])
+@click.group(commands=[convert, pull, import_, remove, recommend])
 def models() -> None:
-    """List, show, verify, pull, import and remove models, and find the one to take."""
+    """List, show, verify, pull, import, convert and remove models, and find the one to take."""
 
 
 @models.command("list")

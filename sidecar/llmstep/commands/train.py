@@ -11,7 +11,7 @@ from llmstep.errors import BackendUnavailableError
 from llmstep.paths import install_command
 
 if TYPE_CHECKING:
-    from llmstep.training.export import Quantization
+    from llmstep.conversion.writer import Format
 
 
 @click.command()
@@ -55,7 +55,7 @@ def train(
     data_dir: Path | None,
     run_dir: Path | None,
     output: Path | None,
-    quantization: Quantization,
+    quantization: Format,
     threads: int | None,
     export_only: bool,
 ) -> None:

@@ -14,7 +14,7 @@ import attrs
 from llmstep import paths
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
-from llmstep.service.card import ModelCard, read_card
+from llmstep.service.card import ModelCard, SamplingDefaults, read_card
 from llmstep.service.catalog import folder, hash_file, read_catalog
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -34,7 +34,7 @@ _CARD_KEYS = (
     "stop",
 )
 
-Manner = Literal["copy", "link"]
+Manner = Literal["copy", "link", "move"]
 
 
 @attrs.frozen
@@ -59,6 +59,8 @@ def import_model(
     prompt: str = "proofstep-plain",
     stop: tuple[str, ...] = (),
     licence: str = "",
+    sampling: SamplingDefaults | None = None,
+    description: str = "",
     manner: Manner = "copy",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ModelCard:
@@ -70,7 +72,9 @@ def import_model(
         prompt: Id of the prompt template.
         stop: Strings that end a candidate.
         licence: The model's licence.
-        manner: ``copy`` the files, or ``link`` to them where they are.
+        sampling: Sampling defaults; the general ones if ``None``.
+        description: One line for its card; where it came from if empty.
+        manner: ``copy`` the files, ``move`` them, or ``link`` to them where they are.
         on_progress: Called with the bytes read for the checksum, and those there are.
 
     Returns:
@@ -90,8 +94,16 @@ def import_model(
             f"there is no file or folder {source}",
             hint="Name a .gguf file, or a Hugging Face folder with config.json in it.",
         )
-    card = attrs.evolve(card, id=model_id or card.id, prompt=prompt, stop=stop, licence=licence)
-    _check_id(card.id)
+    card = attrs.evolve(
+        card,
+        id=model_id or card.id,
+        prompt=prompt,
+        stop=stop,
+        licence=licence,
+        sampling=sampling or card.sampling,
+        description=description or card.description,
+    )
+    check_id(card.id)
     place, file = folder(card), _card_path(card.id)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +111,7 @@ def import_model(
         file.write_text(format_card(card), encoding="utf-8")
         read_card(file)
     except (OSError, shutil.Error) as error:
-        _delete(place)
+        discard(place)
         file.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelFileError(
@@ -138,7 +150,7 @@ def remove(removal: Removal) -> None:
     """
     for place in removal.paths:
         try:
-            _delete(place)
+            discard(place)
         except OSError as error:
             raise ModelFileError(
                 f"{place} cannot be deleted: {error.strerror or error}",
@@ -153,7 +165,30 @@ def format_card(card: ModelCard) -> str:
         value = getattr(card, key)
         if value not in ("", None, ()):
             lines.append(f"{key} = {_toml(value)}")
+    usual = attrs.asdict(SamplingDefaults())
+    sampling = {k: v for k, v in attrs.asdict(card.sampling).items() if v != usual[k]}
+    if sampling:
+        lines += ["", "[sampling]", *(f"{key} = {_toml(value)}" for key, value in sampling.items())]
     return "\n".join(lines) + "\n"
+
+
+def check_id(model_id: str) -> None:
+    """Refuse what is no name for a model of the user's own, or the name of another model.
+
+    Raises:
+        ConfigError: It is one of these.
+    """
+    if not _ID.fullmatch(model_id) or model_id in _RESERVED or model_id.endswith(".gguf"):
+        raise ConfigError(
+            f"{model_id!r} cannot be a model's name",
+            hint="Choose one of letters, digits, `.`, `_` and `-` with --id.",
+        )
+    taken = {name for card in read_catalog().cards for name in (card.id, *card.aliases)}
+    if model_id in taken or folder(ModelCard(model_id, "", ())).exists():
+        raise ConfigError(
+            f"there is a model {model_id!r} already",
+            hint=f"Choose another name with --id, or run `llmstep models rm {model_id}` first.",
+        )
 
 
 def _card_of_file(source: Path, on_progress: Callable[[int, int], None] | None) -> ModelCard:
@@ -161,7 +196,7 @@ def _card_of_file(source: Path, on_progress: Callable[[int, int], None] | None) 
     context = head.metadata.get(f"{head.architecture}.context_length")
     name = head.metadata.get("general.name")
     return ModelCard(
-        id=_id_from(source.stem),
+        id=name_id(source.stem),
         name=name if isinstance(name, str) and name.isprintable() and name else source.stem,
         backends=("llama_cpp",),
         description=f"imported from {source}",
@@ -196,7 +231,7 @@ def _card_of_folder(source: Path) -> ModelCard:
     values = values if isinstance(values, dict) else {}
     window = values.get("max_position_embeddings") or values.get("n_positions")
     return ModelCard(
-        id=_id_from(source.name),
+        id=name_id(source.name),
         name=source.name,
         backends=("transformers",),
         description=f"imported from {source}",
@@ -205,22 +240,9 @@ def _card_of_folder(source: Path) -> ModelCard:
     )
 
 
-def _id_from(name: str) -> str:
+def name_id(name: str) -> str:
+    """A model's id from the name of a file or folder."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
-
-
-def _check_id(model_id: str) -> None:
-    if not _ID.fullmatch(model_id) or model_id in _RESERVED or model_id.endswith(".gguf"):
-        raise ConfigError(
-            f"{model_id!r} cannot be a model's name",
-            hint="Choose one of letters, digits, `.`, `_` and `-` with --id.",
-        )
-    taken = {name for card in read_catalog().cards for name in (card.id, *card.aliases)}
-    if model_id in taken or folder(ModelCard(model_id, "", ())).exists():
-        raise ConfigError(
-            f"there is a model {model_id!r} already",
-            hint=f"Choose another name with --id, or run `llmstep models rm {model_id}` first.",
-        )
 
 
 def _card_path(model_id: str) -> Path:
@@ -231,6 +253,8 @@ def _take_in(source: Path, card: ModelCard, place: Path, manner: Manner) -> None
     if source.is_dir():
         if manner == "link":
             place.symlink_to(source, target_is_directory=True)
+        elif manner == "move":
+            shutil.move(source, place)
         else:
             shutil.copytree(source, place, ignore=shutil.ignore_patterns(".*", "__pycache__"))
         return
@@ -238,11 +262,14 @@ def _take_in(source: Path, card: ModelCard, place: Path, manner: Manner) -> None
     target = place / card.file
     if manner == "link":
         target.symlink_to(source)
+    elif manner == "move":
+        shutil.move(source, target)
     else:
         shutil.copyfile(source, target)
 
 
-def _delete(place: Path) -> None:
+def discard(place: Path) -> None:
+    """Delete a file, folder or link; what a link leads to stays."""
     if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place)
     else:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import errno
-import json
 from pathlib import Path
 
 import gguf
@@ -11,10 +9,8 @@ import torch
 from gguf import GGUFReader
 from transformers import LlamaForCausalLM
 
-from llmstep.training import export
 from llmstep.training.batches import collate
-from llmstep.training.errors import ExportError
-from llmstep.training.export import convert_folder, permute_rows
+from llmstep.training.export import convert_folder
 from llmstep.training.recipe import About
 from llmstep.training.synthetic import generate
 from llmstep.training.tokenizer import PairEncoder, load_tokenizer
@@ -72,44 +68,6 @@ def test_quantized_weights_are_close_to_the_originals(folder: Path, tmp_path: Pa
     original = model.model.layers[0].mlp.down_proj.weight.detach().numpy()
     assert np.abs(restored - original).max() <= np.abs(original).max() / 127
     assert tensors["output_norm.weight"].tensor_type == gguf.GGMLQuantizationType.F32
-
-
-def test_rows_are_permuted_per_head() -> None:
-    weight = np.arange(8)[:, None] * np.ones((1, 3))
-    assert permute_rows(weight, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
-
-
-def test_other_models_are_refused(folder: Path, tmp_path: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(
-        json.dumps(config | {"model_type": "gpt_neox", "architectures": ["GPTNeoXForCausalLM"]})
-    )
-    with pytest.raises(ExportError, match="GPTNeoXForCausalLM is not Llama"):
-        convert_folder(folder, tmp_path / "x.gguf", ABOUT)
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(ExportError, match=r"no model\.safetensors"):
-        convert_folder(folder, tmp_path / "x.gguf", ABOUT)
-    (folder / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}')
-    with pytest.raises(ExportError, match="not a byte-level BPE"):
-        convert_folder(folder, tmp_path / "x.gguf", ABOUT)
-    with pytest.raises(ExportError, match="cannot be read"):
-        convert_folder(tmp_path / "absent", tmp_path / "x.gguf", ABOUT)
-    assert not (tmp_path / "x.gguf").exists()
-
-
-def test_a_full_disk_leaves_the_previous_file(folder: Path, tmp_path: Path, monkeypatch) -> None:
-    target = tmp_path / "tiny.gguf"
-    target.write_bytes(b"the old one")
-
-    def fail(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(export.gguf.GGUFWriter, "write_tensors_to_file", fail)
-    with pytest.raises(ExportError, match="No space left"):
-        convert_folder(folder, target, ABOUT)
-    assert target.read_bytes() == b"the old one"
-    assert not list(tmp_path.glob("*.partial"))
 
 
 @pytest.mark.gguf

@@ -1,0 +1,1 @@
+"""From a Hugging Face folder to one GGUF file: written, quantized and checked."""
