@@ -12,32 +12,51 @@ import click
 @click.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
-def pull(name: str, dry_run: bool) -> None:
-    """Fetch the files of the model NAME (an id or an alias) from the Hugging Face hub.
+@click.option("--id", "model_id", help="For a model without a card: name to choose it by.")
+@click.option("--prompt", help="For a model without a card: its prompt template.")
+@click.option("--stop", multiple=True, help="For one without a card: string that ends an answer.")
+def pull(
+    name: str, dry_run: bool, model_id: str | None, prompt: str | None, stop: tuple[str, ...]
+) -> None:
+    """Fetch the files of the model NAME from the Hugging Face hub.
+
+    NAME is the id or an alias of a card, or any model of the hub: owner/name, owner/name@revision,
+    owner/name:file.gguf. The latter get a card of their own.
 
     An interrupted transfer is resumed. HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE hold.
     """
-    from llmstep.errors import ModelNotFoundError
-    from llmstep.service import download
-    from llmstep.service.catalog import find_card, locate
+    from llmstep.prompts.template import load_template
+    from llmstep.service.adoption import Wish, adopt, plan_adoption
+    from llmstep.service.catalog import find_card
 
-    card = find_card(name)
-    if card is None:
-        raise ModelNotFoundError(f"there is no model card {name!r}")
-    place = locate(card)
-    if place is not None:
+    if prompt is not None:
+        load_template(prompt)
+    adoption = plan_adoption(name, Wish(model_id, prompt, stop))
+    card, plan = adoption.card, adoption.plan
+    if plan is None:
+        place = adopt(adoption)
         click.echo(f"{card.id} is here already: {place}", err=True)
         click.echo(str(place))
         return
-    plan = download.plan_pull(card)
     files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
     click.echo(
         f"{card.id}: {files}, {_size(plan.size_bytes)}, from {card.repo} at {plan.revision[:12]}"
         + (f", licence {card.licence}" if card.licence else ""),
         err=True,
     )
-    if not dry_run:
-        click.echo(str(download.pull(plan, bars=sys.stderr.isatty())))
+    if dry_run:
+        return
+    place = adopt(adoption, bars=sys.stderr.isatty())
+    if adoption.guessed and (kept := find_card(card.id)) is not None:
+        click.echo(
+            f"The hub does not tell what prompt {card.id} was trained on, so it is asked with "
+            f"{kept.prompt!r}. For another one: `llmstep models rm {card.id}`, then pull it with "
+            "--prompt; or set `prompt` in config.toml.",
+            err=True,
+        )
+    if adoption.is_new:
+        click.echo(f"use it with `--model {card.id}` or LLMSTEP_MODEL={card.id}", err=True)
+    click.echo(str(place))
 
 
 @click.command("import")

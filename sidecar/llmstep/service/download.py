@@ -1,15 +1,12 @@
 """Getting a model's files from the Hugging Face hub, once, when the user says so.
 
-``huggingface_hub`` speaks with the hub, so ``HF_HOME``, ``HF_ENDPOINT``, ``HF_TOKEN``,
-``HF_HUB_OFFLINE`` and the proxies hold, and what lies in its cache is copied from there. Files come
-into a staging folder, where an interrupted transfer is resumed, also by a later process; only what
-has the right size and checksum moves to its place.
+What lies in the hub's cache on this machine is copied from there. Files come into a staging folder,
+where an interrupted transfer is resumed, also by a later process; only what has the right size and
+checksum moves to its place.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -18,42 +15,19 @@ from typing import Any
 
 import attrs
 
-from llmstep import paths
-from llmstep.errors import BackendUnavailableError, LLMStepError, ModelFileError
+from llmstep.backends.base import CancelToken
+from llmstep.errors import CancelledError, ModelFileError
 from llmstep.service.card import ModelCard
 from llmstep.service.catalog import folder, hash_file
+from llmstep.service.hub import DownloadError, RemoteFile, hub_errors, look_up
 from llmstep.service.lockfile import LockedFile, LockedModel, read_lock, write_lock
 
 # What a model folder needs at its top: weights as safetensors, configuration and tokenizer.
 _FOLDER_SUFFIXES = (".safetensors", ".json", ".model", ".txt", ".jinja")
 _PICKLES = (".bin", ".pt", ".pth")
 _SPARE_BYTES = 64 << 20
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 OnBytes = Callable[[str, int, int], None]
-
-
-class DownloadError(LLMStepError):
-    """A model could not be fetched."""
-
-    default_hint = "Try again later; what has been fetched so far is kept."
-
-
-@attrs.frozen
-class RemoteFile:
-    """A file of a repository.
-
-    Attributes:
-        name: Its name in the repository.
-        size_bytes: Its size, if the hub tells it.
-        sha256: Its checksum, for files the hub keeps in large-file storage.
-        git_oid: Its git blob id (SHA-1), for the others.
-    """
-
-    name: str
-    size_bytes: int | None
-    sha256: str | None
-    git_oid: str | None
 
 
 @attrs.frozen
@@ -97,35 +71,35 @@ def plan_pull(card: ModelCard) -> Plan:
     known = read_lock().get(card.id)
     if known is not None and known.repo != card.repo:
         known = None
-    wanted = card.revision or (known.revision if known else None)
-    with _hub_errors(card, wanted):
-        from huggingface_hub import HfApi
-
-        found = HfApi().model_info(card.repo, revision=wanted, files_metadata=True)
-    every = {sibling.rfilename: _remote_file(sibling) for sibling in found.siblings or []}
-    plan = Plan(
-        card,
-        found.sha or wanted or "main",
-        _choose(card, every),
-        known.files if known else {},
-    )
+    found = look_up(card.repo, card.revision or (known.revision if known else None))
+    # What is locked of another commit says nothing of this one.
+    locked = known.files if known is not None and found.commit == known.revision else {}
+    plan = Plan(card, found.commit, _choose(card, found.files), locked)
     for file in plan.files:
         _compare_promises(plan, file)
     return plan
 
 
-def pull(plan: Plan, *, bars: bool = False, on_bytes: OnBytes | None = None) -> Path:
+def pull(
+    plan: Plan,
+    *,
+    bars: bool = False,
+    on_bytes: OnBytes | None = None,
+    cancel: CancelToken | None = None,
+) -> Path:
     """Fetch a plan's files, check them, put them in their place and lock them.
 
     Args:
         plan: What to fetch.
         bars: Show a progress bar per file on stderr.
         on_bytes: Called with a file's name, its bytes so far and in all (0 if unknown).
+        cancel: Ends the transfer when set, at the next piece that comes in.
 
     Returns:
         The model's file, or its folder.
 
     Raises:
+        CancelledError: ``cancel`` was set; a second call goes on from there.
         DownloadError: The transfer failed, or the disk is full; a second call resumes it.
         ModelFileError: A file is not what was promised; it has been deleted.
     """
@@ -137,20 +111,13 @@ def pull(plan: Plan, *, bars: bool = False, on_bytes: OnBytes | None = None) -> 
     for file in plan.files:
         path = staging / file.name
         if not path.is_file():
-            with _hub_errors(plan.card, plan.revision, file.name):
+            with hub_errors(plan.card.repo, plan.revision, file.name):
                 staging.mkdir(parents=True, exist_ok=True)
-                _fetch(plan, file, path, _bar_class(file.name, bars, on_bytes))
+                _fetch(plan, file, path, _bar_class(file.name, bars, on_bytes, cancel))
         locked[file.name] = _check_file(plan, file, path)
     _move(staging, place, [file.name for file in plan.files])
     write_lock({**read_lock(), plan.card.id: LockedModel(plan.card.repo, plan.revision, locked)})
     return place / plan.card.file if plan.card.file else place
-
-
-def _remote_file(sibling: Any) -> RemoteFile:
-    lfs = sibling.lfs
-    if lfs is not None:
-        return RemoteFile(sibling.rfilename, lfs.size, lfs.sha256, None)
-    return RemoteFile(sibling.rfilename, sibling.size, None, sibling.blob_id)
 
 
 def _choose(card: ModelCard, files: Mapping[str, RemoteFile]) -> tuple[RemoteFile, ...]:
@@ -271,7 +238,7 @@ def _move(staging: Path, place: Path, names: list[str]) -> None:
     shutil.rmtree(staging.parent, ignore_errors=True)
 
 
-def _bar_class(name: str, bars: bool, on_bytes: OnBytes | None) -> Any:
+def _bar_class(name: str, bars: bool, on_bytes: OnBytes | None, cancel: CancelToken | None) -> Any:
     from tqdm import tqdm
 
     class Bar(tqdm):  # type: ignore[type-arg]
@@ -285,6 +252,8 @@ def _bar_class(name: str, bars: bool, on_bytes: OnBytes | None) -> Any:
             super().__init__(*args, **kwargs)
 
         def update(self, n: float | None = 1) -> bool | None:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError("the download was cancelled")
             shown = super().update(n)
             if on_bytes is not None:
                 on_bytes(name, int(self.n), int(self.total or 0))
@@ -299,75 +268,3 @@ class _Nowhere:
 
     def flush(self) -> None:
         """Nothing is kept."""
-
-
-@contextlib.contextmanager
-def _hub_errors(card: ModelCard, revision: str | None, file: str = "") -> Iterator[None]:
-    """Turn what the hub library raises into errors that say what to do."""
-    try:
-        import huggingface_hub.errors as hub
-    except ImportError as error:
-        raise BackendUnavailableError(
-            "huggingface_hub is not installed", hint=f"Run `{paths.install_command('hub')}`."
-        ) from error
-    try:
-        yield
-    except hub.GatedRepoError as error:
-        raise DownloadError(
-            f"{card.repo} asks to accept its licence first",
-            hint=f"Accept it at {_page(card)}, then set HF_TOKEN or run `hf auth login`.",
-        ) from error
-    except hub.RepositoryNotFoundError as error:
-        raise DownloadError(
-            f"there is no repository {card.repo} at {_endpoint()}, or it is private",
-            hint="Check the name; for a private one set HF_TOKEN or run `hf auth login`.",
-        ) from error
-    except hub.RevisionNotFoundError as error:
-        raise DownloadError(
-            f"the revision {revision} of {card.repo} is gone",
-            hint=f"See {_page(card)} for those there are, and correct the card's `revision`.",
-        ) from error
-    except hub.OfflineModeIsEnabled as error:
-        raise DownloadError(
-            "HF_HUB_OFFLINE is set, so nothing is fetched",
-            hint="Unset it for this one command, or run `llmstep models import` on a file.",
-        ) from error
-    except hub.LocalEntryNotFoundError as error:
-        raise _no_network(card) from error
-    except hub.EntryNotFoundError as error:
-        raise DownloadError(
-            f"{card.repo} has no file {file} at the revision {revision}",
-            hint=f"See {_page(card)} for what there is.",
-        ) from error
-    except hub.HFValidationError as error:
-        raise DownloadError(
-            f"{card.repo!r} is no repository's name", hint="Write it as owner/name."
-        ) from error
-    except hub.HfHubHTTPError as error:
-        raise DownloadError(f"{_endpoint()} answers: {error}") from error
-    # The transport's own errors, which are not the operating system's.
-    except (OSError, getattr(hub, "HTTPError", OSError)) as error:
-        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            raise DownloadError(
-                f"{folder(card).parent} cannot be written to: {error.strerror}",
-                hint="Make room on the disk, or set LLMSTEP_HOME to another folder.",
-            ) from error
-        raise _no_network(card) from error
-
-
-def _no_network(card: ModelCard) -> DownloadError:
-    return DownloadError(
-        f"{_endpoint()} cannot be reached",
-        hint="Check the network, HTTPS_PROXY, or HF_ENDPOINT for a mirror; or fetch "
-        f"{_page(card)} on another machine and run `llmstep models import`.",
-    )
-
-
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    return constants.ENDPOINT
-
-
-def _page(card: ModelCard) -> str:
-    return f"{_endpoint()}/{card.repo}"

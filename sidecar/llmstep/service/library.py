@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,14 +26,24 @@ _CARD_KEYS = (
     "backends",
     "prompt",
     "licence",
+    "aliases",
     "description",
+    "source",
     "architecture",
+    "repo",
+    "revision",
     "file",
     "sha256",
     "size_bytes",
+    "parameters",
     "context_length",
     "stop",
 )
+
+_FOLDER_PARTS = {
+    "tokenizer": ("tokenizer*", "*.model", "vocab*", "spiece*"),
+    "weights": ("*.safetensors", "*.bin"),
+}
 
 Manner = Literal["copy", "link", "move"]
 
@@ -86,9 +97,9 @@ def import_model(
     """
     source = source.expanduser().resolve()
     if source.is_dir():
-        card = _card_of_folder(source)
+        card = describe_folder(source)
     elif source.is_file():
-        card = _card_of_file(source, on_progress)
+        card = attrs.evolve(describe_file(source), sha256=hash_file(source, on_progress))
     else:
         raise ModelFileError(
             f"there is no file or folder {source}",
@@ -104,15 +115,13 @@ def import_model(
         description=description or card.description,
     )
     check_id(card.id)
-    place, file = folder(card), _card_path(card.id)
+    place = folder(card)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _take_in(source, card, place, manner)
-        file.write_text(format_card(card), encoding="utf-8")
-        read_card(file)
+        write_card(card)
     except (OSError, shutil.Error) as error:
         discard(place)
-        file.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelFileError(
             f"{source} cannot be taken in: {reason}",
@@ -172,6 +181,22 @@ def format_card(card: ModelCard) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write_card(card: ModelCard) -> None:
+    """Put a card among the user's own.
+
+    Raises:
+        OSError: It cannot be written; there is none then.
+    """
+    file = paths.data_dir() / "models" / f"{card.id}.toml"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(format_card(card), encoding="utf-8")
+        read_card(file)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+
+
 def check_id(model_id: str) -> None:
     """Refuse what is no name for a model of the user's own, or the name of another model.
 
@@ -191,7 +216,12 @@ def check_id(model_id: str) -> None:
         )
 
 
-def _card_of_file(source: Path, on_progress: Callable[[int, int], None] | None) -> ModelCard:
+def describe_file(source: Path) -> ModelCard:
+    """A card from what a GGUF file says of itself.
+
+    Raises:
+        ModelFileError: It is none.
+    """
     head = read_gguf_head(source)
     context = head.metadata.get(f"{head.architecture}.context_length")
     name = head.metadata.get("general.name")
@@ -202,13 +232,17 @@ def _card_of_file(source: Path, on_progress: Callable[[int, int], None] | None) 
         description=f"imported from {source}",
         architecture=head.architecture,
         file=source.name,
-        sha256=hash_file(source, on_progress),
         size_bytes=head.size,
         context_length=context if isinstance(context, int) and context > 0 else None,
     )
 
 
-def _card_of_folder(source: Path) -> ModelCard:
+def describe_folder(source: Path) -> ModelCard:
+    """A card from what a Hugging Face folder says of itself.
+
+    Raises:
+        ModelFileError: It lacks its configuration, tokenizer or weights.
+    """
     config = source / "config.json"
     try:
         values: Any = json.loads(config.read_text(encoding="utf-8"))
@@ -219,34 +253,38 @@ def _card_of_folder(source: Path) -> ModelCard:
         ) from None
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{config} cannot be read: {error}") from error
-    for what, names in (
-        ("tokenizer", ("tokenizer*", "*.model", "vocab*", "spiece*")),
-        ("weights", ("*.safetensors", "*.bin")),
-    ):
-        if not any(any(source.glob(name)) for name in names):
-            raise ModelFileError(
-                f"{source} has no {what}",
-                hint="Fetch the whole repository, or save the tokenizer with the model.",
-            )
+    check_folder(str(source), [file.name for file in source.iterdir()])
     values = values if isinstance(values, dict) else {}
     window = values.get("max_position_embeddings") or values.get("n_positions")
     return ModelCard(
         id=name_id(source.name),
         name=source.name,
         backends=("transformers",),
+        prompt="byt5" if values.get("is_encoder_decoder") is True else "proofstep-plain",
         description=f"imported from {source}",
         architecture=str(values.get("model_type", "")),
         context_length=window if isinstance(window, int) and window > 0 else None,
     )
 
 
+def check_folder(name: str, files: Iterable[str]) -> None:
+    """Check that a Hugging Face folder, here or on the hub, has what a model needs.
+
+    Raises:
+        ModelFileError: It lacks its tokenizer or its weights.
+    """
+    present = list(files)
+    for what, patterns in _FOLDER_PARTS.items():
+        if not any(fnmatchcase(file, pattern) for file in present for pattern in patterns):
+            raise ModelFileError(
+                f"{name} has no {what}",
+                hint="Fetch the whole repository, or save the tokenizer with the model.",
+            )
+
+
 def name_id(name: str) -> str:
     """A model's id from the name of a file or folder."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
-
-
-def _card_path(model_id: str) -> Path:
-    return paths.data_dir() / "models" / f"{model_id}.toml"
 
 
 def _take_in(source: Path, card: ModelCard, place: Path, manner: Manner) -> None:

@@ -90,3 +90,23 @@ def test_offline_in_a_real_process(home: Path) -> None:
     assert done.returncode == 1
     assert "HF_HUB_OFFLINE is set" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_pulling_any_model_of_the_hub_in_a_real_process(home: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    model = paths.models_dir() / "llmstep-builtin.gguf"
+    if not model.is_file():
+        pytest.skip("the built-in model is not there")
+    environ = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    command = [sys.executable, "-m", "llmstep", "models", "pull", "someone/prover"]
+    with FakeHub("someone/prover", {"p.gguf": model.read_bytes()}) as hub:
+        environ |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home / "hf")}
+        dry = subprocess.run([*command, "--dry-run"], env=environ, capture_output=True, check=False)
+        assert (dry.returncode, dry.stdout) == (0, b"")
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        hub.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert "asked with 'llemma-fewshot'" in done.stderr
+    assert "`--model p`" in done.stderr
+    assert json.loads(call("verify", "p", "--json"))["compared"] == ["size", "sha256"]
+    call("rm", "p", "--yes")

@@ -10,8 +10,11 @@ import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -21,7 +24,7 @@ class FakeHub(ThreadingHTTPServer):
 
     Files that end in .gguf or .safetensors are in large-file storage. ``break_after`` cuts the
     next download off after so many bytes, and all later ones at once; ``tampered`` replaces what
-    is sent.
+    is sent. ``facts`` are told of the repository besides its files.
     """
 
     daemon_threads = True
@@ -32,11 +35,25 @@ class FakeHub(ThreadingHTTPServer):
         self.files = files
         self.tampered: dict[str, bytes] = {}
         self.revisions = {"main", COMMIT}
+        self.facts: dict[str, Any] = {}
         self.gated = False
         self.cdn = False
         self.break_after: int | None = None
         self.requests: list[tuple[str, str, str | None]] = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def take_over(self, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+        """Let this process take it for the hub, with an empty cache."""
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        template = self.url + "/{repo_id}/resolve/{revision}/{filename}"
+        for name, value in (
+            ("ENDPOINT", self.url),
+            ("HF_HUB_CACHE", str(cache)),
+            ("HF_HUB_DISABLE_XET", True),
+            ("HUGGINGFACE_CO_URL_TEMPLATE", template),
+        ):
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
 
     @property
     def url(self) -> str:
@@ -95,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
                 sha256 = hashlib.sha256(data).hexdigest()
                 entry["lfs"] = {"size": len(data), "sha256": sha256, "pointerSize": 130}
             siblings.append(entry)
-        return {"id": self.server.repo, "sha": COMMIT, "siblings": siblings}
+        return {"id": self.server.repo, "sha": COMMIT, "siblings": siblings, **self.server.facts}
 
     def _send_file(self, name: str) -> None:
         data = self.server.files.get(name)

@@ -11,10 +11,12 @@ import pytest
 
 pytest.importorskip("huggingface_hub")
 
-from llmstep.errors import ModelFileError
+from llmstep.backends.base import CancelToken
+from llmstep.errors import CancelledError, ModelFileError
 from llmstep.service.catalog import ModelCard, ResolvedModel, folder, locate, verify_model
-from llmstep.service.download import DownloadError, plan_pull, pull
-from llmstep.service.lockfile import lock_path, read_lock
+from llmstep.service.download import plan_pull, pull
+from llmstep.service.hub import DownloadError
+from llmstep.service.lockfile import lock_path, read_lock, write_lock
 
 from .fake_hub import COMMIT, FakeHub
 
@@ -27,14 +29,8 @@ CARD = ModelCard(
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
     with FakeHub("someone/tiny", {"tiny.gguf": DATA, "README.md": b"hello"}) as server:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        server.take_over(monkeypatch, tmp_path / "cache")
         yield server
         server.shutdown()
 
@@ -91,6 +87,30 @@ def test_an_interrupted_download_is_resumed(hub: FakeHub, monkeypatch: pytest.Mo
     assert pull(plan_pull(CARD)).read_bytes() == DATA
     ranges = [r for method, _, r in hub.requests[before:] if method == "GET" and r]
     assert ranges == ["bytes=100000-"]
+
+
+def test_a_cancelled_download_keeps_what_has_come(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 100_000)
+    cancel = CancelToken()
+    with pytest.raises(CancelledError, match="the download was cancelled"):
+        pull(plan_pull(CARD), on_bytes=lambda *_: cancel.cancel(), cancel=cancel)
+    assert locate(CARD) is None
+    path = pull(plan_pull(CARD))
+    assert path.read_bytes() == DATA
+    assert hub.requests[-1][2] is not None
+    assert hub.requests[-1][2].startswith("bytes=")
+
+
+def test_what_is_locked_of_another_commit_says_nothing_of_this_one(hub: FakeHub) -> None:
+    pull(plan_pull(CARD))
+    (known,) = read_lock().values()
+    write_lock({"tiny": attrs.evolve(known, revision="f" * 40)})
+    hub.revisions.add("v2")
+    hub.files["tiny.gguf"] = DATA[::-1]
+    path = pull(plan_pull(attrs.evolve(CARD, revision="v2")))
+    assert path.read_bytes() == DATA[::-1]
 
 
 def test_the_token_does_not_follow_to_another_origin(
