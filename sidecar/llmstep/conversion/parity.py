@@ -6,13 +6,14 @@ the likeliest token stays the likeliest when the weights are quantized.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from llmstep.backends.hf_files import check_memory, free_memory
-from llmstep.backends.hf_tokenizer import open_splitter
+from llmstep.backends.hf_tokenizer import JsonSplitter, open_splitter
 from llmstep.backends.llama_model import LlamaModel
 from llmstep.conversion.errors import ConversionError
 
@@ -69,8 +70,14 @@ def compare_tokens(folder: Path, model: LlamaModel, texts: Sequence[str] = TEXTS
         ConversionError: They are not; says where.
     """
     splitter = open_splitter(folder)
+    # SentencePiece puts a space before every text, and so does llama.cpp; the tokenizers library's
+    # newer way (Metaspace) leaves out a second one. No prompt begins with a space.
+    is_newer = isinstance(splitter, JsonSplitter) and "Metaspace" in json.dumps(
+        splitter.layout.get("pre_tokenizer")
+    )
     count = 0
-    for text in texts:
+    for given in texts:
+        text = given.lstrip(" ") if is_newer else given
         wanted = splitter.encode(text, special=False)
         found = model.tokenize(text.encode(), special=False)
         if wanted != found:
