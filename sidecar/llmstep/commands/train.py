@@ -1,17 +1,20 @@
-"""``llmstep train``: from JSONL files to a GGUF that the sidecar serves."""
+"""``llmstep train``: from JSONL files to a model that the sidecar serves."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from llmstep.errors import BackendUnavailableError
+from llmstep.errors import BackendUnavailableError, LLMStepError
 from llmstep.paths import install_command
 
 if TYPE_CHECKING:
     from llmstep.conversion.writer import Format
+    from llmstep.training.checkpoint import Progress
+    from llmstep.training.recipe import Recipe
 
 
 @click.command()
@@ -30,25 +33,31 @@ if TYPE_CHECKING:
 @click.option(
     "--run-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where tokenizer, checkpoint and loss curve go (default: runs/<recipe id>).",
+    help="Where checkpoint, loss curve and model go (default: runs/<recipe id>).",
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The GGUF file to write (default: <run dir>/<recipe id>.gguf).",
+    help="The GGUF file of a new model (default: <run dir>/<recipe id>.gguf).",
 )
 @click.option(
     "--quantization",
     type=click.Choice(["F32", "F16", "Q8_0"]),
     default="Q8_0",
     show_default=True,
-    help="Number format of the matrices in the GGUF.",
+    help="Number format of the matrices in that file.",
 )
 @click.option("--threads", type=click.IntRange(1), help="CPU threads (default: PyTorch's choice).")
 @click.option(
+    "--parallel",
+    type=click.Choice(["ddp", "fsdp"]),
+    help="How the processes of torchrun or `accelerate launch` share the model: each has a copy "
+    "(ddp, the default of new models), or a part (fsdp, the default of fine-tuning).",
+)
+@click.option(
     "--export-only",
     is_flag=True,
-    help="Do not train: write the GGUF of the last checkpoint, also of a run that is going on.",
+    help="Do not train: write the model of the last checkpoint, also of a run that is going on.",
 )
 def train(
     recipe_path: Path,
@@ -57,18 +66,21 @@ def train(
     output: Path | None,
     quantization: Format,
     threads: int | None,
+    parallel: Literal["ddp", "fsdp"] | None,
     export_only: bool,
 ) -> None:
-    """Train a model from proof steps, resumably, and write it as GGUF.
+    """Train a model on proof steps, resumably: a new one, or a pretrained one that goes on.
 
-    The same command continues a run that was interrupted, from its last checkpoint.
+    The same command continues a run that was interrupted, from its last checkpoint. A new model is
+    written as GGUF, a fine-tuned one as a Hugging Face folder.
     """
     try:
         import torch
 
-        from llmstep.training.export import convert_folder
+        from llmstep.training.distributed import join
         from llmstep.training.recipe import load_recipe
-        from llmstep.training.trainer import Trainer, export_checkpoint
+        from llmstep.training.runs import export_checkpoint
+        from llmstep.training.trainer import Trainer
     except ImportError as error:
         raise BackendUnavailableError(
             f"Training needs a library that is not installed: {error.name}",
@@ -77,13 +89,61 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     recipe = load_recipe(recipe_path)
+    data_dir = data_dir or recipe_path.parent
     run_dir = run_dir or Path("runs") / recipe.id
-    output = output or run_dir / f"{recipe.id}.gguf"
     if not export_only:
-        Trainer(recipe, data_dir or recipe_path.parent, run_dir).run()
-    progress = export_checkpoint(run_dir, run_dir / "model")
-    size = convert_folder(run_dir / "model", output, recipe.about, quantization)
+        world = join(parallel or ("fsdp" if recipe.base else "ddp"))
+        try:
+            Trainer(recipe, data_dir, run_dir, world).run()
+        except LLMStepError as error:
+            if world.is_main:
+                raise
+            click.echo(f"llmstep: process {world.rank}: {error.message}", err=True)
+            sys.exit(1)
+        world.close()
+        if not world.is_main:
+            return
+    folder, progress = export_checkpoint(recipe, data_dir, run_dir)
+    made = folder
+    if recipe.base is None:
+        from llmstep.training.export import convert_folder
+
+        made = output or run_dir / f"{recipe.id}.gguf"
+        convert_folder(folder, made, recipe.about, quantization)
+    _tell(recipe, made, run_dir, progress)
+
+
+def _tell(recipe: Recipe, made: Path, run_dir: Path, progress: Progress) -> None:
+    """Say what there is now, and what to do with it."""
+    steps = f"step {progress.step}"
+    if progress.best_step == progress.step and progress.best_loss is not None:
+        steps += f", the best (validation loss {progress.best_loss:.3f})"
     click.echo(
-        f"{output}: {size / 1e6:.1f} MB, {progress.step} steps, "
-        f"{progress.tokens / 1e6:.1f} M tokens, {progress.seconds / 60:.0f} min"
+        f"{made}: {steps}, {progress.tokens / 1e6:.1f} M tokens, {progress.seconds / 60:.0f} min; "
+        f"loss curves: {run_dir / 'curve.svg'}"
     )
+    click.echo("\nNext:")
+    for line in _next_commands(recipe, made):
+        click.echo(f"  {line}")
+
+
+def _next_commands(recipe: Recipe, made: Path) -> list[str]:
+    model, first = str(made), []
+    if recipe.base is not None:
+        from llmstep.backends.hf_files import read_json
+
+        # An encoder-decoder model is served from its folder: llama.cpp runs decoders.
+        has_encoder = read_json(made / "config.json").get("is_encoder_decoder")
+        way = "import --link" if has_encoder else "convert"
+        model = recipe.id
+        prompt = recipe.base.prompt
+        first = [f"llmstep models {way} {_quote(str(made))} --id {model} --prompt {prompt}"]
+    return [
+        *first,
+        f"llmstep eval held-out.jsonl --model {_quote(model)}",
+        f"llmstep suggest '⊢ 1 + 1 = 2' --model {_quote(model)}",
+    ]
+
+
+def _quote(text: str) -> str:
+    return f'"{text}"' if " " in text else text

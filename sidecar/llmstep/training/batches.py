@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import attrs
 import torch
@@ -11,7 +12,7 @@ import torch
 from llmstep.training.augmentation import Augmentation
 from llmstep.training.data import Mix, Row, draw_pass
 from llmstep.training.errors import TrainingDataError
-from llmstep.training.tokenizer import EncodedPair, PairEncoder
+from llmstep.training.tokenizer import EncodedPair
 
 IGNORED = -100
 # The CPU library compiles and keeps one matrix kernel per shape: widths are rounded up to a
@@ -27,11 +28,36 @@ class Batch:
         inputs: Shape (B, T); token ids, padded on the right with 0.
         targets: Shape (B, T); the next token where it belongs to the tactic, else ``IGNORED``.
         prompts: Shape (B, T); the same for the prompt's own tokens.
+        source: Shape (B, S); the encoder's token ids, padded on the right with 0, or ``None`` for
+            a decoder alone. The other three are the decoder's then, and ``prompts`` all ignored.
+        mask: Shape (B, S); 1 where ``source`` is a token.
     """
 
     inputs: torch.Tensor
     targets: torch.Tensor
     prompts: torch.Tensor
+    source: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+    def take(self, start: int, step: int) -> Batch:
+        """The rows ``start``, ``start + step``, ...; where there is none, one that counts nothing.
+
+        Processes that split a batch must all compute something, or they wait for each other.
+        """
+        if start >= len(self.inputs):
+            blank = torch.full_like(self.targets[:1], IGNORED)
+            return attrs.evolve(self.take(0, len(self.inputs)), targets=blank, prompts=blank)
+        return self._map(lambda tensor: tensor[start::step])
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        source = None if self.source is None else change(self.source)
+        mask = None if self.mask is None else change(self.mask)
+        kept = change(self.inputs), change(self.targets), change(self.prompts)
+        return Batch(*kept, source, mask)
 
 
 def collate(pairs: Sequence[EncodedPair]) -> Batch:
@@ -46,6 +72,27 @@ def collate(pairs: Sequence[EncodedPair]) -> Batch:
         targets[i, cut - 1 : end - 1] = torch.tensor(pair.target)
         prompts[i, : cut - 1] = torch.tensor(pair.prompt[1:])
     return Batch(inputs, targets, prompts)
+
+
+def collate_sides(pairs: Sequence[EncodedPair], start: int) -> Batch:
+    """Stack pairs for an encoder, which reads the prompts, and a decoder, which writes the tactics.
+
+    Args:
+        pairs: The pairs.
+        start: The token that a decoder starts with.
+    """
+    reads = _round_up(max(len(pair.prompt) for pair in pairs))
+    writes = _round_up(max(len(pair.target) for pair in pairs))
+    source = torch.zeros(len(pairs), reads, dtype=torch.long)
+    mask = torch.zeros(len(pairs), reads, dtype=torch.long)
+    inputs = torch.zeros(len(pairs), writes, dtype=torch.long)
+    targets = torch.full((len(pairs), writes), IGNORED)
+    for i, pair in enumerate(pairs):
+        source[i, : len(pair.prompt)] = torch.tensor(pair.prompt)
+        mask[i, : len(pair.prompt)] = 1
+        inputs[i, : len(pair.target)] = torch.tensor([start, *pair.target[:-1]])
+        targets[i, : len(pair.target)] = torch.tensor(pair.target)
+    return Batch(inputs, targets, torch.full_like(targets, IGNORED), source, mask)
 
 
 def group_by_length(pairs: Sequence[EncodedPair], budget: int) -> list[list[EncodedPair]]:
@@ -68,6 +115,31 @@ def _round_up(length: int) -> int:
     return -(-length // WIDTH_STEP) * WIDTH_STEP
 
 
+class RowEncoder(Protocol):
+    """What turns rows into token ids."""
+
+    def encode(self, rows: Sequence[Row]) -> list[EncodedPair]:
+        """Encode ``rows``; the result has the same length and order."""
+        ...
+
+
+@attrs.frozen
+class Portion:
+    """The pairs of one batch, and their place in the run.
+
+    Attributes:
+        pass_index: The pass they belong to.
+        number: Number of the batch within the pass.
+        share: Share of the pass's rows up to and with this batch.
+        pairs: The pairs, all of about one length.
+    """
+
+    pass_index: int
+    number: int
+    share: float
+    pairs: list[EncodedPair]
+
+
 class BatchStream:
     """The endless sequence of training batches.
 
@@ -79,7 +151,7 @@ class BatchStream:
     def __init__(
         self,
         sources: Sequence[tuple[Sequence[Row], Mix]],
-        encoder: PairEncoder,
+        encoder: RowEncoder,
         augmentation: Augmentation,
         seed: int,
         window_rows: int,
@@ -92,21 +164,18 @@ class BatchStream:
         self._window_rows = window_rows
         self._batch_tokens = batch_tokens
 
-    def start_at(self, pass_index: int, batch_index: int) -> Iterator[tuple[int, int, Batch]]:
-        """Yield (pass, batch number in the pass, batch), from the given position on.
+    def start_at(self, pass_index: int, batch_index: int) -> Iterator[Portion]:
+        """Yield the batches from the given position on.
 
         The windows before that position are encoded again, a fraction of a second each.
         """
         while True:
-            number = 0
-            for window in self._windows(pass_index):
-                for group in window:
-                    if number >= batch_index:
-                        yield pass_index, number, collate(group)
-                    number += 1
+            for number, (share, pairs) in enumerate(self._groups(pass_index)):
+                if number >= batch_index:
+                    yield Portion(pass_index, number, share, pairs)
             pass_index, batch_index = pass_index + 1, 0
 
-    def _windows(self, pass_index: int) -> Iterator[list[list[EncodedPair]]]:
+    def _groups(self, pass_index: int) -> Iterator[tuple[float, list[EncodedPair]]]:
         rng = random.Random(f"{self._seed}/{pass_index}")
         rows = [row for source, mix in self._sources for row in draw_pass(source, mix, rng)]
         if not rows:
@@ -115,9 +184,12 @@ class BatchStream:
                 hint="Raise the weights in the recipe, or look at its skip_kinds and skip_files.",
             )
         rng.shuffle(rows)
+        done = 0
         for start in range(0, len(rows), self._window_rows):
             window = rows[start : start + self._window_rows]
             pairs = self._encoder.encode([self._augmentation.apply(row, rng) for row in window])
             groups = group_by_length(pairs, self._batch_tokens)
             rng.shuffle(groups)
-            yield groups
+            for group in groups:
+                done += len(group)
+                yield done / len(rows), group

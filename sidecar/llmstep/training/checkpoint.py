@@ -13,6 +13,7 @@ import torch
 from llmstep.training.errors import CheckpointError
 
 FILE_NAME = "checkpoint.pt"
+BEST_NAME = "best.pt"
 
 
 @attrs.define
@@ -27,6 +28,10 @@ class Progress:
         seconds: Wall time over all sessions of the run.
         smoothed_loss: Running mean of the training loss (nats per tactic token).
         curve: (step, seconds, training loss, validation loss or None), the losses as above.
+        share: Share of the current pass's rows that are done.
+        best_loss: Least validation loss so far, of a run that keeps its best weights.
+        best_step: Step at which it was measured.
+        stale: How many times it was measured since.
     """
 
     step: int = 0
@@ -36,22 +41,25 @@ class Progress:
     seconds: float = 0.0
     smoothed_loss: float = 0.0
     curve: list[tuple[int, float, float, float | None]] = attrs.field(factory=list)
+    share: float = 0.0
+    best_loss: float | None = None
+    best_step: int = 0
+    stale: int = 0
 
 
 def write_checkpoint(
-    run_dir: Path,
+    path: Path,
     model: dict[str, Any],
     optimizers: list[dict[str, Any]],
     progress: Progress,
     fingerprint: str,
-    architecture: dict[str, int],
+    architecture: dict[str, Any],
 ) -> None:
-    """Write the checkpoint beside the old one, then replace that in a single step.
+    """Write a checkpoint beside the old one, then replace that in a single step.
 
     Raises:
         CheckpointError: It cannot be written; the old one is whole in any case.
     """
-    path = run_dir / FILE_NAME
     partial = path.with_suffix(".partial")
     payload = {
         "model": model,
@@ -78,19 +86,18 @@ def write_checkpoint(
 
 
 def read_checkpoint(
-    run_dir: Path, fingerprint: str | None, architecture: dict[str, int] | None
+    path: Path, fingerprint: str | None, architecture: dict[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Read the run's checkpoint, or ``None`` when there is none yet.
+    """Read a checkpoint, or ``None`` when there is none yet.
 
     Args:
-        run_dir: Folder of the run.
+        path: The file.
         fingerprint: What the recipe's must be; ``None`` accepts any.
         architecture: What the model's must be; ``None`` accepts any.
 
     Raises:
         CheckpointError: It is damaged, or of another model or recipe; says what differs.
     """
-    path = run_dir / FILE_NAME
     if not path.exists():
         return None
     try:

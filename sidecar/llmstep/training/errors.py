@@ -31,19 +31,13 @@ class DivergenceError(LLMStepError):
     default_hint = "Lower the learning rates and start again; the last good checkpoint is kept."
 
 
-class ExportError(LLMStepError):
-    """A model folder that cannot be written as GGUF."""
+class MemoryShortageError(LLMStepError):
+    """A model, or one of its batches, does not fit into the memory of the device."""
 
-    default_hint = "Give the folder `model` of a run of `llmstep train`."
-
-
-class DataOutputError(LLMStepError):
-    """A data file or its sheet that cannot be written; the old one is whole."""
-
-    default_hint = "Free some disk space, or choose another --output."
+    default_hint = "Lower batch_tokens and raise accumulate by the same factor."
 
 
-class LeanCheckError(LLMStepError):
-    """Rows that cannot be run in Lean: there is no Lean, or it does not answer as it should."""
+class ProcessGroupError(LLMStepError):
+    """Processes that were started together cannot train together."""
 
-    default_hint = "Install Lean (https://lean-lang.org/install), or name a command with --lean."
+    default_hint = "Start them with `torchrun` or `accelerate launch`; docs/training.md shows how."

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import attrs
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from llmstep.errors import PromptTooLongError
+from llmstep.prompts.goal import trim_goal
 from llmstep.training.data import Row
 from llmstep.training.errors import TrainingDataError
 
@@ -69,17 +72,24 @@ def load_tokenizer(path: Path) -> Tokenizer:
 class PairEncoder:
     """Encode pairs with a state budget.
 
-    A state of more than ``max_state`` tokens loses whole hypothesis lines from the top: the target
-    and the hypotheses nearest to it say most about the next step. If the target alone is too long,
-    its beginning is cut off. A tactic of more than ``max_tactic`` tokens is cut without ``</s>``.
+    A state of more than ``max_state`` tokens is shortened as a served one is (``trim_goal``), or
+    it loses whole lines from the top, and of its target the beginning (``top``). A tactic of more
+    than ``max_tactic`` tokens is cut without ``</s>``.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_state: int, max_tactic: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_state: int,
+        max_tactic: int,
+        trim: Literal["serving", "top"] = "serving",
+    ) -> None:
         self.tokenizer = tokenizer
         # A literal "[GOAL]" inside a state is text, not the control token.
         self.tokenizer.encode_special_tokens = True
         self.max_state = max_state
         self.max_tactic = max_tactic
+        self._trim = self._trim_as_served if trim == "serving" else self._trim_top
         vocabulary = tokenizer.get_vocab()
         self.bos, self.eos = vocabulary[BOS], vocabulary[EOS]
         self.goal, self.proofstep = vocabulary[GOAL], vocabulary[PROOFSTEP]
@@ -97,7 +107,17 @@ class PairEncoder:
             pairs.append(EncodedPair([self.bos, self.goal, *ids, self.proofstep], target))
         return pairs
 
-    def _trim(self, state: str) -> list[int]:
+    def _trim_as_served(self, state: str) -> list[int]:
+        try:
+            text = trim_goal(state, self.max_state, self._count).text
+        except PromptTooLongError:  # only where not even a shortened target fits
+            text = state
+        return self.tokenizer.encode(text).ids[-self.max_state :]
+
+    def _count(self, text: str) -> int:
+        return len(self.tokenizer.encode(text).ids)
+
+    def _trim_top(self, state: str) -> list[int]:
         lines = state.split("\n")
         target = next((i for i, line in enumerate(lines) if line.startswith("⊢")), 0)
         # One encoding per length is affordable: only about one state in a hundred comes here.

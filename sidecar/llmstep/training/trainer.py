@@ -1,4 +1,4 @@
-"""Train a tactic model from scratch, resumably, within a budget of time or steps."""
+"""Train a tactic model, resumably, within a budget of time, steps or passes over the data."""
 
 from __future__ import annotations
 
@@ -7,324 +7,313 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import attrs
 import torch
-from tokenizers import Tokenizer
-from torch.nn import functional
 from tqdm import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.utils.logging import disable_progress_bar
 
-from llmstep.training.batches import IGNORED, Batch, BatchStream, collate, group_by_length
-from llmstep.training.checkpoint import Progress, read_checkpoint, write_checkpoint
-from llmstep.training.data import Mix, Row, read_rows
-from llmstep.training.errors import CheckpointError, DivergenceError
-from llmstep.training.recipe import Architecture, Optimization, Recipe
-from llmstep.training.synthetic import generate
-from llmstep.training.tokenizer import (
-    BOS,
-    EOS,
-    PAD,
-    EncodedPair,
-    PairEncoder,
-    load_tokenizer,
-    train_tokenizer,
+from llmstep.training.batches import IGNORED, Batch, BatchStream, Portion, group_by_length
+from llmstep.training.checkpoint import (
+    BEST_NAME,
+    FILE_NAME,
+    Progress,
+    read_checkpoint,
+    write_checkpoint,
 )
+from llmstep.training.curves import draw_curves
+from llmstep.training.data import read_rows
+from llmstep.training.distributed import World, computes_bf16, gather, load_optimizer
+from llmstep.training.errors import CheckpointError, DivergenceError, RecipeError
+from llmstep.training.learner import Losses
+from llmstep.training.memory import explaining_shortage
+from llmstep.training.optimizers import build_optimizers, rate_factor, set_rates
+from llmstep.training.recipe import Recipe
+from llmstep.training.runs import load_sources, open_learner
+from llmstep.training.tokenizer import EncodedPair
 
 CHECKPOINT_SECONDS = 180.0
 REPORT_STEPS = 50
-POSITION_STEP = 256
-
-
-def build_model(architecture: Architecture, tokenizer: Tokenizer) -> LlamaForCausalLM:
-    """A freshly initialised Llama decoder of the given shape."""
-    config = LlamaConfig(
-        vocab_size=architecture.vocabulary,
-        hidden_size=architecture.hidden,
-        num_hidden_layers=architecture.layers,
-        num_attention_heads=architecture.heads,
-        num_key_value_heads=architecture.heads,
-        intermediate_size=architecture.feed_forward,
-        max_position_embeddings=architecture.positions,
-        tie_word_embeddings=True,
-        bos_token_id=tokenizer.token_to_id(BOS),
-        eos_token_id=tokenizer.token_to_id(EOS),
-        pad_token_id=tokenizer.token_to_id(PAD),
-    )
-    return LlamaForCausalLM(config)
-
-
-def build_optimizers(model: LlamaForCausalLM, plan: Optimization) -> list[torch.optim.Optimizer]:
-    """Muon for the hidden matrices, AdamW for embeddings and norms.
-
-    Each group keeps its full rate under ``peak`` so that the schedule can scale it.
-    """
-    hidden, rest = [], []
-    for name, parameter in model.named_parameters():
-        is_matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
-        (hidden if is_matrix else rest).append(parameter)
-    muon = torch.optim.Muon(
-        hidden, lr=plan.muon_rate, weight_decay=plan.weight_decay, adjust_lr_fn="match_rms_adamw"
-    )
-    adam = torch.optim.AdamW(rest, lr=plan.adam_rate, betas=(0.9, 0.95), weight_decay=0.0)
-    for optimizer, peak in ((muon, plan.muon_rate), (adam, plan.adam_rate)):
-        for group in optimizer.param_groups:
-            group["peak"] = peak
-    return [muon, adam]
-
-
-def rate_factor(plan: Optimization, step: int, fraction: float) -> float:
-    """The factor on every learning rate: linear warm-up, then a cosine over the budget."""
-    warmup = min(1.0, (step + 1) / max(1, plan.warmup_steps))
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, fraction)))
-    return warmup * (plan.final_fraction + (1.0 - plan.final_fraction) * cosine)
-
-
-def compute_losses(
-    model: LlamaForCausalLM, batch: Batch, bf16: bool, prompt_positions: torch.Tensor | None
-) -> tuple[torch.Tensor, int, torch.Tensor | None]:
-    """Losses of one batch: summed over the tactics, how many tokens those have, mean of prompts.
-
-    Both in nats; the last is ``None`` without ``prompt_positions``, a mask of shape (B, T).
-    Only the positions that count go through the output layer: with a 4,096-token vocabulary it
-    would otherwise cost as much as one transformer layer.
-    """
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        hidden = model.model(input_ids=batch.inputs, use_cache=False).last_hidden_state
-        hidden = hidden.reshape(-1, hidden.shape[-1])
-        loss = _sum_loss(model, hidden, batch.targets, batch.targets != IGNORED)
-        prompt_loss = None
-        if prompt_positions is not None:
-            prompt_loss = _sum_loss(model, hidden, batch.prompts, prompt_positions)
-            prompt_loss = prompt_loss / prompt_positions.sum()
-    return loss, int((batch.targets != IGNORED).sum()), prompt_loss
-
-
-def _sum_loss(
-    model: LlamaForCausalLM, hidden: torch.Tensor, targets: torch.Tensor, wanted: torch.Tensor
-) -> torch.Tensor:
-    # The number of positions is rounded up with ignored ones; batches.WIDTH_STEP says why.
-    chosen = wanted.flatten().nonzero().squeeze(1)
-    padding = -len(chosen) % POSITION_STEP
-    labels = functional.pad(targets.flatten()[chosen], (0, padding), value=IGNORED)
-    logits = model.lm_head(hidden[functional.pad(chosen, (0, padding))])
-    return functional.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
-
-
-def measure_loss(
-    model: LlamaForCausalLM, pairs: Sequence[EncodedPair], bf16: bool = False
-) -> float:
-    """Mean negative log-likelihood per tactic token (``</s>`` included), in nats."""
-    model.eval()
-    total, count = 0.0, 0
-    with torch.inference_mode():
-        for group in group_by_length(pairs, 8192):
-            loss, tokens, _ = compute_losses(model, collate(group), bf16, None)
-            total, count = total + float(loss), count + tokens
-    model.train()
-    return total / count
+_VALIDATION_TOKENS = 8192
 
 
 class Trainer:
     """One training run.
 
-    Its folder holds tokenizer.json, checkpoint.pt, curve.json and, at the end, the Hugging Face
-    folder ``model``. A run that was interrupted continues from its checkpoint.
+    Its folder holds tokenizer.json (of a new model), checkpoint.pt, best.pt (of a run that keeps
+    its best weights), curve.json and curve.svg. A run that was interrupted continues from its
+    checkpoint, also with another number of processes.
+
+    Args:
+        recipe: What to train on what.
+        data_dir: The folder that the recipe's paths are relative to.
+        run_dir: The run's folder.
+        world: The processes that take part.
+
+    Raises:
+        LLMStepError: Recipe, data, base model or checkpoint cannot be used; see their readers.
     """
 
-    def __init__(self, recipe: Recipe, data_dir: Path, run_dir: Path) -> None:
+    def __init__(
+        self, recipe: Recipe, data_dir: Path, run_dir: Path, world: World | None = None
+    ) -> None:
         self.recipe = recipe
         self.run_dir = run_dir
+        self.world = world or World()
+        self._bf16 = recipe.optimization.bf16 and computes_bf16(self.world.device)
+        if self.world.is_sharded and recipe.optimization.optimizer == "muon":
+            raise RecipeError(
+                "Muon needs whole matrices, and with FSDP each process has a part of them",
+                hint='Start it with --parallel ddp, or set optimizer = "adamw".',
+            )
         run_dir.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
-        sources = _load_sources(recipe, data_dir)
-        self.tokenizer = self._obtain_tokenizer([rows for rows, _ in sources])
-        encoder = PairEncoder(self.tokenizer, recipe.max_state_tokens, recipe.max_tactic_tokens)
+        sources = load_sources(recipe, data_dir)
+        rows = [source for source, _ in sources]
+        self.learner = open_learner(recipe, rows, data_dir, run_dir, self.world)
         self.stream = BatchStream(
             sources,
-            encoder,
+            self.learner,
             recipe.augmentation,
             recipe.seed,
             recipe.window_rows,
             recipe.optimization.batch_tokens,
         )
         self.validation = {
-            name: encoder.encode(read_rows(data_dir / name, recipe.validation_rows))
+            name: self.learner.encode(read_rows(data_dir / name, recipe.validation_rows))
             for name in recipe.validation
         }
-        self.model = build_model(recipe.architecture, self.tokenizer)
-        self.optimizers = build_optimizers(self.model, recipe.optimization)
+        payload = read_checkpoint(
+            run_dir / FILE_NAME, recipe.fingerprint(), self.learner.architecture
+        )
+        if payload is not None:
+            self.learner.load(payload["model"])
+        with explaining_shortage(recipe):
+            self.world.prepare(self.learner.model, bf16=self._bf16)
+        self.optimizers = build_optimizers(self.learner.model, recipe.optimization)
         self.progress = Progress()
-        self._resume()
+        if payload is not None:
+            for optimizer, state in zip(self.optimizers, payload["optimizers"], strict=True):
+                load_optimizer(optimizer, state)
+            self.progress = payload["progress"]
 
     def run(self) -> Progress:
-        """Train until the budget is used up and return the final progress.
+        """Train until the budget is used up, or patience is, and return the final progress.
 
         Raises:
             DivergenceError: Loss or gradient is not finite; that step does not touch the weights,
                 and the last checkpoint stays.
             CheckpointError: A checkpoint cannot be written.
+            MemoryShortageError: A batch does not fit into memory.
         """
-        progress = self.progress
-        session_start, before = time.monotonic(), progress.seconds
-        last_saved = session_start
-        loss = progress.smoothed_loss
         bar = tqdm(
             total=1.0,
             initial=round(self._fraction(), 4),
             unit="run",
             bar_format="{desc} {percentage:5.1f}%|{bar}| {elapsed}<{remaining} {postfix}",
             mininterval=2.0,
+            disable=not self.world.is_main,
         )
-        with bar:
-            for pass_index, number, batch in self._batches():
-                progress.seconds = before + time.monotonic() - session_start
-                fraction = self._fraction()
-                if fraction >= 1.0:
-                    break
-                loss = self._take_step(batch, fraction)
-                progress.pass_index, progress.batch_index = pass_index, number + 1
-                bar.n = round(fraction, 4)
-                bar.set_postfix_str(f"step {progress.step} loss {progress.smoothed_loss:.3f}")
-                bar.update(0)
-                if progress.step % REPORT_STEPS == 0:
-                    self._record(loss)
-                if time.monotonic() - last_saved >= CHECKPOINT_SECONDS:
-                    self._validate(bar, loss)
-                    self.save()
-                    last_saved = time.monotonic()
-                    progress.seconds = before + last_saved - session_start
-            self._validate(bar, loss)
+        with bar, explaining_shortage(self.recipe):
+            self._loop(bar)
         self.save()
-        export_folder(self.model, self.tokenizer, self.run_dir / "model")
-        return progress
+        return self.progress
+
+    def _loop(self, bar: tqdm) -> None:
+        progress, plan = self.progress, self.recipe.optimization
+        start, before = time.monotonic(), progress.seconds
+        saved, loss, validated = start, progress.smoothed_loss, -1
+        for portions in self._steps():
+            progress.seconds = self.world.agree(before + time.monotonic() - start)
+            fraction = self._fraction()
+            if fraction >= 1.0 or self._is_out_of_patience():
+                break
+            loss = self._take_step(portions, fraction)
+            last = portions[-1]
+            progress.pass_index, progress.batch_index = last.pass_index, last.number + 1
+            progress.share = last.share
+            bar.n = round(min(1.0, self._fraction()), 4)
+            bar.set_postfix_str(f"step {progress.step} loss {progress.smoothed_loss:.3f}", False)
+            bar.update(0)
+            if progress.step % REPORT_STEPS == 0:
+                self._record(loss)
+            if plan.validate_steps and progress.step % plan.validate_steps == 0:
+                self._validate(bar, loss)
+                validated = progress.step
+            if self.world.agree(time.monotonic() - saved) >= CHECKPOINT_SECONDS:
+                if not plan.validate_steps:
+                    self._validate(bar, loss)
+                    validated = progress.step
+                self.save()
+                saved = time.monotonic()
+                progress.seconds = before + saved - start
+        if validated != progress.step:
+            self._validate(bar, loss)
 
     def save(self) -> None:
-        """Write the checkpoint and the loss curve."""
-        write_checkpoint(
-            self.run_dir,
-            self.model.state_dict(),
-            [optimizer.state_dict() for optimizer in self.optimizers],
-            self.progress,
-            self.recipe.fingerprint(),
-            attrs.asdict(self.recipe.architecture),
-        )
-        curve = self.run_dir / "curve.json"
-        partial = curve.with_suffix(".partial")
-        partial.write_text(json.dumps(self.progress.curve), encoding="utf-8")
-        os.replace(partial, curve)
+        """Write the checkpoint and the loss curve.
+
+        Raises:
+            CheckpointError: They cannot be written; the previous checkpoint is whole.
+        """
+        optimizers = [gather(optimizer.state_dict()) for optimizer in self.optimizers]
+        self._write(FILE_NAME, optimizers)
+        if not self.world.is_main:
+            return
+        curve = self.progress.curve
+        _replace_text(self.run_dir / "curve.json", json.dumps(curve))
+        _replace_text(self.run_dir / "curve.svg", draw_curves(self.recipe.about.name, curve))
+
+    def _write(self, name: str, optimizers: list[dict[str, Any]]) -> None:
+        """Write the weights; where that fails for the one that writes, all processes end."""
+        state = gather(self.learner.learned(self.learner.model.state_dict()))
+        failure: CheckpointError | None = None
+        if self.world.is_main:
+            try:
+                write_checkpoint(
+                    self.run_dir / name,
+                    state,
+                    optimizers,
+                    self.progress,
+                    self.recipe.fingerprint(),
+                    self.learner.architecture,
+                )
+            except CheckpointError as error:
+                failure = error
+        if self.world.agree(failure is not None):
+            raise failure or CheckpointError("the first process could not write the checkpoint")
 
     def _fraction(self) -> float:
+        progress = self.progress
+        return self._budget_share(progress.step, progress.pass_index + progress.share)
+
+    def _budget_share(self, steps: int, passes: float) -> float:
         plan = self.recipe.optimization
         if plan.budget_steps is not None:
-            return self.progress.step / plan.budget_steps
+            return steps / plan.budget_steps
+        if plan.budget_passes is not None:
+            return passes / plan.budget_passes
         assert plan.budget_seconds is not None
         return self.progress.seconds / plan.budget_seconds
 
-    def _batches(self) -> Iterator[tuple[int, int, Batch]]:
-        return self.stream.start_at(self.progress.pass_index, self.progress.batch_index)
+    def _steps(self) -> Iterator[list[Portion]]:
+        batches = self.stream.start_at(self.progress.pass_index, self.progress.batch_index)
+        count = self.recipe.optimization.accumulate
+        while True:
+            yield [next(batches) for _ in range(count)]
 
-    def _take_step(self, batch: Batch, fraction: float) -> float:
-        plan, progress = self.recipe.optimization, self.progress
-        factor = rate_factor(plan, progress.step, fraction)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * factor
+    def _take_step(self, portions: Sequence[Portion], fraction: float) -> float:
+        plan, progress, world = self.recipe.optimization, self.progress, self.world
+        passes = portions[-1].pass_index + portions[-1].share
+        after = self._budget_share(progress.step + 1, passes)
+        set_rates(self.optimizers, rate_factor(plan, progress.step, fraction, after))
+        # Dropout is a function of the step, so that a resumed run drops the same.
+        torch.manual_seed((self.recipe.seed * 1_000_003 + progress.step) * 1_009 + world.rank)
         weight = plan.prompt_weight * (1.0 - fraction)
-        positions = self._sample_prompt(batch) if weight > 0.0 else None
-        total, count, prompt_loss = compute_losses(self.model, batch, plan.bf16, positions)
-        loss = total / count
-        objective = loss if prompt_loss is None else loss + weight * prompt_loss
-        objective.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip_norm)
-        measured = objective.item()
-        if not (math.isfinite(measured) and math.isfinite(norm.item())):
+        batches = [self.learner.collate(portion.pairs) for portion in portions]
+        batches = [self._choose_prompts(i, b) for i, b in enumerate(batches)] if weight else batches
+        # Counted before the batches are split: all processes divide by the same numbers.
+        tokens = sum(_count(batch.targets) for batch in batches)
+        shares = [weight / max(1, _count(batch.prompts)) / len(batches) for batch in batches]
+        loss = prompt_loss = 0.0
+        for number, batch in world.split(batches):
+            losses = self._compute(batch, with_prompts=weight > 0.0)
+            objective = tactic = losses.tactic / tokens
+            if losses.prompt is not None:
+                objective = tactic + losses.prompt * shares[number]
+            (objective * world.gradient_scale).backward()
+            loss += tactic.item()
+            prompt_loss += (objective - tactic).item()
+        loss, prompt_loss = world.add([loss, prompt_loss])
+        self._move(loss + prompt_loss)
+        progress.step += 1
+        progress.tokens += sum(len(pair) for portion in portions for pair in portion.pairs)
+        previous = progress.smoothed_loss if progress.step > 1 else loss
+        progress.smoothed_loss = 0.98 * previous + 0.02 * loss
+        return loss
+
+    def _compute(self, batch: Batch, *, with_prompts: bool) -> Losses:
+        device = self.world.device
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._bf16):
+            return self.learner.compute_losses(batch.to(device), with_prompts=with_prompts)
+
+    def _move(self, objective: float) -> None:
+        """Move the weights by the gradients that have been summed up."""
+        parameters = [p for p in self.learner.model.parameters() if p.requires_grad]
+        self.world.sum_gradients(parameters)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.optimization.clip_norm)
+        measured = float(gather(norm))
+        if not (math.isfinite(objective) and math.isfinite(measured)):
             raise DivergenceError(
-                f"step {progress.step}: loss {measured}, gradient norm {norm.item()}"
+                f"step {self.progress.step}: loss {objective}, gradient norm {measured}"
             )
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        value = loss.item()
-        progress.step += 1
-        progress.tokens += int((batch.inputs != 0).sum())
-        previous = progress.smoothed_loss if progress.step > 1 else value
-        progress.smoothed_loss = 0.98 * previous + 0.02 * value
-        return value
 
-    def _sample_prompt(self, batch: Batch) -> torch.Tensor:
+    def _choose_prompts(self, number: int, batch: Batch) -> Batch:
+        """The batch with a part of its prompts' targets, drawn anew in each step."""
         # Seeded by the step, so that a resumed run draws the same positions.
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.progress.step)
-        drawn = torch.rand(batch.prompts.shape, generator=generator)
-        return (batch.prompts != IGNORED) & (drawn < self.recipe.optimization.prompt_share)
+        seed = self.recipe.seed * 1_000_003 + self.progress.step + number * 7_919
+        drawn = torch.rand(batch.prompts.shape, generator=torch.Generator().manual_seed(seed))
+        left_out = drawn >= self.recipe.optimization.prompt_share
+        return attrs.evolve(batch, prompts=batch.prompts.masked_fill(left_out, IGNORED))
 
     def _record(self, loss: float, validation: float | None = None) -> None:
         progress = self.progress
         progress.curve.append((progress.step, round(progress.seconds, 1), loss, validation))
 
     def _validate(self, bar: tqdm, loss: float) -> None:
-        scores = {
-            name: measure_loss(self.model, pairs, self.recipe.optimization.bf16)
-            for name, pairs in self.validation.items()
-        }
-        if scores:
-            self._record(loss, next(iter(scores.values())))
-        text = ", ".join(f"{name.split('.')[0]} {score:.3f}" for name, score in scores.items())
+        """Measure the loss on the validation files, and keep the weights if they are the best."""
         progress = self.progress
-        bar.write(
-            f"step {progress.step}  {progress.seconds:.0f} s  pass {progress.pass_index}  "
-            f"{progress.tokens / 1e6:.2f} M tokens  loss {progress.smoothed_loss:.3f}  {text}"
-        )
+        scores = {name: self.measure_loss(pairs) for name, pairs in self.validation.items()}
+        if scores:
+            first = next(iter(scores.values()))
+            self._record(loss, first)
+            if self.recipe.optimization.keeps_best:
+                self._keep_best(first)
+        text = ", ".join(f"{name.split('.')[0]} {score:.3f}" for name, score in scores.items())
+        if self.world.is_main:
+            bar.write(
+                f"step {progress.step}  {progress.seconds:.0f} s  pass {progress.pass_index}  "
+                f"{progress.tokens / 1e6:.2f} M tokens  loss {progress.smoothed_loss:.3f}  {text}"
+            )
 
-    def _obtain_tokenizer(self, sources: Sequence[Sequence[Row]]) -> Tokenizer:
-        path = self.run_dir / "tokenizer.json"
-        if path.exists():
-            return load_tokenizer(path)
-        texts = (text for row in chain(*sources) for text in (row.state, row.tactic))
-        tokenizer = train_tokenizer(texts, self.recipe.architecture.vocabulary)
-        partial = path.with_suffix(".partial")
-        tokenizer.save(str(partial))
-        os.replace(partial, path)
-        return load_tokenizer(path)
-
-    def _resume(self) -> None:
-        payload = read_checkpoint(
-            self.run_dir, self.recipe.fingerprint(), attrs.asdict(self.recipe.architecture)
-        )
-        if payload is None:
+    def _keep_best(self, score: float) -> None:
+        progress = self.progress
+        if progress.best_loss is not None and score >= progress.best_loss:
+            progress.stale += 1
             return
-        self.model.load_state_dict(payload["model"])
-        for optimizer, state in zip(self.optimizers, payload["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        self.progress = payload["progress"]
+        progress.best_loss, progress.best_step, progress.stale = score, progress.step, 0
+        self._write(BEST_NAME, [])
+
+    def _is_out_of_patience(self) -> bool:
+        patience = self.recipe.optimization.patience
+        return patience is not None and self.progress.stale >= patience
+
+    def measure_loss(self, pairs: Sequence[EncodedPair]) -> float:
+        """Mean negative log-likelihood per tactic token, its end included, in nats."""
+        model = self.learner.model
+        model.eval()
+        total = count = 0.0
+        groups = group_by_length(pairs, _VALIDATION_TOKENS)
+        with torch.no_grad():
+            for group in groups:
+                batch = self.learner.collate(group)
+                for _, part in self.world.split([batch]):
+                    total += float(self._compute(part, with_prompts=False).tactic)
+                    count += _count(part.targets)
+        model.train()
+        total, count = self.world.add([total, count])
+        return total / count
 
 
-def _load_sources(recipe: Recipe, data_dir: Path) -> list[tuple[list[Row], Mix]]:
-    sources = [(read_rows(data_dir / source.path), source.mix) for source in recipe.sources]
-    for source in recipe.synthetic:
-        sources.append((list(generate(source.rows, source.seed)), Mix(weight=source.weight)))
-    return sources
+def _count(targets: torch.Tensor) -> int:
+    return int((targets != IGNORED).sum())
 
 
-def export_folder(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write a Hugging Face folder: config.json, model.safetensors, tokenizer.json."""
-    disable_progress_bar()
-    model.save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-
-
-def export_checkpoint(run_dir: Path, folder: Path) -> Progress:
-    """Write the Hugging Face folder of a run's last checkpoint, also while the run goes on."""
-    payload = read_checkpoint(run_dir, None, None)
-    if payload is None:
-        raise CheckpointError(
-            f"{run_dir}: no checkpoint yet", hint="Start it with `llmstep train`, or wait for it."
-        )
-    tokenizer = load_tokenizer(run_dir / "tokenizer.json")
-    model = build_model(Architecture(**payload["architecture"]), tokenizer)
-    model.load_state_dict(payload["model"])
-    export_folder(model, tokenizer, folder)
-    return payload["progress"]
+def _replace_text(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmstep.prompts.goal import trim_goal
 from llmstep.training.data import Row
 from llmstep.training.errors import TrainingDataError
 from llmstep.training.synthetic import generate
@@ -39,9 +40,21 @@ def test_a_marker_inside_a_state_is_text() -> None:
     assert pair.target[-1] == TOKENIZER.token_to_id(EOS)
 
 
-def test_long_states_lose_whole_hypotheses_from_the_top() -> None:
+def test_long_states_are_shortened_as_served_ones_are() -> None:
+    lines = [f"{name} : Nat" for name in "pqrstuvxyz"]
+    state = "\n".join(["a b : Nat", *lines, "h : a = b", "⊢ a + 1 = b + 1"])
+    (pair,) = ENCODER.encode([Row(state, "omega")])
+    kept = TOKENIZER.decode(pair.prompt[2:-1])
+    assert kept == trim_goal(state, 40, lambda text: len(TOKENIZER.encode(text).ids)).text
+    assert kept.startswith("a b : Nat\n")
+    assert kept.endswith("h : a = b\n⊢ a + 1 = b + 1")
+    assert len(pair.prompt) - 3 <= 40
+
+
+def test_long_states_can_lose_whole_hypotheses_from_the_top() -> None:
     lines = [f"h{i} : a + {i} = b + {i}" for i in range(12)]
-    (pair,) = ENCODER.encode([Row("\n".join([*lines, "⊢ a = b"]), "omega")])
+    encoder = PairEncoder(TOKENIZER, max_state=40, max_tactic=8, trim="top")
+    (pair,) = encoder.encode([Row("\n".join([*lines, "⊢ a = b"]), "omega")])
     kept = TOKENIZER.decode(pair.prompt[2:-1]).split("\n")
     assert 1 < len(kept) < 13
     assert kept == [*lines, "⊢ a = b"][-len(kept) :]
@@ -50,7 +63,7 @@ def test_long_states_lose_whole_hypotheses_from_the_top() -> None:
 
 def test_a_long_target_keeps_its_end_and_a_long_tactic_its_beginning() -> None:
     (pair,) = ENCODER.encode([Row("h : x\n⊢ " + "a + " * 200 + "z = 0", "simp [" + "a, " * 50)])
-    assert len(pair.prompt) == 43
+    assert 23 < len(pair.prompt) <= 43
     assert TOKENIZER.decode(pair.prompt[2:-1]).endswith("z = 0")
     assert len(pair.target) == 8
     assert pair.target[-1] != TOKENIZER.token_to_id(EOS)

@@ -16,7 +16,10 @@ import torch
 from llmstep.training import checkpoint, trainer
 from llmstep.training.checkpoint import FILE_NAME, read_checkpoint
 from llmstep.training.errors import CheckpointError, DivergenceError
-from llmstep.training.trainer import Trainer, export_checkpoint, rate_factor
+from llmstep.training.optimizers import rate_factor
+from llmstep.training.runs import export_checkpoint
+from llmstep.training.scratch import ScratchLearner
+from llmstep.training.trainer import Trainer
 
 # Trains with a checkpoint at every step, slowly, so that a kill lands in the middle of the run.
 KILLED = """
@@ -52,7 +55,9 @@ def test_training_lowers_the_loss_and_leaves_a_folder(make_recipe, data_dir, tmp
     validation = run.progress.curve[-1][3]
     assert validation is not None
     assert validation < 0.85 * first
-    folder = tmp_path / "run" / "model"
+    folder, progress = export_checkpoint(recipe, data_dir, tmp_path / "run")
+    assert folder == tmp_path / "run" / "model"
+    assert progress.step == 60
     assert json.loads((folder / "config.json").read_text())["model_type"] == "llama"
     assert (folder / "model.safetensors").exists()
     assert (folder / "tokenizer.json").exists()
@@ -87,16 +92,23 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(
 ) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     run = Trainer(make_recipe(), data_dir, tmp_path / "run")
-    real = trainer.compute_losses
+    real = ScratchLearner.compute_losses
 
-    def spoil(model, batch, bf16, positions):
-        loss, count, prompt = real(model, batch, bf16, positions)
-        return (loss * float("nan") if run.progress.step == 5 else loss), count, prompt
+    def spoil(learner, batch, *, with_prompts):
+        losses = real(learner, batch, with_prompts=with_prompts)
+        return attrs.evolve(losses, tactic=losses.tactic * float("nan"))
 
-    monkeypatch.setattr(trainer, "compute_losses", spoil)
+    real_step = Trainer._take_step
+
+    def step(self, portions, fraction):
+        if self.progress.step == 5:
+            monkeypatch.setattr(ScratchLearner, "compute_losses", spoil)
+        return real_step(self, portions, fraction)
+
+    monkeypatch.setattr(Trainer, "_take_step", step)
     with pytest.raises(DivergenceError, match="step 5: loss nan"):
         run.run()
-    payload = read_checkpoint(tmp_path / "run", None, None)
+    payload = read_checkpoint(tmp_path / "run" / FILE_NAME, None, None)
     assert payload is not None
     assert payload["progress"].step == 5
     assert all(torch.isfinite(weight).all() for weight in payload["model"].values())
@@ -141,18 +153,22 @@ def test_checkpoints_of_another_model_are_refused(make_recipe, data_dir, tmp_pat
     assert longer.run().step == 10
 
 
-def test_damaged_and_absent_checkpoints(tmp_path: Path) -> None:
-    assert read_checkpoint(tmp_path, None, None) is None
+def test_damaged_and_absent_checkpoints(make_recipe, tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    assert read_checkpoint(path, None, None) is None
     with pytest.raises(CheckpointError, match="no checkpoint yet"):
-        export_checkpoint(tmp_path, tmp_path / "model")
-    (tmp_path / FILE_NAME).write_bytes(os.urandom(2000))
+        export_checkpoint(make_recipe(), tmp_path, tmp_path)
+    path.write_bytes(os.urandom(2000))
     with pytest.raises(CheckpointError, match="not a readable checkpoint"):
-        read_checkpoint(tmp_path, None, None)
+        read_checkpoint(path, None, None)
 
 
 def test_the_rate_warms_up_and_falls_to_its_floor(make_recipe) -> None:
     plan = attrs.evolve(make_recipe().optimization, warmup_steps=10, final_fraction=0.1)
-    assert rate_factor(plan, 0, 0.0) == pytest.approx(0.1)
-    assert rate_factor(plan, 9, 0.0) == pytest.approx(1.0)
-    assert rate_factor(plan, 99, 0.5) == pytest.approx(0.55)
-    assert rate_factor(plan, 99, 1.0) == pytest.approx(0.1)
+    assert rate_factor(plan, 0, 0.0, 0.01) == pytest.approx(0.1)
+    assert rate_factor(plan, 9, 0.0, 0.1) == pytest.approx(1.0)
+    assert rate_factor(plan, 99, 0.5, 0.51) == pytest.approx(0.55)
+    assert rate_factor(plan, 99, 1.0, 1.0) == pytest.approx(0.1)
+    shared = attrs.evolve(plan, warmup_share=0.04)
+    assert rate_factor(shared, 0, 0.0, 0.01) == pytest.approx(0.25)
+    assert rate_factor(shared, 50, 0.5, 0.51) == pytest.approx(0.55)
