@@ -25,12 +25,9 @@ def pull(
 
     An interrupted transfer is resumed. HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE hold.
     """
-    from llmstep.prompts.template import load_template
     from llmstep.service.adoption import Wish, adopt, plan_adoption
     from llmstep.service.catalog import find_card
 
-    if prompt is not None:
-        load_template(prompt)
     adoption = plan_adoption(name, Wish(model_id, prompt, stop))
     card, plan = adoption.card, adoption.plan
     if plan is None:

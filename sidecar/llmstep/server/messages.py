@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -25,6 +26,7 @@ PROTOCOL_VERSION = 1
 SUGGEST = "llmstep/suggest"
 STATUS = "llmstep/status"
 PREPARE = "llmstep/prepare"
+PULL = "llmstep/models/pull"
 PROGRESS = "$/progress"
 LOG_MESSAGE = "window/logMessage"
 
@@ -132,6 +134,52 @@ def parse_prepare(params: Any) -> Document | None:
         return None
     _object(params, "params")
     return _document(params)
+
+
+@attrs.frozen
+class PullRequest:
+    """A model to fetch.
+
+    Attributes:
+        name: A card's id or alias, or a reference to a model of the hub.
+        model_id: Name to choose it by, if it has no card yet.
+        prompt: Id of its prompt template, if it has no card yet.
+        stop: Strings that end a candidate, if it has no card yet.
+    """
+
+    name: str
+    model_id: str | None = None
+    prompt: str | None = None
+    stop: tuple[str, ...] = ()
+
+
+def parse_pull(params: Any) -> tuple[PullRequest, ProgressToken | None]:
+    """Read the params of ``llmstep/models/pull``; the second value is its ``workDoneToken``.
+
+    Raises:
+        InvalidParamsError: A field is missing or has the wrong type; the message names it.
+    """
+    _object(params, "params")
+    name = _field(params, "name", str)
+    if not name:
+        raise InvalidParamsError("params.name is missing; it must be a model's name")
+    request = PullRequest(
+        name,
+        model_id=_field(params, "id", str),
+        prompt=_field(params, "prompt", str),
+        stop=_strings(params, "stop") or (),
+    )
+    return request, _token(params, "workDoneToken")
+
+
+def pull_json(model_id: str, place: Path, *, fetched: bool) -> dict[str, Any]:
+    """The result of ``llmstep/models/pull``; ``fetched`` is false where all was here already."""
+    return {"id": model_id, "path": str(place), "fetched": fetched}
+
+
+def work_done_json(token: ProgressToken, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Params of ``$/progress`` for a work-done progress of the LSP."""
+    return {"token": token, "value": value}
 
 
 def suggestion_json(suggestion: Suggestion) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from llmstep.server.framing import Incoming, Malformed, encode_frame
 from llmstep.server.messages import (
     PREPARE,
     PROTOCOL_VERSION,
+    PULL,
     STATUS,
     SUGGEST,
     ProtocolVersionError,
@@ -59,7 +60,9 @@ class MethodNotFoundError(LLMStepError):
     """Nobody handles the method."""
 
     code = METHOD_NOT_FOUND
-    default_hint = f"The methods are {SUGGEST}, {STATUS}, {PREPARE} and, for editors, the LSP's."
+    default_hint = (
+        f"The methods are {SUGGEST}, {STATUS}, {PREPARE}, {PULL} and, for editors, the LSP's."
+    )
 
 
 class NotInitializedError(LLMStepError):

@@ -14,7 +14,7 @@ import psutil
 from llmstep.config import Settings, resolve
 from llmstep.errors import LLMStepError
 from llmstep.logs import ClientLogHandler, set_level
-from llmstep.server.features import status, suggest
+from llmstep.server.features import pull, status, suggest
 from llmstep.server.framing import Incoming
 from llmstep.server.messages import LOG_MESSAGE, Handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
@@ -60,7 +60,7 @@ class LLMStepServer:
     def connect(self, writer: Writer) -> LLMStepProtocol:
         """Make the protocol of the one client this server has."""
         protocol = LLMStepProtocol(self, writer)
-        for feature in (suggest, status):
+        for feature in (suggest, status, pull):
             feature.register(protocol, self)
         self._protocol = protocol
         return protocol

@@ -16,6 +16,7 @@ import attrs
 
 from llmstep.backends.base import CancelToken
 from llmstep.errors import ConfigError, LLMStepError, ModelFileError, ModelNotFoundError
+from llmstep.prompts.template_file import load_template
 from llmstep.service.card import ModelCard
 from llmstep.service.catalog import find_card, folder, locate, read_catalog
 from llmstep.service.download import OnBytes, Plan, plan_pull, pull
@@ -109,11 +110,14 @@ def plan_adoption(name: str, wish: Wish = Wish()) -> Adoption:
 
     Raises:
         ModelNotFoundError: It is neither.
-        ConfigError: There is a card already, so a wish would be lost; or its new name is taken.
+        ConfigError: There is a card already, so a wish would be lost; its new name is taken; or
+            there is no such prompt template.
         DownloadError: The hub cannot answer, or the repository holds no model for this program.
         BackendUnavailableError: ``huggingface_hub`` is not installed.
         ModelFileError: The hub's files are not those of the card or of the last download.
     """
+    if wish.prompt is not None:
+        load_template(wish.prompt)
     reference = parse_reference(name)
     card = find_card(name) or (_card_of(reference) if reference else None)
     if card is not None:
