@@ -80,11 +80,12 @@ def _fetch(
             tell(lambda: progress.begin(f"Pulling {card.id}"))
         done: dict[str, int] = {}
 
+        total = plan.size_bytes if plan is not None else 0
+
         def on_bytes(name: str, read: int, _total: int) -> None:
             done[name] = read
-            if plan is not None:
-                read_of_all = sum(done.values())
-                tell(lambda: progress.report(read_of_all, plan.size_bytes))
+            read_of_all = sum(done.values())
+            tell(lambda: progress.report(read_of_all, total))
 
         place = adopt(adoption, on_bytes=on_bytes, cancel=cancel)
         return pull_json(card.id, place, fetched=plan is not None)
