@@ -8,15 +8,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 import torch
+from tests.backends.hf_models import build_model
+from tests.unit.training.conftest import TINY
 
 from llmstep.training import checkpoint, trainer
-from llmstep.training.checkpoint import FILE_NAME, read_checkpoint
-from llmstep.training.errors import CheckpointError, DivergenceError
+from llmstep.training.checkpoint import BEST_NAME, FILE_NAME, read_checkpoint
+from llmstep.training.errors import CheckpointError, DivergenceError, MemoryShortageError
+from llmstep.training.memory import explaining_shortage
 from llmstep.training.optimizers import rate_factor
+from llmstep.training.recipe import structure_recipe
 from llmstep.training.runs import export_checkpoint
 from llmstep.training.scratch import ScratchLearner
 from llmstep.training.trainer import Trainer
@@ -63,15 +68,28 @@ def test_training_lowers_the_loss_and_leaves_a_folder(make_recipe, data_dir, tmp
     assert (folder / "tokenizer.json").exists()
 
 
-def test_a_killed_run_continues_on_the_same_curve(make_recipe, data_dir, tmp_path) -> None:
-    from tests.unit.training.conftest import TINY
+def tuned_table(**optimization: object) -> dict[str, Any]:
+    """A tiny fine-tuning, with dropout: chance must be the same after a kill, too."""
+    plan = {"budget_steps": 8, "batch_tokens": 1024, "warmup_steps": 2, "bf16": False}
+    return {key: value for key, value in TINY.items() if key != "architecture"} | {
+        "base": {"model": "neox", "lora": {"rank": 4, "dropout": 0.1}},
+        "max_state_tokens": 100,
+        "max_tactic_tokens": 40,
+        "optimization": plan | {"dropout": 0.2, "adam_rate": 1e-2, **optimization},
+    }
 
+
+@pytest.mark.parametrize("way", ["a new model", "adapters of a base model"])
+def test_a_killed_run_continues_on_the_same_curve(data_dir, tmp_path, way: str) -> None:
     torch.set_num_threads(1)
-    whole = Trainer(make_recipe(), data_dir, tmp_path / "whole")
+    build_model(data_dir / "neox", "neox")
+    table = TINY if way == "a new model" else tuned_table()
+    recipe = structure_recipe(table, way)
+    whole = Trainer(recipe, data_dir, tmp_path / "whole")
     whole.run()
     killed = tmp_path / "killed"
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, json.dumps(TINY), str(data_dir), str(killed)],
+        [sys.executable, "-c", KILLED, json.dumps(table), str(data_dir), str(killed)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -80,11 +98,60 @@ def test_a_killed_run_continues_on_the_same_curve(make_recipe, data_dir, tmp_pat
     time.sleep(0.7)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    resumed = Trainer(make_recipe(), data_dir, killed)
+    resumed = Trainer(recipe, data_dir, killed)
     assert 0 < resumed.progress.step < 8
     resumed.run()
     assert curve(resumed)[-1][0] == 8
     assert dict(curve(resumed)) == pytest.approx(dict(curve(whole)), rel=1e-4)
+
+
+def test_early_stopping_keeps_the_best_weights(data_dir, tmp_path, monkeypatch) -> None:
+    build_model(data_dir / "neox", "neox")
+    table = tuned_table(validate_steps=1, patience=2, budget_steps=50)
+    recipe = structure_recipe(table | {"validation": ["rows.jsonl"]}, "patient")
+    run = Trainer(recipe, data_dir, tmp_path)
+    scores = iter([3.0, 2.0, 2.5, 2.1, 1.0])
+    monkeypatch.setattr(run, "measure_loss", lambda _: next(scores))
+    states = {}
+    keep = run._keep_best
+
+    def remember(score: float) -> None:
+        states[run.progress.step] = run.learner.learned(run.learner.model.state_dict())
+        states[run.progress.step] = {k: v.clone() for k, v in states[run.progress.step].items()}
+        keep(score)
+
+    monkeypatch.setattr(run, "_keep_best", remember)
+    progress = run.run()
+    assert (progress.step, progress.best_step, progress.best_loss) == (4, 2, 2.0)
+    best = torch.load(tmp_path / BEST_NAME)["model"]
+    assert all(torch.equal(best[name], states[2][name]) for name in best)
+    assert not all(torch.equal(best[name], states[4][name]) for name in best)
+    _, exported = export_checkpoint(recipe, data_dir, tmp_path)
+    assert exported.step == 2
+    again = Trainer(recipe, data_dir, tmp_path)
+    assert again.run().step == 4
+
+
+def test_passes_are_a_budget_and_accumulation_is_one_larger_batch(data_dir, tmp_path) -> None:
+    rows = [json.dumps({"state": "p : Prop\n⊢ p", "tactic": f"exact h{i}"}) for i in range(8)]
+    (data_dir / "even.jsonl").write_text("\n".join(rows))
+    build_model(data_dir / "neox", "neox")
+    curves = []
+    for accumulate, batch_tokens in ((1, 400), (2, 200)):
+        plan = {"accumulate": accumulate, "batch_tokens": batch_tokens, "dropout": None}
+        table = tuned_table(**plan, budget_steps=None, budget_passes=3, warmup_share=0.5)
+        table["base"]["lora"]["dropout"] = 0.0
+        recipe = structure_recipe(table | {"sources": [{"path": "even.jsonl"}]}, "passes")
+        run = Trainer(recipe, data_dir, tmp_path / str(accumulate))
+        progress = run.run()
+        assert progress.pass_index == 2
+        assert progress.share == 1.0
+        curves.append((progress.step, [loss for _, loss in curve(run)]))
+    (steps, losses), (steps2, losses2) = curves
+    assert steps == steps2
+    # The passes shuffle alike, but a batch of two halves holds other pairs than a whole one.
+    assert losses2[0] == pytest.approx(losses[0], rel=0.05)
+    assert losses[-1] < losses[0]
 
 
 def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(
@@ -161,6 +228,47 @@ def test_damaged_and_absent_checkpoints(make_recipe, tmp_path: Path) -> None:
     path.write_bytes(os.urandom(2000))
     with pytest.raises(CheckpointError, match="not a readable checkpoint"):
         read_checkpoint(path, None, None)
+
+
+def test_memory_that_runs_out_says_what_to_lower(make_recipe, data_dir, tmp_path, monkeypatch):
+    run = Trainer(make_recipe(), data_dir, tmp_path)
+
+    def fail(*_, **__):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 1 TB")
+
+    monkeypatch.setattr(run.learner, "compute_losses", fail)
+    with pytest.raises(MemoryShortageError, match="can't allocate memory") as caught:
+        run.run()
+    assert "batch_tokens (512)" in caught.value.hint
+    with pytest.raises(MemoryShortageError), explaining_shortage(make_recipe()):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
+    tuned = structure_recipe(tuned_table() | {"base": {"model": "neox"}}, "tuned")
+    with pytest.raises(MemoryShortageError) as caught, explaining_shortage(tuned):
+        raise MemoryError
+    assert "gradient_checkpointing" in caught.value.hint
+    assert "[base.lora]" in caught.value.hint
+    with pytest.raises(RuntimeError, match="shapes"), explaining_shortage(tuned):
+        raise RuntimeError("shapes differ")
+
+
+def test_a_model_that_cannot_be_written_leaves_the_old_one(
+    make_recipe, data_dir, tmp_path, monkeypatch
+) -> None:
+    recipe = make_recipe(budget_steps=1)
+    Trainer(recipe, data_dir, tmp_path).run()
+    folder, _ = export_checkpoint(recipe, data_dir, tmp_path)
+    before = sorted((file.name, file.read_bytes()) for file in folder.iterdir())
+
+    def fail(learner, target: Path) -> None:
+        (target / "model.safetensors").write_bytes(b"half a model")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ScratchLearner, "export", fail)
+    with pytest.raises(CheckpointError, match="No space left") as caught:
+        export_checkpoint(recipe, data_dir, tmp_path)
+    assert "--export-only" in caught.value.hint
+    assert sorted((file.name, file.read_bytes()) for file in folder.iterdir()) == before
+    assert not (tmp_path / "model.partial").exists()
 
 
 def test_the_rate_warms_up_and_falls_to_its_floor(make_recipe) -> None:
