@@ -64,7 +64,7 @@ def time_original(questions: list[Question], home: Path) -> tuple[list[float], l
     """Seconds of each call, and of `generate` within it."""
     folder = home / "weights"
     write_folder(builtin_path(), folder)
-    command = [sys.executable, str(HERE / "original_way.py"), str(folder)]
+    command = [sys.executable, str(HERE / "original_way.py"), str(folder), "--begin", "<s>"]
     times: list[float] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

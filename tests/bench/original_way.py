@@ -2,14 +2,15 @@
 
 `python original_way.py FOLDER` serves a Hugging Face folder: POST {tactic_state, prefix} gives
 {suggestions}, GET gives the seconds of each `generate`; it prints its port when it is ready.
-Temperature 0.5, at most 128 new tokens, and `[GOAL]state[PROOFSTEP]prefix` as the prompt are the
-original's own.
+Temperature 0.5, at most 128 new tokens, and `[GOAL]state[PROOFSTEP]prefix` as the prompt are those
+of the original's `server.py`; an encoder-decoder model gets state and prefix as they are, as in its
+`server_encdec.py`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -25,28 +26,47 @@ print("[SUGGESTION]".join(json.load(urllib.request.urlopen(request))["suggestion
 CANDIDATES = 8
 
 
-def main(folder: str) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder")
+    parser.add_argument("--candidates", type=int, default=CANDIDATES)
+    parser.add_argument("--tokens", type=int, default=128, help="most new tokens")
+    parser.add_argument("--forced", action="store_true", help="exactly as many, without an end")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--begin", default="", help="begin-of-text token, written before a prompt")
+    options = parser.parse_args()
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    import torch
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
+
+    tokenizer = AutoTokenizer.from_pretrained(options.folder)
+    two_sided = AutoConfig.from_pretrained(options.folder).is_encoder_decoder
+    factory = AutoModelForSeq2SeqLM if two_sided else AutoModelForCausalLM
+    model = factory.from_pretrained(options.folder, dtype=getattr(torch, options.dtype)).eval()
 
     def generate(goal: str, prefix: str) -> list[str]:
-        prompt = tokenizer(f"<s>[GOAL]{goal}[PROOFSTEP]{prefix}", return_tensors="pt")
+        text = goal + prefix if two_sided else f"{options.begin}[GOAL]{goal}[PROOFSTEP]{prefix}"
+        prompt = tokenizer(text, return_tensors="pt")
         ids = prompt["input_ids"]
         with torch.inference_mode():
             out = model.generate(
                 input_ids=ids,
                 attention_mask=prompt["attention_mask"],
-                max_new_tokens=128,
+                max_new_tokens=options.tokens,
+                min_new_tokens=options.tokens if options.forced else None,
                 do_sample=True,
                 temperature=0.5,
                 pad_token_id=tokenizer.eos_token_id,
                 eos_token_id=tokenizer.eos_token_id,
-                num_return_sequences=CANDIDATES,
+                num_return_sequences=options.candidates,
             )
-        texts = tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+        start = 0 if two_sided else ids.shape[1]
+        texts = tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)
         return list({prefix + text for text in texts})
 
     spent: list[float] = []
@@ -79,4 +99,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

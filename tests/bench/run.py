@@ -1,4 +1,4 @@
-"""Runs benchmarks: `python tests/bench/run.py [start warm profile batch context memory]`."""
+"""Runs benchmarks: `python tests/bench/run.py [start warm profile batch context memory models]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
-NAMES = ("start", "warm", "profile", "batch", "context", "memory")
+NAMES = ("start", "warm", "profile", "batch", "context", "memory", "models")
 
 
 def main() -> int:

@@ -47,6 +47,19 @@ BRAIN_TOLERANCE = (0.1, 2.5)
 
 
 @attrs.frozen
+class Passage:
+    """What two models are given to read.
+
+    Attributes:
+        tokens: Their tokens.
+        start: The first place that is compared: after the token of that index.
+    """
+
+    tokens: tuple[int, ...]
+    start: int = 0
+
+
+@attrs.frozen
 class Drift:
     """How far two models' distributions over the next token lie apart.
 
@@ -95,25 +108,26 @@ def compare_tokens(folder: Path, model: LlamaModel, texts: Sequence[str] = TEXTS
     return count
 
 
-def compare_models(model: LlamaModel, other: Feed, texts: Sequence[str] = TEXTS) -> Drift:
+def compare_models(model: LlamaModel, other: Feed, passages: Sequence[Passage]) -> Drift:
     """Let both read the same tokens, and compare what they expect next at each place.
 
     Args:
         model: A model with an open context, one sequence.
         other: Takes further tokens and their first position (0 starts anew); gives the logits
             after the last, shape (rows,).
-        texts: What they read.
+        passages: What they read.
     """
     differences: list[npt.NDArray[np.float64]] = []
     agreed = 0
-    for text in texts:
-        tokens = [model.first_token(), *model.tokenize(text.encode(), special=False)]
+    for passage in passages:
         model.clear()
-        # Beyond its window a model is undefined, or its sliding window differs from a full one.
-        for position, token in enumerate(tokens[: min(_MOST_TOKENS, model.facts.context_train)]):
-            model.feed([token], position, logits=True)
+        done = 0
+        for end in range(passage.start, len(passage.tokens)):
+            piece = passage.tokens[done : end + 1]
+            model.feed(piece, done, logits=True)
             ours = _log_softmax(model.read_logits(1)[0])
-            theirs = _log_softmax(other([token], position))
+            theirs = _log_softmax(other(piece, done))
+            done = end + 1
             rows = min(len(ours), len(theirs))
             likeliest = np.argsort(theirs[:rows])[-_COMPARED:]
             differences.append(np.abs(ours[likeliest] - theirs[likeliest]))
@@ -125,6 +139,18 @@ def compare_models(model: LlamaModel, other: Feed, texts: Sequence[str] = TEXTS)
         float(np.mean([difference.mean() for difference in differences])),
         agreed / count,
     )
+
+
+def split_texts(model: LlamaModel, texts: Sequence[str] = TEXTS) -> list[Passage]:
+    """Tokens of texts, to be compared at every place.
+
+    They are cut to the model's window: beyond it a model is undefined, or its sliding window
+    differs from a full one.
+    """
+    most = min(_MOST_TOKENS, model.facts.context_train)
+    begin = [model.first_token()]
+    tokens = ([*begin, *model.tokenize(text.encode(), special=False)] for text in texts)
+    return [Passage(tuple(passage[:most])) for passage in tokens]
 
 
 def compare_with_folder(
@@ -165,7 +191,7 @@ def compare_with_folder(
         return reference.feed(tokens, lambda: False)[0]
 
     try:
-        drift = compare_models(model, feed, texts)
+        drift = compare_models(model, feed, split_texts(model, texts))
     finally:
         reference.close()
     mean, largest = TOLERANCE if exact and not is_brain else BRAIN_TOLERANCE
@@ -179,24 +205,29 @@ def compare_with_folder(
     return drift
 
 
-def compare_files(reference: Path, path: Path, texts: Sequence[str] = TEXTS) -> Drift:
+def compare_files(reference: Path, path: Path) -> Drift:
     """Compare a quantized file with the one it was made from."""
     exact = open_reader(reference)
     try:
         model = open_reader(path)
         try:
-
-            def feed(tokens: Sequence[int], position: int) -> npt.NDArray[np.float32]:
-                if position == 0:
-                    exact.clear()
-                exact.feed(tokens, position, logits=True)
-                return exact.read_logits(1)[0]
-
-            return compare_models(model, feed, texts)
+            return compare_models(model, feed_of(exact), split_texts(exact))
         finally:
             model.close()
     finally:
         exact.close()
+
+
+def feed_of(model: LlamaModel) -> Feed:
+    """A model with an open context in the way `compare_models` asks for it."""
+
+    def feed(tokens: Sequence[int], position: int) -> npt.NDArray[np.float32]:
+        if position == 0:
+            model.clear()
+        model.feed(tokens, position, logits=True)
+        return model.read_logits(1)[0]
+
+    return feed
 
 
 def open_reader(path: Path) -> LlamaModel:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -17,7 +17,15 @@ from llmstep.backends.llama_model import LlamaModel
 from llmstep.conversion import parity
 from llmstep.conversion.about import About
 from llmstep.conversion.errors import ConversionError
-from llmstep.conversion.parity import TEXTS, compare_models, compare_tokens, open_reader
+from llmstep.conversion.parity import (
+    TEXTS,
+    Passage,
+    compare_models,
+    compare_tokens,
+    feed_of,
+    open_reader,
+    split_texts,
+)
 from llmstep.conversion.writer import write_gguf
 from llmstep.errors import ModelFileError
 
@@ -67,12 +75,30 @@ def test_a_model_agrees_with_itself_and_not_with_noise(model: LlamaModel) -> Non
     def itself(tokens: object, position: int) -> np.ndarray:
         return model.read_logits(1)[0]
 
-    same = compare_models(model, itself, TEXTS[:2])
+    same = compare_models(model, itself, split_texts(model, TEXTS[:2]))
     assert (same.largest, same.agreement) == (0, 1)
-    other = compare_models(model, lambda *_: rng.normal(0, 3, rows), TEXTS[:2])
+    other = compare_models(model, lambda *_: rng.normal(0, 3, rows), split_texts(model, TEXTS[:2]))
     assert other.mean > 1
     assert other.agreement < 0.2
     assert other.positions == same.positions
+
+
+def test_only_places_from_the_start_on_are_compared(model: LlamaModel, tmp_path: Path) -> None:
+    whole = split_texts(model, TEXTS[:1])[0]
+    rng = np.random.default_rng(1)
+    fed: list[tuple[int, int]] = []
+
+    def other(tokens: Sequence[int], position: int) -> np.ndarray:
+        fed.append((position, len(tokens)))
+        return rng.normal(0, 3, len(model.vocabulary))
+
+    late = Passage(whole.tokens, len(whole.tokens) - 2)
+    assert compare_models(model, other, [late]).positions == 2
+    assert fed == [(0, late.start + 1), (late.start + 1, 1)]
+    twin = open_reader(tmp_path / "a.gguf")
+    again = compare_models(model, feed_of(twin), [whole])
+    twin.close()
+    assert (again.largest, again.positions) == (0, len(whole.tokens))
 
 
 def test_a_model_too_large_for_memory_is_told_before_loading(
