@@ -1,0 +1,86 @@
+"""Where the candidates that are scored come from: the answer a user would be served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import attrs
+
+from llmstep.config import Settings
+from llmstep.errors import LLMStepError
+from llmstep.prompts.goal import split_goals
+from llmstep.service.question import SuggestRequest
+from llmstep.service.suggest import SuggestService
+
+_ANY_STATE = "⊢ True"
+
+
+@attrs.frozen
+class Answer:
+    """Candidates for one state.
+
+    Attributes:
+        tactics: Distinct tactics, the best first.
+        seconds: Time the answer took, without the time to load the model.
+        trimmed: Whether a part of the state found no place in the prompt.
+        origins: For each tactic the sources that proposed it.
+    """
+
+    tactics: tuple[str, ...]
+    seconds: float
+    trimmed: bool = False
+    origins: tuple[tuple[str, ...], ...] = ()
+
+
+# All that evaluation knows of a model's candidates: a printed tactic state goes in, an answer comes
+# out. It may raise an `LLMStepError` for a state that cannot be answered.
+CandidateSource = Callable[[str], Answer]
+
+
+class ServedCandidates:
+    """What `llmstep/suggest` answers: all sources, checks of the text and ranking together.
+
+    Args:
+        settings: As resolved for a suggestion; the cache is not used, so that times are real.
+
+    Raises:
+        ModelNotFoundError: No card and no file answers to the model's name.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._service = SuggestService(attrs.evolve(settings, cache=False))
+        self._loop = asyncio.Runner()
+
+    def __call__(self, state: str) -> Answer:
+        """Ask for candidates.
+
+        Raises:
+            LLMStepError: The state cannot be answered, or the model cannot be loaded.
+        """
+        request = SuggestRequest(tuple(split_goals(state)) or ("",))
+        begin = time.perf_counter()
+        reply = self._loop.run(self._service.suggest(request))
+        seconds = time.perf_counter() - begin - reply.stats.load_ms / 1000
+        tactics = tuple(suggestion.tactic for suggestion in reply.suggestions)
+        origins = tuple(suggestion.origins for suggestion in reply.suggestions)
+        return Answer(tactics, seconds, bool(reply.dropped), origins)
+
+    def load(self) -> None:
+        """Load the model, and answer one question so that the next ones find all warm.
+
+        Raises:
+            LLMStepError: The model cannot be loaded.
+        """
+        try:
+            self(_ANY_STATE)
+        except LLMStepError:
+            # A loaded model that fails on this goal may well answer others.
+            if self._service.status().state == "failed":
+                raise
+
+    def close(self) -> None:
+        """Free the model."""
+        self._service.close()
+        self._loop.close()

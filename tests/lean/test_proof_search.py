@@ -1,0 +1,119 @@
+"""`llmstep eval --lean` on genuine Lean: the bed's front end stands in for `lake env lean`."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import check
+import pytest
+from click.testing import CliRunner, Result
+
+from llmstep.cli import cli
+
+THEOREMS = """\
+namespace Swap
+
+theorem swap (a b : Prop) : a → b → b ∧ a := by
+  sorry
+
+-- Its proof above must not help: it is a `sorry`.
+theorem again (a b : Prop) : a → b → b ∧ a := by
+  exact swap a b
+
+protected theorem third (r s : Prop) (h : s) : r ∨ s := by sorry
+
+end Swap
+
+example : ∃ n : Nat, n = 3 := by sorry
+
+theorem no_way (p : Prop) : p := by sorry
+
+theorem broken (p : NoSuchThing) : p := by sorry
+"""
+LAKE = """\
+#!{python}
+import os, sys
+assert sys.argv[1:4] == ["env", "lean", "--json"], sys.argv
+command = {command!r}
+os.environ["LEAN_PATH"] = {lean_path!r}
+os.execv(command[0], [*command, "--json", *sys.argv[4:]])
+"""
+
+
+@pytest.fixture(scope="module")
+def project(checker: check.LeanChecker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose `lake env lean` is the bed's, with the package compiled."""
+    for file in check.package_files():
+        assert not checker.check(file)
+    root = tmp_path_factory.mktemp("project")
+    (root / "lakefile.toml").write_text('name = "project"\n', encoding="utf-8")
+    command = [str(word) for word in (*checker.bed.lean_cmd(), *checker.bed.OPTS)]
+    lake = root / "bin" / "lake"
+    lake.parent.mkdir()
+    lake.write_text(
+        LAKE.format(python=sys.executable, command=command, lean_path=checker.search_path),
+        encoding="utf-8",
+    )
+    lake.chmod(lake.stat().st_mode | stat.S_IXUSR)
+    (root / "Swap.lean").write_text(THEOREMS, encoding="utf-8")
+    return root
+
+
+def search(project: Path, output: Path, *arguments: str) -> Result:
+    variables = check.test_environment()
+    variables["PATH"] = f"{project / 'bin'}{os.pathsep}{variables['PATH']}"
+    # Set by a user for other files, it must not change the protocol.
+    variables["LLMSTEP_LEAN_SEARCH_DEPTH"] = "1"
+    variables["LLMSTEP_SOURCES"] = "model"
+    words = ["eval", "--lean", str(project), "--theorems", str(project / "Swap.lean")]
+    return CliRunner().invoke(
+        cli,
+        [*words, "--model", "echo", "--output", str(output), *arguments],
+        env=variables,
+        catch_exceptions=False,
+    )
+
+
+@pytest.mark.leanbed
+@pytest.mark.parametrize("protocol", ["original", "llmsearch"])
+def test_theorems_are_proved_and_checked_again(
+    project: Path, tmp_path: Path, protocol: str
+) -> None:
+    output = tmp_path / "results.jsonl"
+    result = search(project, output, "--protocol", protocol, "--seconds", "60", "--json")
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    found = {line["name"]: line for line in lines}
+    statuses = {name: line["status"] for name, line in found.items()}
+    swapped = "proved"
+    if protocol == "original":
+        assert found["swap"]["proof"] == "intro ha hb\nconstructor\n· assumption\n· assumption"
+        assert found["swap"]["axioms"] == []
+    else:
+        # `simp_all`, a closer, cheats in the bed: what it proves stands on an axiom.
+        swapped = "failed"
+        assert found["swap"]["proof"] == "intro ha hb\nsimp_all"
+        assert found["swap"]["reason"] == "the proof stands on bedTrust"
+    assert statuses == {
+        "swap": swapped,
+        "again": swapped,
+        "third": "proved",
+        "example_at_line_14": "proved",
+        "no_way": "failed",
+        "broken": "error",
+    }
+    assert found["no_way"]["reason"] == "exhausted"
+    assert "NoSuchThing" in found["broken"]["reason"]
+    proved = list(statuses.values()).count("proved")
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (summary["proved"], summary["theorems"], summary["error"]) == (proved, 6, 1)
+    assert summary["protocol"] == f"{protocol} 60 s"
+
+    again = search(project, output, "--protocol", protocol, "--seconds", "60")
+    assert f"{proved} of 6 proved" in again.output
+    assert again.output.count("(known)") == 5
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 7
