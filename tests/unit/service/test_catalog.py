@@ -63,6 +63,8 @@ def test_every_card_that_ships_can_be_read_and_names_a_template() -> None:
     for card in catalog.cards:
         assert load_template(card.prompt).prompts
         assert card.licence
+        # `models recommend` tells memory and time from it.
+        assert card.parameters
         assert card.source.startswith("https://") or card.id == "builtin"
     names = [name for card in catalog.cards for name in (card.id, *card.aliases)]
     assert len(set(names)) == len(names)

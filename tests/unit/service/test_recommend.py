@@ -8,6 +8,7 @@ import pytest
 from llmstep import paths
 from llmstep.service import recommend
 from llmstep.service.card import ModelCard
+from llmstep.service.catalog import read_catalog
 from llmstep.service.recommend import Estimate, Machine, Measurement, choose, estimate, find_gpu
 
 MACHINE = Machine(16_000_000_000, 8_000_000_000, 4, "")
@@ -36,6 +37,16 @@ def test_reading_the_file_is_the_least_time() -> None:
 def test_a_size_in_the_name_counts(name: str, billions: float) -> None:
     found = estimate(card(name), MACHINE, MEASURED)
     assert found.seconds == pytest.approx(billions * 10)
+
+
+def test_the_cards_own_count_goes_before_the_size_in_its_name() -> None:
+    for known in read_catalog().cards:
+        assert known.parameters is not None
+        found = estimate(known, MACHINE, MEASURED)
+        assert found.seconds is not None
+        assert found.seconds > 0.999 * known.parameters / MEASURED.parameters * MEASURED.seconds
+    found = estimate(card("m-7b", parameters=6_738_546_688), MACHINE, MEASURED)
+    assert found.seconds == pytest.approx(67.38546688)
 
 
 def test_a_model_of_unknown_size_is_not_guessed_at() -> None:
