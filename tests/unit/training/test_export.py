@@ -97,18 +97,18 @@ def test_llama_cpp_agrees_with_transformers(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.gguf
 def test_likelihoods_agree_with_the_training_loss(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
-    from llmstep.training.evaluation import LikelihoodScorer
+    from llmstep.evaluation.likelihood import LlamaScorer
+    from llmstep.prompts.template import load_template
 
     convert_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
     rows = list(generate(12, seed=8))
     encoder = PairEncoder(load_tokenizer(folder / "tokenizer.json"), 200, 60)
     expected = measure_loss(LlamaForCausalLM.from_pretrained(folder), encoder.encode(rows))
-    scorer = LikelihoodScorer(tmp_path / "tiny.gguf", 256, 1)
+    scorer = LlamaScorer(tmp_path / "tiny.gguf", load_template("proofstep"), 512, 1)
     try:
         scores = [scorer.score(row.state, row.tactic) for row in rows]
     finally:
         scorer.close()
-    assert sum(n for _, n in scores) == int((collate(encoder.encode(rows)).targets >= 0).sum())
-    assert sum(s for s, _ in scores) / sum(n for _, n in scores) == pytest.approx(
-        expected, abs=0.01
-    )
+    tokens = sum(score.tokens for score in scores)
+    assert tokens == int((collate(encoder.encode(rows)).targets >= 0).sum())
+    assert sum(score.nll for score in scores) / tokens == pytest.approx(expected, abs=0.01)
