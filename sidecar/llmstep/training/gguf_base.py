@@ -7,6 +7,7 @@ is exact for the splitting rules named here and not known to be for others.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import os
@@ -69,7 +70,7 @@ def write_folder(source: Path, folder: Path) -> None:
         # Both classes take the file's name among their open keywords.
         options: dict[str, Any] = {"gguf_file": name, "local_files_only": True}
         tokenizer: Any = AutoTokenizer.from_pretrained(place, **options)
-        AutoModelForCausalLM.from_pretrained(place, **options).save_pretrained(partial)
+        _dequantize(AutoModelForCausalLM.from_pretrained(place, **options)).save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         _write_frame(partial / "tokenizer_config.json", head, tokenizer)
         os.replace(partial, folder)
@@ -92,6 +93,17 @@ def _check_supported(head: GgufHead, source: Path) -> None:
             f"gpt2/{' or gpt2/'.join(_KNOWN_SPLITS)}",
             hint="Take the model's Hugging Face folder as `base.model`.",
         )
+
+
+def _dequantize(loaded: Any) -> Any:
+    """The model without the library's note that it was quantized: such a one is never saved."""
+    config = copy.deepcopy(loaded.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = type(loaded)(config)
+    model.load_state_dict(loaded.state_dict())
+    model.generation_config = loaded.generation_config
+    return model
 
 
 def _write_frame(path: Path, head: GgufHead, tokenizer: Any) -> None:
