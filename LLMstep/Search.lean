@@ -164,14 +164,14 @@ private def askModel? (limits : SearchLimits) (inquiry : Inquiry) : TacticM (Opt
   catch e =>
     if (← IO.monoMsNow) ≥ limits.deadline then return none else throw e
 
-/-- Best-first search from the current state. The state is not put back. -/
-partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress) (queue : List Node) :
-    TacticM SearchEnd := do
-  let node :: queue := queue | return .exhausted
+/-- Go on from the best node of the queue: the queue that it leaves, or how the search ends. -/
+private def expandBest (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress)
+    (queue : List Node) : TacticM (Except SearchEnd (List Node)) := do
+  let node :: queue := queue | return .error .exhausted
   Core.checkInterrupted
-  let (goal, depth) :: rest := node.goals | return .proof node.steps
-  if let some option ← limitReached? limits progress then return .limit option
-  if limits.depth != 0 && depth ≥ limits.depth then return ← search limits inquiry closers progress queue
+  let (goal, depth) :: rest := node.goals | return .error (.proof node.steps)
+  if let some option ← limitReached? limits progress then return .error (.limit option)
+  if limits.depth != 0 && depth ≥ limits.depth then return .ok queue
   node.state.restore
   -- How this goal is closed does not matter to the others, unless it decides what they are about.
   let isFinal := rest.isEmpty || !(← instantiateMVars (← goal.getType)).hasExprMVar
@@ -180,7 +180,7 @@ partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List S
   let mut queue := queue
   -- A cheap tactic that closes the goal makes the model's opinion of it superfluous.
   for closer in closers do
-    if (← IO.monoMsNow) ≥ limits.deadline then return .limit "timeoutMs"
+    if (← IO.monoMsNow) ≥ limits.deadline then return .error (.limit "timeoutMs")
     node.state.restore
     let checked ← checkCandidate closer quick
     progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + checked.heartbeats }
@@ -188,17 +188,25 @@ partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List S
       if let some written ← asWritten? node.state goal checked limits.check then
         if let some next ← advance node goal depth rest written 0 then
           queue ← offer progress queue next
-          if isFinal then return ← search limits inquiry closers progress queue
+          if isFinal then return .ok queue
   progress.modify fun p => { p with expanded := p.expanded + 1 }
   node.state.restore
-  let some gathered ← askModel? limits { inquiry with stopOnClose := inquiry.stopOnClose && isFinal } | return .limit "timeoutMs"
+  let some gathered ← askModel? limits { inquiry with stopOnClose := inquiry.stopOnClose && isFinal }
+    | return .error (.limit "timeoutMs")
   for scored in gathered.scored do
     progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + scored.checked.heartbeats }
     if scored.checked.outcome.isFailure then continue
     let some written ← asWritten? node.state goal scored.checked limits.check | continue
     let some next ← advance node goal depth rest written (-scored.score) | continue
     queue ← offer progress queue next
-  search limits inquiry closers progress queue
+  return .ok queue
+
+/-- Best-first search from the current state. The state is not put back. -/
+partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress) (queue : List Node) :
+    TacticM SearchEnd := do
+  match ← expandBest limits inquiry closers progress queue with
+  | .error ending => return ending
+  | .ok queue => search limits inquiry closers progress queue
 
 /-- `llmsearch` looks for a whole proof of the main goal: it asks the model for next steps, checks them, goes on from those that run,
 and shows the proof it finds as one `Try this`. See the options `llmstep.search.*` for its limits. -/

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -117,3 +119,28 @@ def test_theorems_are_proved_and_checked_again(
     assert f"{proved} of 6 proved" in again.output
     assert again.output.count("(known)") == 5
     assert len(output.read_text(encoding="utf-8").splitlines()) == 7
+
+
+@pytest.mark.lean
+@pytest.mark.timeout(3600)
+def test_a_real_project(tmp_path: Path) -> None:
+    if shutil.which("lake") is None:
+        pytest.skip("no `lake` on the PATH (https://lean-lang.org/install)")
+    build = subprocess.run(["lake", "build"], cwd=check.ROOT, check=False, timeout=1800)
+    assert build.returncode == 0
+    theorems = tmp_path / "Real.lean"
+    theorems.write_text(
+        "theorem swap (a b : Prop) : a → b → b ∧ a := by sorry\n"
+        "theorem sum (a b : Nat) (h : a < b) : a + 1 ≤ b := by sorry\n"
+        "theorem no_way (p : Prop) : p := by sorry\n",
+        encoding="utf-8",
+    )
+    variables = check.test_environment() | {"LLMSTEP_SOURCES": "model"}
+    words = ["eval", "--lean", str(check.ROOT), "--theorems", str(theorems), "--model", "echo"]
+    output = tmp_path / "results.jsonl"
+    result = CliRunner().invoke(
+        cli, [*words, "--output", str(output), "--json"], env=variables, catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (summary["proved"], summary["failed"], summary["error"]) == (2, 1, 0)

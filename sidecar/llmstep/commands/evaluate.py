@@ -129,7 +129,7 @@ def evaluate(
         raise click.UsageError("name at least one JSONL file of proof steps, or use --lean")
     comparison = measure(variants, data, limit, nll)
     for name, reason in comparison.unusable:
-        click.echo(f"llmstep: the model {name!r} is left out: {reason}", err=True)
+        click.echo(f"llmstep: {name} is left out: {reason}", err=True)
     for result in comparison.results:
         click.echo(json.dumps(as_record(result), ensure_ascii=False) if as_json else shown(result))
     if report is not None:

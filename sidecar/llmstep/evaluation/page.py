@@ -245,7 +245,7 @@ def _render_samples(file: DataFile, results: Sequence[VariantScores]) -> str:
     chosen.sort(key=lambda pair: pair[0])
     shown = "".join(html for _, html in chosen[:_SAMPLES])
     return (
-        f"<h3>Where they differ ({len(chosen)} rows, {min(len(chosen), _SAMPLES)} shown)</h3>"
+        f"<h3>Where they differ (rows: {len(chosen)}, shown: {min(len(chosen), _SAMPLES)})</h3>"
         + shown
     )
 

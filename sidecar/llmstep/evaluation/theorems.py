@@ -19,19 +19,17 @@ import attrs
 from llmstep.evaluation.errors import TheoremFileError
 from llmstep.prompts.context import Command, split_commands
 from llmstep.prompts.lexer import Token, scan_tokens
-from llmstep.prompts.vocabulary import IMPORTS
 
 _KEYWORDS = ("theorem", "lemma", "example")
 # Names of the fields in the collections at hand, the commonest first.
 _NAME_FIELDS = ("name", "problem_id", "full_name", "theorem_name", "id")
 _HEADER_FIELDS = ("header", "preamble")
 _STATEMENT_FIELDS = ("formal_statement", "statement")
-_IMPORT = re.compile(r"^(?:public +)?(?:meta +)?import +\S.*$", re.MULTILINE)
-_MODULE = re.compile(r"^module\b.*$", re.MULTILINE)
 # The natural number game's command. A theorem of the same length takes its place, so that the
 # proof does not depend on the game's machinery, and offsets stay the same.
 _GAME_STATEMENT = re.compile(r"^Statement\b", re.MULTILINE)
 _GAME_THEOREM = "theorem".ljust(len("Statement"))
+_HEADER_MODIFIERS = frozenset({"public", "private", "meta"})
 _PROTECTED = re.compile(r"\bprotected\s+")
 # Each is followed by a `:=` of its own inside a statement: `let x := 2; x = 2`.
 _BINDERS = frozenset({"let", "have", "haveI", "letI"})
@@ -135,16 +133,29 @@ def find_theorems(text: str, file: str) -> Iterator[Theorem]:
 
 def add_import(text: str, module: str) -> str:
     """The file with one more import, behind those it has."""
-    end = len(text)
-    for command in split_commands(text):
-        if command.keyword not in IMPORTS:
-            end = command.start
+    end = _header_end(text)
+    return f"{text[:end]}\nimport {module}{text[end:]}" if end else f"import {module}\n{text}"
+
+
+def _header_end(text: str) -> int:
+    """Offset behind the last import, else behind ``module``; 0 if there is neither."""
+    end = 0
+    started = False  # inside an import, or the modifiers in front of one
+    importing = False
+    for token in scan_tokens(text):
+        if token.kind == "newline":
+            started, importing = started and not importing, False
+        elif importing:
+            end = token.end if token.kind not in ("space", "comment") else end
+        elif token.text in _HEADER_MODIFIERS:
+            started = True
+        elif token.text == "import":
+            importing = True
+        elif not started and token.text in ("module", "prelude"):
+            end = token.end
+        elif token.kind not in ("space", "comment"):
             break
-    imports = list(_IMPORT.finditer(text, 0, end))
-    last = imports[-1] if imports else _MODULE.search(text, 0, end)
-    if last is None:
-        return f"import {module}\n{text}"
-    return f"{text[: last.end()]}\nimport {module}{text[last.end() :]}"
+    return end
 
 
 def _read(path: Path) -> str:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.evaluation import fake_lake
 
 ROWS: list[dict[str, Any]] = [
     {"state": "p : Prop\nh : p\n⊢ p", "tactic": "exact h"},
@@ -48,3 +50,14 @@ def scripted(
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LLMSTEP_SOURCES", "model")
     return write_lines(*ROWS)
+
+
+@pytest.fixture
+def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Lake project whose `lake` is a stand-in, first on the PATH."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "lakefile.toml").write_text('name = "project"\n', encoding="utf-8")
+    fake_lake.install(root)
+    monkeypatch.setenv("PATH", f"{root}{os.pathsep}{os.environ['PATH']}")
+    return root

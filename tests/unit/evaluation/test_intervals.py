@@ -10,8 +10,13 @@ from llmstep.evaluation.intervals import bootstrap_means, bootstrap_ratio, wilso
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
     # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)  # fmt: skip
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
 def test_wilson_gives_the_published_intervals(
     successes: int, trials: int, low: float, high: float
 ) -> None:
