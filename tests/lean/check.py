@@ -62,6 +62,8 @@ def test_environment() -> dict[str, str]:
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     environment["LLMSTEP_ECHO_SCRIPT"] = str(TESTS / "echo.json")
     environment["LLMSTEP_CACHE"] = "false"
+    # The script alone answers: other sources would put their own steps among its candidates.
+    environment["LLMSTEP_SOURCES"] = "model"
     return environment
 
 

@@ -70,7 +70,6 @@ def search(project: Path, output: Path, *arguments: str) -> Result:
     variables["PATH"] = f"{project / 'bin'}{os.pathsep}{variables['PATH']}"
     # Set by a user for other files, it must not change the protocol.
     variables["LLMSTEP_LEAN_SEARCH_DEPTH"] = "1"
-    variables["LLMSTEP_SOURCES"] = "model"
     words = ["eval", "--lean", str(project), "--theorems", str(project / "Swap.lean")]
     return CliRunner().invoke(
         cli,
@@ -135,7 +134,7 @@ def test_a_real_project(tmp_path: Path) -> None:
         "theorem no_way (p : Prop) : p := by sorry\n",
         encoding="utf-8",
     )
-    variables = check.test_environment() | {"LLMSTEP_SOURCES": "model"}
+    variables = check.test_environment()
     words = ["eval", "--lean", str(check.ROOT), "--theorems", str(theorems), "--model", "echo"]
     output = tmp_path / "results.jsonl"
     result = CliRunner().invoke(
