@@ -11,10 +11,11 @@ import attrs
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError
 from llmstep.prompts.goal import split_goals
-from llmstep.service.question import SuggestRequest
+from llmstep.service.question import Document, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
 _ANY_STATE = "⊢ True"
+_URI = "file:///evaluation.lean"
 
 
 @attrs.frozen
@@ -34,9 +35,10 @@ class Answer:
     origins: tuple[tuple[str, ...], ...] = ()
 
 
-# All that evaluation knows of a model's candidates: a printed tactic state goes in, an answer comes
-# out. It may raise an `LLMStepError` for a state that cannot be answered.
-CandidateSource = Callable[[str], Answer]
+# All that evaluation knows of a model's candidates: a printed tactic state and the text of the file
+# before the step (empty if unknown) go in, an answer comes out. It may raise an `LLMStepError` for
+# a state that cannot be answered.
+CandidateSource = Callable[[str, str], Answer]
 
 
 class ServedCandidates:
@@ -53,13 +55,14 @@ class ServedCandidates:
         self._service = SuggestService(attrs.evolve(settings, cache=False))
         self._loop = asyncio.Runner()
 
-    def __call__(self, state: str) -> Answer:
+    def __call__(self, state: str, text_before: str = "") -> Answer:
         """Ask for candidates.
 
         Raises:
             LLMStepError: The state cannot be answered, or the model cannot be loaded.
         """
-        request = SuggestRequest(tuple(split_goals(state)) or ("",))
+        document = Document(_URI, text_before) if text_before else None
+        request = SuggestRequest(tuple(split_goals(state)) or ("",), document=document)
         begin = time.perf_counter()
         reply = self._loop.run(self._service.suggest(request))
         seconds = time.perf_counter() - begin - reply.stats.load_ms / 1000

@@ -148,7 +148,7 @@ def answer_rows(
 
 def _answer(source: CandidateSource, number: int, row: Row, on_row: OnRow) -> RowScore:
     try:
-        return score_row(number, row, source(row.state))
+        return score_row(number, row, source(row.state, row.context))
     except LLMStepError as error:
         return RowScore(number, row.head, failure=error.message)
     finally:
@@ -179,7 +179,7 @@ def _score_likelihoods(settings: Settings, files: Sequence[DataFile]) -> list[li
 
 def _score_likelihood(scorer: LikelihoodScorer, row: Row) -> Scored:
     try:
-        return scorer.score(row.state, row.tactic)
+        return scorer.score(row.state, row.tactic, row.context)
     except LLMStepError as error:
         return error.message
 

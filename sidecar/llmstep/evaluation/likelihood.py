@@ -46,8 +46,8 @@ class Likelihood:
 class LikelihoodScorer(Protocol):
     """A loaded model that tells how likely a tactic is."""
 
-    def score(self, state: str, tactic: str) -> Likelihood:
-        """Score one tactic after one state.
+    def score(self, state: str, tactic: str, text_before: str = "") -> Likelihood:
+        """Score one tactic after one state, and the file's text before it if that is known.
 
         Raises:
             LLMStepError: The state does not fit, or the library failed.
@@ -112,12 +112,12 @@ class LlamaScorer:
         self._model = LlamaModel(path)
         self._model.open_context(window, 1, threads)
 
-    def score(self, state: str, tactic: str) -> Likelihood:
+    def score(self, state: str, tactic: str, text_before: str = "") -> Likelihood:
         """Score one tactic; see `LikelihoodScorer.score`."""
         from llmstep.backends.llama_model import BATCH_TOKENS
 
         model = self._model
-        prompt, stops = _build(self._template, state, self._window, self._count, self._stops)
+        prompt, stops = self._build(state, text_before)
         opening = [model.first_token()] if model.facts.adds_bos else []
         for part in prompt:
             opening += model.tokenize(part.text.encode(), special=part.special)
@@ -137,6 +137,11 @@ class LlamaScorer:
     def close(self) -> None:
         """Free the model."""
         self._model.close()
+
+    def _build(
+        self, state: str, text_before: str
+    ) -> tuple[tuple[PromptPart, ...], tuple[str, ...]]:
+        return _build(self._template, state, text_before, self._window, self._count, self._stops)
 
     def _count(self, text: str) -> int:
         return len(self._model.tokenize(text.encode(), special=False))
@@ -175,10 +180,10 @@ class HuggingFaceScorer:
         self._tokens = TextTokens(splitter, self._model.rows, self._model.ends)
         self._window = min(window, self._model.window or window)
 
-    def score(self, state: str, tactic: str) -> Likelihood:
+    def score(self, state: str, tactic: str, text_before: str = "") -> Likelihood:
         """Score one tactic; see `LikelihoodScorer.score`."""
         model, tokens = self._model, self._tokens
-        prompt, stops = _build(self._template, state, self._window, self._count, self._stops)
+        prompt, stops = self._build(state, text_before)
         opening = list(tokens.lead)
         for part in prompt:
             opening += tokens.encode(part.text, special=part.special)
@@ -200,6 +205,11 @@ class HuggingFaceScorer:
         """Free the model."""
         self._model.close()
 
+    def _build(
+        self, state: str, text_before: str
+    ) -> tuple[tuple[PromptPart, ...], tuple[str, ...]]:
+        return _build(self._template, state, text_before, self._window, self._count, self._stops)
+
     def _count(self, text: str) -> int:
         return len(self._tokens.encode(text, special=False))
 
@@ -215,11 +225,16 @@ def _choose_window(settings: Settings, model: ResolvedModel) -> int:
 
 
 def _build(
-    template: Template, state: str, window: int, count: CountTokens, stops: Sequence[str]
+    template: Template,
+    state: str,
+    text_before: str,
+    window: int,
+    count: CountTokens,
+    stops: Sequence[str],
 ) -> tuple[tuple[PromptPart, ...], tuple[str, ...]]:
     """The template's first prompt for a state, and the strings that end its answer."""
     goals = split_goals(state) or [""]
-    prompt = build_prompts(template, goals, "", window - TACTIC_TOKENS, count)[0]
+    prompt = build_prompts(template, goals, text_before, window - TACTIC_TOKENS, count)[0]
     return prompt.parts, (*stops, *prompt.stop)
 
 

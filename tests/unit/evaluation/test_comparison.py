@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from llmstep.config import Settings
@@ -33,12 +34,13 @@ def test_no_rows_are_an_error() -> None:
 def test_any_function_of_a_state_can_be_scored() -> None:
     seen: list[int] = []
 
-    def source(state: str) -> Answer:
+    def source(state: str, text_before: str) -> Answer:
+        assert text_before == ("theorem" if "1" in state else "")
         if "2" in state:
             raise GenerationError("no")
         return Answer(("rfl",), 0.1)
 
-    rows = [(i, Row(f"⊢ {i}", "rfl")) for i in (1, 2, 3)]
+    rows = [(i, Row(f"⊢ {i}", "rfl", context="theorem" * (i == 1))) for i in (1, 2, 3)]
     scores = answer_rows(source, rows, lambda: seen.append(1))
     assert [score.exact for score in scores] == [1, None, 1]
     assert [score.failure for score in scores] == ["", "no", ""]
@@ -66,6 +68,15 @@ def test_a_long_state_is_trimmed_and_counted(scripted: Path) -> None:
     (result,) = compare_variants([Variant("scripted", ECHO)], [file]).results
     assert [row.trimmed for row in result.rows] == [True, False]
     assert (result.scores.trimmed, result.scores.failures) == (1, 0)
+
+
+def test_the_text_of_the_file_is_sent_where_a_row_has_it(scripted: Path) -> None:
+    settings = attrs.evolve(ECHO, prompt="llemma-file")
+    rows = [Row("⊢ p", "exact h", context="theorem t : p := by\n  -- ⊢ p"), Row("⊢ p", "exact h")]
+    file = draw_rows(scripted, rows, None, 0)
+    (result,) = compare_variants([Variant("scripted", settings)], [file]).results
+    assert [row.exact for row in result.rows] == [1, None]
+    assert "needs the text of the file" in result.rows[1].failure
 
 
 def test_a_blank_state_fails_its_row_only(scripted: Path) -> None:
@@ -97,7 +108,7 @@ def test_the_likelihood_of_a_model_is_measured_once(
     opened: list[str] = []
 
     class Scorer:
-        def score(self, state: str, tactic: str):
+        def score(self, state: str, tactic: str, text_before: str):
             from llmstep.evaluation.likelihood import Likelihood
 
             if "a + b" in state:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llmstep.config import Settings
-from llmstep.errors import PromptTooLongError
+from llmstep.errors import InvalidParamsError, PromptTooLongError
 from llmstep.evaluation import likelihood
 from llmstep.evaluation.likelihood import HuggingFaceScorer, LlamaScorer, open_scorer
 from llmstep.prompts.template import load_template
@@ -78,6 +78,24 @@ def test_transformers_agrees_with_its_own_loss(kind: str, tmp_path: Path) -> Non
         loss = float(model(**inputs).loss)
     assert found.tokens == len(target)
     assert found.nll / found.tokens == pytest.approx(loss, abs=2e-3)
+
+
+@pytest.mark.hf
+def test_the_text_of_the_file_counts_where_the_template_has_a_place(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the extra [hf] is not installed")
+    from tests.backends.hf_models import build_model
+
+    scorer = HuggingFaceScorer(
+        build_model(tmp_path / "neox", "neox"), load_template("llemma-file"), 240, CPU
+    )
+    try:
+        one, other = (scorer.score(STATE, TACTIC, text) for text in ("a :=", "theorem b :="))
+        assert one.tokens == other.tokens
+        assert one.nll != other.nll
+        with pytest.raises(InvalidParamsError, match="text of the file"):
+            scorer.score(STATE, TACTIC)
+    finally:
+        scorer.close()
 
 
 @pytest.mark.hf
