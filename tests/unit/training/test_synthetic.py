@@ -1,22 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 
+import pytest
+
+from llmstep.training import synthetic
 from llmstep.training.augmentation import declared_names
-from llmstep.training.synthetic import generate
-
-BRACKETS = {")": "(", "⟩": "⟨", "]": "["}
-
-
-def balanced(text: str) -> bool:
-    open_: list[str] = []
-    for character in text:
-        if character in BRACKETS.values():
-            open_.append(character)
-        elif character in BRACKETS and (not open_ or open_.pop() != BRACKETS[character]):
-            return False
-    return not open_
+from llmstep.training.datasets.cleaning import is_balanced
+from llmstep.training.datasets.statements import read_goal
+from llmstep.training.errors import RecipeError
+from llmstep.training.synthetic import family_names, generate
 
 
 def test_the_same_seed_gives_the_same_distinct_rows() -> None:
@@ -30,8 +25,8 @@ def test_rows_are_well_formed() -> None:
     for row in generate(6000, seed=9):
         assert row.state.count("⊢ ") == 1, row
         assert "\n\n" not in row.state, row
-        assert balanced(row.state), row
-        assert balanced(row.tactic), row
+        assert is_balanced(row.state), row
+        assert is_balanced(row.tactic), row
         names = declared_names(row.state)
         assert len(set(names)) == len(names), row
 
@@ -63,3 +58,50 @@ def test_every_family_and_the_scarce_closers_occur() -> None:
         "obtain",
     ):
         assert heads[head] > 20, head
+
+
+def test_the_rows_of_the_built_in_model_stay_the_same() -> None:
+    # A run that was stopped goes on from its checkpoint with the rows of models/recipes.
+    digest = hashlib.sha256()
+    for row in generate(4000, seed=11):
+        digest.update(repr((row.state, row.tactic, row.file)).encode())
+    assert digest.hexdigest()[:16] == "9d3d53618fa15005"
+
+
+@pytest.mark.parametrize("family", family_names())
+def test_each_family_alone_gives_well_formed_rows(family: str) -> None:
+    rows = list(generate(60, seed=3, families=(family,)))
+    assert {row.file for row in rows} == {f"synthetic:{family}"}
+    assert len({(row.state, row.tactic) for row in rows}) == 60
+    for row in rows:
+        assert row.state.count("⊢ ") == 1, row
+        assert is_balanced(row.state), row
+        assert is_balanced(row.tactic), row
+        assert row.tactic == row.tactic.strip(), row
+        assert "  " not in row.state, row
+        names = declared_names(row.state)
+        assert len(set(names)) == len(names), row
+
+
+def test_training_and_validation_share_no_template() -> None:
+    skeletons = [
+        {read_goal(row.state).skeleton() for row in generate(1500, 5, ("all",), split)}
+        for split in ("train", "valid")
+    ]
+    assert skeletons[0].isdisjoint(skeletons[1])
+    assert all(len(found) > 60 for found in skeletons)
+
+
+def test_a_family_that_runs_dry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "_MOST_REPEATS", 100)
+    with pytest.raises(RecipeError, match=r"families tautology have no more than \d+ rows"):
+        list(generate(1_000_000, 1, ("tautology",)))
+    with pytest.raises(RecipeError, match="no family 'magic'") as caught:
+        list(generate(1, 1, ("basic", "magic")))
+    assert "quantified" in caught.value.hint
+
+
+def test_groups_can_be_joined() -> None:
+    files = {row.file for row in generate(900, 2, ("basic", "closed"))}
+    assert len(files) == 18
+    assert len({row.file for row in generate(3000, 2, ("all",))}) == len(family_names())

@@ -16,10 +16,14 @@ PREDICATES = ("P", "Q", "R", "S", "p", "q", "r")
 
 @attrs.frozen
 class Goal:
-    """A tactic state under construction."""
+    """A tactic state under construction.
+
+    ``case`` is its case tag, empty for none; where a family does not know it, one is drawn.
+    """
 
     hypotheses: tuple[tuple[str, str], ...]
     target: str
+    case: str | None = None
 
     def render(self, rng: random.Random) -> str:
         """The state in Lean's layout; neighbours of one type share a line, as Lean prints them."""
@@ -29,7 +33,10 @@ class Goal:
                 lines[-1] = (f"{lines[-1][0]} {name}", type_)
             else:
                 lines.append((name, type_))
-        tag = f"case {rng.choice(TAGS)}\n" if rng.random() < 0.08 else ""
+        case = self.case
+        if case is None:
+            case = rng.choice(TAGS) if rng.random() < 0.08 else ""
+        tag = f"case {case}\n" if case else ""
         return tag + "".join(f"{n} : {t}\n" for n, t in lines) + f"⊢ {self.target}"
 
 

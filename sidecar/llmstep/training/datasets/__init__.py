@@ -1,0 +1,1 @@
+"""Data sets of proof steps: read, clean, split, decontaminate, check in Lean, describe."""
