@@ -13,6 +13,7 @@ from llmstep import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("llmstep.commands.bench:bench", "Measure speed and memory on this machine."),
     "config": ("llmstep.commands.config:config", "Show every setting and where it comes from."),
+    "data": ("llmstep.commands.data:data", "Import, generate, clean and check proof steps."),
     "demo": ("llmstep.commands.demo:demo", "Suggest next steps for a few well-known goals."),
     "doctor": ("llmstep.commands.doctor:doctor", "Find what is wrong and say how to mend it."),
     "eval": ("llmstep.commands.evaluate:evaluate", "Score a model on held-out proof steps."),
