@@ -29,6 +29,7 @@ from transformers.cache_utils import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
+from llmstep.backends.hf_activation import fuse_gelu
 from llmstep.backends.hf_loader import NO_CONTINUATION, first_line
 from llmstep.errors import GenerationError, ModelFileError
 
@@ -74,6 +75,7 @@ class HuggingFaceModel:
 
     def __init__(self, model: Any, slots: int = 1) -> None:
         self._model: Any = model
+        fuse_gelu(model)
         self._device = str(model.device)
         config = model.config
         self.is_encoder_decoder = bool(config.is_encoder_decoder)
