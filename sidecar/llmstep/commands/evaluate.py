@@ -110,6 +110,8 @@ def evaluate(
             raise click.UsageError("--lean takes the theorems from --theorems FILE")
         if len(variants) > 1:
             raise click.UsageError("--lean takes one model; run it again for another")
+        if report is not None:
+            raise click.UsageError("--report compares next steps; --lean has --output and --json")
         search_proofs(
             variants[0].settings,
             project,

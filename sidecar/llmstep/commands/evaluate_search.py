@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ def search_proofs(
         LLMStepError: The theorems, the project, the model or the results file cannot be used.
     """
     import attrs
+    import psutil
 
     from llmstep.evaluation.contamination import warn_about
     from llmstep.evaluation.lean_project import LeanProject
@@ -48,6 +50,10 @@ def search_proofs(
     model = find_model(settings.model)  # a wrong name is told before Lean starts
     if warning := warn_about(model.id, theorems):
         click.echo(f"llmstep: {warning}", err=True)
+    if jobs > 1 and not settings.threads:
+        # Each sidecar would take all cores for its own.
+        cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+        settings = attrs.evolve(settings, threads=max(1, cores // jobs))
     environment = search_environment(settings, protocol)
     project = LeanProject(folder)
     path = output or default_output(protocol.label, model.id)

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
 
 from llmstep.cli import cli
+from llmstep.commands.evaluate import evaluate
 from llmstep.errors import ModelNotFoundError
+from llmstep.evaluation.proof_search import PROTOCOLS, Status
 from llmstep.training.errors import TrainingDataError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run(*arguments: object) -> Result:
@@ -101,3 +107,15 @@ def test_wrong_usage(arguments: tuple[str, ...], scripted: Path) -> None:
     done = run(*(str(scripted) if word == "ROWS" else word for word in arguments))
     assert done.exit_code == 2
     assert "Error" in done.output
+
+
+def test_the_page_names_real_options_and_statuses() -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))
+    options = {word for parameter in evaluate.params for word in parameter.opts}
+    assert named <= options
+    for status in get_args(Status):
+        assert f"| `{status}` |" in page
+    for protocol in PROTOCOLS.values():
+        assert f"`{protocol.name}`" in page
+        assert f"{protocol.seconds} s" in page

@@ -287,3 +287,37 @@ def test_the_command(
     assert (project_folder / "calls.txt").read_text(encoding="utf-8") == calls
     assert run("--model", "echo").exit_code == 2
     assert run(str(data)).exit_code == 2
+    assert run("--report", "page.html").exit_code == 2
+
+
+@posix
+def test_jobs_share_the_cores(
+    project_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llmstep.commands import evaluate_search
+    from llmstep.evaluation.proof_search import PROTOCOLS
+
+    seen: list[str | None] = []
+
+    def prove_nothing(theorem, project, protocol, environment):
+        seen.append(environment.get("LLMSTEP_THREADS"))
+        return ProofResult(theorem.name, theorem.file, 1, theorem.digest, "failed")
+
+    monkeypatch.setattr("llmstep.evaluation.search_run.prove", prove_nothing)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 8)
+    file = tmp_path / "A.lean"
+    file.write_text("theorem a : 1 = 1 := by sorry\n", encoding="utf-8")
+    for number, (jobs, threads) in enumerate([(1, 0), (3, 0), (20, 0), (3, 5)]):
+        evaluate_search.search_proofs(
+            Settings(model="echo", threads=threads),
+            project_folder,
+            (file,),
+            None,
+            PROTOCOLS["llmsearch"],
+            tmp_path / f"{number}.jsonl",
+            jobs,
+            None,
+            None,
+            True,
+        )
+    assert seen == ["0", "2", "1", "5"]
