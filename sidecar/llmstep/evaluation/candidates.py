@@ -67,7 +67,7 @@ class ServedCandidates:
         reply = self._loop.run(self._service.suggest(request))
         seconds = time.perf_counter() - begin - reply.stats.load_ms / 1000
         tactics = tuple(suggestion.tactic for suggestion in reply.suggestions)
-        origins = tuple(suggestion.origins for suggestion in reply.suggestions)
+        origins = tuple(suggestion.origin for suggestion in reply.suggestions)
         return Answer(tactics, seconds, bool(reply.dropped), origins)
 
     def load(self) -> None:
