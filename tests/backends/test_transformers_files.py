@@ -446,6 +446,8 @@ def test_precision_on_a_cpu(
     for both in (False, True):
         placement = hf_library.choose_placement("auto", encoder_decoder=both)
         assert (placement.device, placement.dtype) == ("cpu", getattr(torch, expected))
+    eight = hf_library.choose_placement("int8", encoder_decoder=True)
+    assert (eight.device, eight.dtype, eight.int8) == ("cpu", torch.float32, True)
     asked = hf_library.choose_placement("float16", encoder_decoder=True)
     assert (asked.dtype, asked.bytes_per_weight) == (torch.float16, 2)
 
@@ -455,6 +457,8 @@ def test_precision_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     choose = hf_library.choose_placement
     assert choose("auto", encoder_decoder=True) == hf_library.Placement("cuda", torch.bfloat16)
+    with pytest.raises(BackendUnavailableError, match=r"on the CPU only.*\(cuda\)"):
+        choose("int8", encoder_decoder=False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert choose("auto", encoder_decoder=False).dtype == torch.float16
     assert choose("auto", encoder_decoder=True).dtype == torch.float32

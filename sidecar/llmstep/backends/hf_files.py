@@ -134,12 +134,12 @@ def read_checkpoint(folder: Path, *, allow_pickle: bool = False) -> Checkpoint:
     return Checkpoint(folder, _name(folder), config, weights, pickled, parameters, size)
 
 
-def check_memory(checkpoint: Checkpoint, bytes_per_weight: int, free: int, where: str) -> None:
+def check_memory(checkpoint: Checkpoint, bytes_per_weight: float, free: int, where: str) -> None:
     """Refuse a model that does not fit, before it is loaded.
 
     Args:
         checkpoint: The model.
-        bytes_per_weight: As it will lie in memory.
+        bytes_per_weight: As it will lie in memory, or does while it is loaded.
         free: Bytes at hand.
         where: What memory that is, e.g. ``memory of this machine``.
 
@@ -150,8 +150,8 @@ def check_memory(checkpoint: Checkpoint, bytes_per_weight: int, free: int, where
     if needed > free:
         raise ModelFileError(
             f"{checkpoint.name} has {checkpoint.parameters / 1e6:,.0f} million weights of "
-            f"{bytes_per_weight} bytes and needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB of the "
-            f"{where} are free",
+            f"{bytes_per_weight:.3g} bytes and needs {needed / 1e9:.1f} GB; "
+            f"{free / 1e9:.1f} GB of the {where} are free",
             hint="Close other programs, or take a smaller model or a quantized one (GGUF).",
         )
 

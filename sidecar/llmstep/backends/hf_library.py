@@ -27,11 +27,13 @@ class Placement:
 
     Attributes:
         device: ``cpu``, ``cuda`` or ``mps``.
-        dtype: Format of weights and activations.
+        dtype: Format of weights and activations; with ``int8`` of what is not in 8 bits.
+        int8: Whether the linear layers are put into 8 bits.
     """
 
     device: str
     dtype: torch.dtype
+    int8: bool = False
 
     @property
     def bytes_per_weight(self) -> int:
@@ -77,6 +79,9 @@ def choose_placement(precision: Precision, *, encoder_decoder: bool) -> Placemen
     Args:
         precision: A format, or ``auto``.
         encoder_decoder: T5 was trained in bfloat16 and overflows in float16.
+
+    Raises:
+        BackendUnavailableError: The format is not one of this device.
     """
     import torch
 
@@ -88,6 +93,13 @@ def choose_placement(precision: Precision, *, encoder_decoder: bool) -> Placemen
     else:
         device = "cpu"
         half = torch.bfloat16 if _multiplies_bfloat16() else torch.float32
+    if precision == "int8":
+        if device != "cpu":
+            raise BackendUnavailableError(
+                f"int8 is computed on the CPU only, and this machine has a GPU ({device})",
+                hint='Set `precision = "auto"`: the GPU is faster with 16 bits.',
+            )
+        return Placement(device, torch.float32, int8=True)
     if precision != "auto":
         half = getattr(torch, precision)
     elif encoder_decoder and half == torch.float16:

@@ -10,7 +10,8 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
 )
 
-from llmstep.errors import ModelFileError
+from llmstep.backends.hf_int8 import quantize_layers
+from llmstep.errors import LLMStepError, ModelFileError
 
 if TYPE_CHECKING:
     from llmstep.backends.hf_files import Checkpoint
@@ -66,6 +67,7 @@ def load_model(checkpoint: Checkpoint, kind: Kind, placement: Placement) -> Any:
 
     Raises:
         ModelFileError: The weights cannot be read, or do not fit the configuration.
+        BackendUnavailableError: They cannot be computed in the wanted format here.
     """
     factory: Any = (
         transformers.AutoModelForSeq2SeqLM
@@ -76,7 +78,8 @@ def load_model(checkpoint: Checkpoint, kind: Kind, placement: Placement) -> Any:
     try:
         model, report = factory.from_pretrained(
             str(checkpoint.folder),
-            dtype=placement.dtype,
+            # 8 bits are made of what is stored; a copy in 32 bits would take more than is needed.
+            dtype="auto" if placement.int8 else placement.dtype,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=not checkpoint.pickled,
@@ -90,8 +93,10 @@ def load_model(checkpoint: Checkpoint, kind: Kind, placement: Placement) -> Any:
                 f"{name} lacks {len(missing)} of its weights, e.g. {missing[0]}",
                 hint="Download the model again.",
             )
+        if placement.int8:
+            quantize_layers(model, name)
         return model.eval().to(placement.device)
-    except ModelFileError:
+    except LLMStepError:
         raise
     except Exception as error:  # the library's loaders raise what they like
         raise ModelFileError(f"{name} cannot be loaded: {first_line(error)}") from error

@@ -66,7 +66,10 @@ class TransformersBackend(LocalBackend):
         on_device = free_device_memory(placement.device)
         check_memory(
             checkpoint,
-            placement.bytes_per_weight,
+            # While 8 bits are made, what they are made of is still there.
+            checkpoint.size_bytes / checkpoint.parameters
+            if placement.int8
+            else placement.bytes_per_weight,
             free_memory() if on_device is None else on_device,
             "memory of this machine" if on_device is None else "memory of the GPU",
         )
