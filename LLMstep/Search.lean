@@ -109,9 +109,10 @@ def asWritten? (before : Tactic.SavedState) (goal : MVarId) (checked : Checked) 
   let (.closes, some after) := (checked.outcome, checked.after?) | return none
   for (explicit, width) in [(false, 96), (false, 10000), (true, 10000)] do
     after.restore
-    let term ← goal.withContext do
+    let printed : TacticM (Option String) := goal.withContext do
       let proof ← instantiateMVars (mkMVar goal)
-      return (← withOptions (writtenOut explicit) (ppExpr proof)).pretty width
+      return some <| (← withOptions (writtenOut explicit) (Meta.ppExpr proof)).pretty width
+    let some term ← withHeartbeatLimit limits.heartbeats printed (handler := fun _ => return none) | return none
     before.restore
     let written ← checkCandidate s!"exact {term}" limits
     if let .closes := written.outcome then return some written
@@ -204,7 +205,11 @@ private def expandBest (limits : SearchLimits) (inquiry : Inquiry) (closers : Li
 /-- Best-first search from the current state. The state is not put back. -/
 partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress) (queue : List Node) :
     TacticM SearchEnd := do
-  match ← expandBest limits inquiry closers progress queue with
+  let heartbeats ← IO.getNumHeartbeats
+  let next ← expandBest limits inquiry closers progress queue
+  -- The search has a budget of its own: what it uses must not be missing to itself later on, or to the rest of the proof.
+  IO.setNumHeartbeats heartbeats
+  match next with
   | .error ending => return ending
   | .ok queue => search limits inquiry closers progress queue
 
