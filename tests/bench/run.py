@@ -1,4 +1,4 @@
-"""Runs benchmarks: `python tests/bench/run.py [start warm profile batch context memory models]`."""
+"""Runs benchmarks: `python tests/bench/run.py [start warm ... precision]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
-NAMES = ("start", "warm", "profile", "batch", "context", "memory", "models")
+NAMES = ("start", "warm", "profile", "batch", "context", "memory", "models", "precision")
 
 
 def main() -> int:

@@ -179,6 +179,23 @@ def test_a_longer_goal_does_not_move_the_files_part() -> None:
     assert len(texts) == 1
 
 
+@pytest.mark.parametrize("name", ["instruct", "fim", "llemma-file", "deepseek-prover"])
+def test_a_cut_file_keeps_what_is_open_and_what_is_nearest(name: str) -> None:
+    lemmas = [f"theorem t{i} (n : ℕ) : n + {i} = {i} + n := by\n  omega\n\n" for i in range(200)]
+    head = "import Mathlib\n\nopen Nat\n\nnamespace Foo\n\nsection Gone\nvariable (q : Prop)\n"
+    middle = "end Gone\n\nsection Bar\nvariable {k : ℕ}\n\n"
+    last = "theorem a (n : ℕ) : n + 0 = n := by\n  "
+    file = head + "".join(lemmas[:100]) + middle + "".join(lemmas[100:]) + last
+    prompt = only(name, file=file, budget=500)
+    assert prompt.tokens <= 500
+    kept = [line for line in head.splitlines() + middle.splitlines() if line in prompt.text]
+    assert {"open Nat", "namespace Foo", "section Bar", "variable {k : ℕ}"} <= set(kept)
+    assert "variable (q : Prop)" not in prompt.text
+    assert lemmas[199] + last in prompt.text
+    assert lemmas[0] not in prompt.text
+    assert prompt.dropped_commands > 100
+
+
 def test_worked_examples_give_way_to_the_goal() -> None:
     goal = "\n".join(f"h{i} : n = {i}" for i in range(40)) + "\n⊢ n = 0"
     prompt = only("llemma-fewshot", goals=(goal,), budget=240)
