@@ -15,6 +15,7 @@ from typing import Any, Literal
 import attrs
 import torch
 from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -91,9 +92,10 @@ class World:
                 param_dtype=torch.bfloat16 if bf16 else None,
                 reduce_dtype=torch.float32 if bf16 else None,
             )
+            mesh = init_device_mesh(self.device.type, (self.size,))
             for block in find_blocks(model):
-                fully_shard(block, mp_policy=policy)
-            fully_shard(model, mp_policy=policy)
+                fully_shard(block, mesh=mesh, mp_policy=policy)
+            fully_shard(model, mesh=mesh, mp_policy=policy)
         model.to(self.device)
         if self.size > 1 and not self.is_sharded:
             for value in model.state_dict().values():

@@ -30,11 +30,17 @@ class Source:
 
 @attrs.frozen
 class SyntheticSource:
-    """Pairs made by ``training/synthetic.py``: the same count and seed give the same pairs."""
+    """Pairs made by ``training/synthetic.py``: the same count and seed give the same pairs.
+
+    ``families`` names families or groups of them; of ``split`` ``train`` and ``valid`` no template
+    is in both.
+    """
 
     rows: int
     seed: int
     weight: float = 1.0
+    families: tuple[str, ...] = attrs.field(default=("basic",), metadata=LATER)
+    split: Literal["all", "train", "valid"] = attrs.field(default="all", metadata=LATER)
 
 
 @attrs.frozen

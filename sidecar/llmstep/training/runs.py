@@ -34,7 +34,8 @@ def load_sources(recipe: Recipe, data_dir: Path) -> list[tuple[list[Row], Mix]]:
     """
     sources = [(read_rows(data_dir / source.path), source.mix) for source in recipe.sources]
     for source in recipe.synthetic:
-        sources.append((list(generate(source.rows, source.seed)), Mix(weight=source.weight)))
+        rows = generate(source.rows, source.seed, source.families, source.split)
+        sources.append((list(rows), Mix(weight=source.weight)))
     return sources
 
 

@@ -136,7 +136,7 @@ class Trainer:
             bar.n = round(min(1.0, self._fraction()), 4)
             bar.set_postfix_str(f"step {progress.step} loss {progress.smoothed_loss:.3f}", False)
             bar.update(0)
-            if progress.step % REPORT_STEPS == 0:
+            if progress.step % REPORT_STEPS == 0 or progress.step == 1:
                 self._record(loss)
             if plan.validate_steps and progress.step % plan.validate_steps == 0:
                 self._validate(bar, loss)
@@ -148,6 +148,8 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
                 progress.seconds = before + saved - start
+        if progress.curve and progress.curve[-1][0] != progress.step:
+            self._record(loss)
         if validated != progress.step:
             self._validate(bar, loss)
 
