@@ -26,7 +26,7 @@ _HEADS = 12
 _FAILURES = 20
 
 # Eight colours that can be told apart, also with a red-green weakness, on white and on black.
-_LIGHT = ("#2a78d6", "#eb6834", "#1baf7a", "#8a4fd3", "#c98500", "#d6457f", "#4d6a80", "#7a8f00")
+_LIGHT = ("#2a78d6", "#eb6834", "#179a6b", "#8a4fd3", "#c98500", "#d6457f", "#4d6a80", "#7a8f00")
 _DARK = ("#5aa2f2", "#ff8f5e", "#3fd39c", "#b286f0", "#edb230", "#f27aa8", "#8fb0c8", "#b4c93a")
 
 _STYLE = """

@@ -9,6 +9,9 @@ from click.testing import CliRunner
 from llmstep.cli import cli
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+pytest.importorskip("torch", reason="the [train] extra is not installed")
+pytest.importorskip("transformers", reason="the [train] extra is not installed")
+pytest.importorskip("gguf", reason="the [train] extra is not installed")
 pytestmark = pytest.mark.gguf
 
 ROWS = [
