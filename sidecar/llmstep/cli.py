@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("llmstep.commands.demo:demo", "Suggest next steps for a few well-known goals."),
     "doctor": ("llmstep.commands.doctor:doctor", "Find what is wrong and say how to mend it."),
     "eval": ("llmstep.commands.evaluate:evaluate", "Score a model on held-out proof steps."),
+    "index": ("llmstep.commands.index:index", "Build what suggestions draw on besides the model."),
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
     "suggest": ("llmstep.commands.suggest:suggest", "Suggest next steps for one goal."),

@@ -19,6 +19,7 @@ import attrs
 from llmstep import paths
 
 MAX_CANDIDATES = 64
+SOURCES = ("model", "library", "file", "portfolio")
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
@@ -38,6 +39,8 @@ class Settings:
     threads: int = 0
     precision: Precision = "auto"
     allow_pickle: bool = False
+    sources: tuple[str, ...] = SOURCES
+    library: str = "builtin"
     cache: bool = True
     cache_mb: int = 64
     log_level: str = "warning"
@@ -155,6 +158,21 @@ def _choice(*words: str) -> Callable[[Any], str]:
     return parse
 
 
+def _some_of(*words: str) -> Callable[[Any], tuple[str, ...]]:
+    wanted = f"one or more of {', '.join(words)}, separated by commas"
+
+    def parse(value: Any) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
+            raise ValueError(wanted)
+        found = {part.strip().lower() for part in parts} - {""}
+        if not found or not found <= set(words):
+            raise ValueError(wanted)
+        return tuple(word for word in words if word in found)
+
+    return parse
+
+
 TABLE: tuple[Setting, ...] = (
     Setting("model", _name, "model id, or path of a .gguf file; the built-in one needs nothing"),
     Setting("prompt", _text, "prompt template id; empty takes the one the model's card names"),
@@ -204,6 +222,18 @@ TABLE: tuple[Setting, ...] = (
         "allow_pickle",
         _flag,
         "read weights from a Python pickle, which can run any program: only if you trust it",
+    ),
+    Setting(
+        "sources",
+        _some_of(*SOURCES),
+        "where suggestions come from: `model`, `library` (steps on similar goals of Mathlib), "
+        "`file` (steps of the file's own proofs), `portfolio` (closers by the goal's shape)",
+    ),
+    Setting(
+        "library",
+        _name,
+        "index of a library's tactics, a path; `builtin` is Mathlib's, `llmstep index build` makes "
+        "another",
     ),
     Setting("cache", _flag, "answer a repeated question from disk"),
     Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),

@@ -147,6 +147,8 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
             path = tmp_path / "script.json"
             path.write_text(json.dumps(script), encoding="utf-8")
             values["LLMSTEP_ECHO_SCRIPT"] = str(path)
+        if not arguments or "echo" in arguments:
+            values["LLMSTEP_SOURCES"] = "model"
         entry = ["-m", "llmstep"] if program is None else ["-c", program]
         command = [sys.executable, *entry, "serve", *(arguments or ("--model", "echo"))]
         process = subprocess.Popen(

@@ -85,8 +85,9 @@ def show_all(service: SuggestService, begin: float) -> None:
             )
         show_one(number, example, reply)
     click.echo(
-        "score: mean log-probability per token, nearer to 0 is likelier. The model guesses;\n"
-        "inside Lean each guess is run, and only those that work are shown, closing ones first.\n\n"
+        "score: log of the estimated probability, nearer to 0 is likelier; behind it, where the\n"
+        "step comes from (the model, similar goals of Mathlib, closers by the goal's shape).\n"
+        "Inside Lean each guess is run, and only those that work are shown, closing ones first.\n\n"
         "Next, in your Lean project:\n"
         '  1. lakefile.lean:  require llmstep from git "https://github.com/wellecks/llmstep"\n'
         "  2. shell:          lake update llmstep && lake run llmstep/setup\n"
@@ -108,11 +109,12 @@ def show_one(number: int, example: Example, reply: SuggestReply) -> None:
     click.secho(f"{number}. {example.title}  ({total:.0f} ms)", bold=sys.stdout.isatty())
     for line in example.goal.splitlines():
         click.echo(f"   │ {line}")
-    width = shutil.get_terminal_size((100, 24)).columns - 16
+    width = shutil.get_terminal_size((100, 24)).columns - 36
     for suggestion in reply.suggestions:
         first, *rest = suggestion.tactic.splitlines()
         shown = first if len(first) <= width else first[: width - 1] + "…"
-        click.echo(f"   {suggestion.score:7.2f}  {shown}{' …' if rest else ''}")
+        origin = "+".join(suggestion.origin)
+        click.echo(f"   {suggestion.score:7.2f}  {shown}{' …' if rest else ''}  ({origin})")
     if not reply.suggestions:
         click.echo("            (no suggestion)")
     click.echo()

@@ -69,7 +69,8 @@ def suggest(
         if as_json:
             click.echo(json.dumps(attrs.asdict(suggestion), ensure_ascii=False))
         else:
-            click.echo(f"{suggestion.score:8.3f}  {suggestion.tactic}")
+            origin = "+".join(suggestion.origin)
+            click.echo(f"{suggestion.score:8.3f}  {origin:13} {suggestion.tactic}")
     if not reply.suggestions:
         click.echo("The model has no suggestion that starts with this prefix.", err=True)
 

@@ -184,7 +184,11 @@ def work_done_json(token: ProgressToken, value: Mapping[str, Any]) -> dict[str, 
 
 def suggestion_json(suggestion: Suggestion) -> dict[str, Any]:
     """One suggestion as it travels."""
-    return {"tactic": suggestion.tactic, "score": suggestion.score}
+    return {
+        "tactic": suggestion.tactic,
+        "score": suggestion.score,
+        "origin": list(suggestion.origin),
+    }
 
 
 def progress_json(token: ProgressToken, suggestions: Iterable[Suggestion]) -> dict[str, Any]:

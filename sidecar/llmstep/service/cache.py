@@ -113,7 +113,8 @@ class SuggestionCache:
             return None
         try:
             found = tuple(
-                Suggestion(str(tactic), float(score)) for tactic, score in json.loads(row[0])
+                Suggestion(str(tactic), float(score), tuple(origin))
+                for tactic, score, origin in json.loads(row[0])
             )
         except (ValueError, TypeError):
             self._attempt(lambda db: db.execute("DELETE FROM answers WHERE key = ?", (key,)))
@@ -127,7 +128,8 @@ class SuggestionCache:
 
     def put(self, key: str, suggestions: Sequence[Suggestion]) -> None:
         """Keep suggestions under a key, in place of what is there."""
-        value = json.dumps([[s.tactic, s.score] for s in suggestions], ensure_ascii=False)
+        rows = [[s.tactic, s.score, s.origin] for s in suggestions]
+        value = json.dumps(rows, ensure_ascii=False)
         size = len(value.encode()) + _ROW_BYTES
         if size > self._max_bytes:
             return

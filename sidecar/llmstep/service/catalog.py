@@ -28,6 +28,8 @@ from llmstep.service.lockfile import read_lock
 __all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model", "verify_model"]
 
 _CHUNK = 1 << 20
+# Beside the cards lies what the other sources of suggestions have learned.
+_TABLES = {"mixing.toml", "portfolio.toml"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # Up to this size a file is hashed whole for its fingerprint; that takes some 50 ms.
 _HASH_WHOLE = 64 << 20
@@ -121,6 +123,8 @@ def read_catalog() -> Catalog:
     problems: list[str] = []
     for folder in card_folders():
         for file in sorted(folder.glob("*.toml")):
+            if file.name in _TABLES:
+                continue
             try:
                 card, odd = read_card(file)
             except ModelFileError as error:

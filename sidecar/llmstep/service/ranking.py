@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 import attrs
 
 from llmstep.prompts.lexer import scan_tokens
+
+# Where a tactic comes from: the model, a similar goal of the library, a proof of the same file, or
+# the portfolio of closers.
+Origin = Literal["model", "library", "file", "portfolio"]
 
 
 @attrs.frozen
@@ -16,13 +22,18 @@ class Suggestion:
 
     Attributes:
         tactic: Its text; it starts with the request's prefix.
-        score: Mean log-probability per generated token (nats, at most 0).
+        score: Nats, at most 0. Where sources besides the model are in use, the log of the estimated
+            probability that this is the author's step; else the model's mean log-probability per
+            generated token.
+        origin: The sources that proposed it.
     """
 
     tactic: str
     score: float
+    origin: tuple[Origin, ...] = ("model",)
 
 
+@functools.lru_cache(maxsize=4096)
 def normal_form(tactic: str) -> str:
     """A key that is equal for tactics that differ only in blanks and comments.
 
@@ -58,6 +69,10 @@ class Ranking:
 
     def __len__(self) -> int:
         return len(self._best)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether it holds a tactic of this normal form."""
+        return key in self._best
 
     def add(self, suggestion: Suggestion) -> bool:
         """Take a suggestion in; tells whether its tactic is a new one."""

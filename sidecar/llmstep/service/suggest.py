@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import psutil
 
@@ -16,17 +16,16 @@ from llmstep.backends.base import (
     Backend,
     BackendOptions,
     CancelToken,
-    Candidate,
     GenerationRequest,
     GenerationStats,
     Sampling,
 )
 from llmstep.config import MAX_CANDIDATES, Settings
 from llmstep.errors import DeadlineError, LLMStepError
-from llmstep.prompts.postprocess import extract_tactic
 from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
 from llmstep.service.cache import SuggestionCache, cache_key
 from llmstep.service.catalog import ResolvedModel, find_model
+from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.question import (
     Document,
     ServiceStatus,
@@ -34,9 +33,9 @@ from llmstep.service.question import (
     SuggestRequest,
     SuggestStats,
 )
-from llmstep.service.ranking import Ranking, Suggestion
 from llmstep.service.resident import ResidentModel
 from llmstep.service.scheduler import Scheduler, cancellation
+from llmstep.service.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +43,6 @@ log = logging.getLogger(__name__)
 _ANY_GOAL = ("⊢ True",)
 
 _GRACE_S = 1.0
-
-OnSuggestion = Callable[[Suggestion], None]
 
 
 class SuggestService:
@@ -75,6 +72,7 @@ class SuggestService:
             remote_model=self._model.remote_model,
         )
         self._resident = ResidentModel(self._model, options)
+        self._sources = Sources(settings)
         self._scheduler = Scheduler()
         self._cache = (
             SuggestionCache(paths.cache_dir() / "suggestions.sqlite", settings.cache_mb << 20)
@@ -91,7 +89,9 @@ class SuggestService:
 
         def load() -> None:
             try:
-                self._resident.backend()
+                self._sources.prepare("")
+                if self._sources.model:
+                    self._resident.backend()
             except LLMStepError as error:
                 log.warning("the model is not loaded: %s", error.message)
 
@@ -163,6 +163,9 @@ class SuggestService:
 
         def work() -> None:
             try:
+                self._sources.prepare(document.text_before if document else "")
+                if not self._sources.model:
+                    return
                 backend = self._resident.backend()
                 for prompt in self._prompts(backend, _ANY_GOAL, document, self._sampling()):
                     if document and not cancel.is_set():
@@ -206,28 +209,44 @@ class SuggestService:
         on_suggestion: OnSuggestion | None,
         begin: float,
     ) -> SuggestReply:
-        loaded_before = self._resident.state == "ready"
-        backend = self._resident.backend()
+        evidence = None
+        if self._sources.others:
+            evidence = self._sources.gather(request.goals[0], request.document)
+        collector = Collector(request, evidence, cancel, on_suggestion)
+        loaded_before = self._resident.state == "ready" or not self._sources.model
+        # A model that cannot be loaded is told, even where other sources have an answer.
+        backend = self._resident.backend() if self._sources.model else None
         load_ms = 0.0 if loaded_before else self._resident.load_ms
-        ranking = Ranking()
-
-        def take(candidate: Candidate, prompt: BuiltPrompt) -> None:
-            verdict = extract_tactic(
-                candidate.text,
-                request.prefix,
-                banned=request.banned,
-                stop=(*self._model.card.stop, *prompt.stop),
-                column=prompt.column,
-                truncated=candidate.finish == "length",
-            )
-            if verdict.tactic is None:
-                log.debug("dropped %r: %s", candidate.text, verdict.reason)
-                return
-            suggestion = Suggestion(verdict.tactic, candidate.score)
-            if ranking.add(suggestion) and on_suggestion and not cancel.is_set():
-                on_suggestion(suggestion)
-
+        collector.take_proposals(at_once=sampling.n // 2)
         costs: list[GenerationStats] = []
+        dropped: tuple[str, ...] = ()
+        if backend:
+            dropped, costs = self._ask_model(backend, request, sampling, cancel, collector)
+        if cancel.is_set() and cancel.reason != "deadline":
+            raise cancellation(cancel)
+        if cancel.is_set() and not len(collector):
+            raise DeadlineError(
+                f"no suggestion was finished within {_ms(begin):.0f} ms"
+                + ("" if loaded_before else f", of which {load_ms:.0f} went into loading the model")
+            )
+        stats = SuggestStats(
+            prompt_tokens=sum(cost.prompt_tokens for cost in costs),
+            reused_tokens=sum(cost.reused_tokens for cost in costs),
+            generated_tokens=sum(cost.generated_tokens for cost in costs),
+            load_ms=load_ms,
+            total_ms=_ms(begin),
+        )
+        return SuggestReply(collector.answer(sampling.n), self._model.id, False, stats, dropped)
+
+    def _ask_model(
+        self,
+        backend: Backend,
+        request: SuggestRequest,
+        sampling: Sampling,
+        cancel: CancelToken,
+        collector: Collector,
+    ) -> tuple[tuple[str, ...], list[GenerationStats]]:
+        """Decode candidates; returns the names that found no place in a prompt, and the costs."""
         prompts = self._prompts(
             backend,
             request.goals,
@@ -240,28 +259,15 @@ class SuggestService:
         dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
         if dropped:
             log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
+        costs: list[GenerationStats] = []
         for prompt in prompts:
             stop = (*self._model.card.stop, *prompt.stop)
             question = GenerationRequest(prompt.parts, request.prefix, stop, sampling)
-            costs.append(backend.generate(question, cancel, functools.partial(take, prompt=prompt)))
+            take = functools.partial(collector.take_candidate, prompt=prompt, stop=stop)
+            costs.append(backend.generate(question, cancel, take))
             if cancel.is_set():
                 break
-        if cancel.is_set() and cancel.reason != "deadline":
-            raise cancellation(cancel)
-        if cancel.is_set() and not len(ranking):
-            raise DeadlineError(
-                f"no suggestion was finished within {_ms(begin):.0f} ms"
-                + ("" if loaded_before else f", of which {load_ms:.0f} went into loading the model")
-            )
-        stats = SuggestStats(
-            prompt_tokens=sum(cost.prompt_tokens for cost in costs),
-            reused_tokens=sum(cost.reused_tokens for cost in costs),
-            generated_tokens=sum(cost.generated_tokens for cost in costs),
-            load_ms=load_ms,
-            total_ms=_ms(begin),
-        )
-        best = ranking.top(sampling.n)
-        return SuggestReply(best, self._model.id, False, stats, dropped)
+        return dropped, costs
 
     def _prompts(
         self,
@@ -298,6 +304,7 @@ class SuggestService:
             banned=sorted(request.banned),
             premises=request.premises if "premises" in fields else (),
             sampling=sampling,
+            **self._sources.fingerprint(request.document),
         )
 
     def _own_window(self) -> int:

@@ -1,8 +1,8 @@
 """Read (tactic state, tactic) pairs from JSONL and draw the rows of one training pass.
 
 A row is one JSON object per line with at least the strings ``state`` (one goal as Lean prints it)
-and ``tactic``; ``file`` (for the per-file cap) and ``kind`` are optional. Files ending in ``.gz``
-are decompressed on the fly.
+and ``tactic``; ``file`` (for the per-file cap), ``kind`` and ``context`` (the file's text before
+the step) are optional. Files ending in ``.gz`` are decompressed on the fly.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from llmstep.training.errors import TrainingDataError
 
 @attrs.frozen
 class Row:
-    """One supervised pair: one goal, and one tactic without blanks at either end."""
+    """One supervised pair: one goal, and one tactic without blanks at either end.
+
+    ``context`` is the text of the Lean file before the step, where it is known.
+    """
 
     state: str
     tactic: str
     file: str = ""
     kind: str = ""
+    context: str = ""
 
     @property
     def head(self) -> str:
@@ -85,6 +89,7 @@ def read_rows(path: Path, limit: int | None = None) -> list[Row]:
                 tactic=require_text(record, "tactic", where).strip(),
                 file=str(record.get("file") or ""),
                 kind=str(record.get("kind") or ""),
+                context=str(record.get("context") or ""),
             )
         )
         if limit is not None and len(rows) >= limit:

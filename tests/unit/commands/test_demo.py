@@ -31,6 +31,7 @@ def test_every_goal_is_shown_with_its_candidates_and_what_to_do_next(
     )
     monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(script))
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
+    monkeypatch.setenv("LLMSTEP_SOURCES", "model")
     result = CliRunner().invoke(cli, ["demo", "--model", "echo"])
     assert result.exit_code == 0, result.output
     for number, example in enumerate(EXAMPLES, 1):

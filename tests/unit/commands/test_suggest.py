@@ -28,6 +28,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(path))
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
     monkeypatch.setenv("LLMSTEP_MODEL", "echo")
+    monkeypatch.setenv("LLMSTEP_SOURCES", "model")
 
 
 def run(*arguments: str, stdin: str | bytes | None = None):
@@ -41,14 +42,17 @@ def tactics(output: str) -> list[str]:
 def test_a_goal_as_an_argument() -> None:
     result = run(GOAL)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == ["  -0.500  assumption", "  -2.000  simp"]
+    assert result.stdout.splitlines() == [
+        "  -0.500  model         assumption",
+        "  -2.000  model         simp",
+    ]
 
 
 def test_a_goal_on_stdin_as_json() -> None:
     result = run("--json", stdin=GOAL)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
-        {"tactic": "assumption", "score": -0.5},
-        {"tactic": "simp", "score": -2.0},
+        {"tactic": "assumption", "score": -0.5, "origin": ["model"]},
+        {"tactic": "simp", "score": -2.0, "origin": ["model"]},
     ]
 
 

@@ -51,7 +51,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(script: Path) -> Iterator[SuggestHTTPServer]:
-    service = SuggestService(Settings(model="echo", cache=False, timeout_ms=20_000))
+    service = SuggestService(Settings(model="echo", sources=("model",), cache=False, timeout_ms=20_000))
     with SuggestHTTPServer(Address(port=0), service) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -141,7 +141,7 @@ def test_a_failing_model_is_500_in_its_own_words(server: SuggestHTTPServer) -> N
 
 
 def test_time_that_runs_out_is_504(script: Path) -> None:
-    service = SuggestService(Settings(model="echo", cache=False, timeout_ms=100))
+    service = SuggestService(Settings(model="echo", sources=("model",), cache=False, timeout_ms=100))
     with SuggestHTTPServer(Address(port=0), service) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         assert post(server, {"tactic_state": "slow", "prefix": ""})[0] == 504
@@ -218,7 +218,7 @@ def test_what_http_itself_refuses(
 
 
 def test_too_many_connections_are_turned_away(script: Path) -> None:
-    service = SuggestService(Settings(model="echo", cache=False))
+    service = SuggestService(Settings(model="echo", sources=("model",), cache=False))
     with SuggestHTTPServer(Address(port=0), service, most_connections=1) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         with socket.create_connection(("127.0.0.1", server.server_address[1])) as waiting:
@@ -283,6 +283,7 @@ def test_a_host_that_is_none_is_a_clear_error(server: SuggestHTTPServer) -> None
 def test_the_real_process(script: Path) -> None:
     command = [sys.executable, "-m", "llmstep", "serve", "--http", "--model", "echo"]
     environ = {**os.environ, "LLMSTEP_PORT": "0", "LLMSTEP_HOST": "localhost"}
+    environ["LLMSTEP_SOURCES"] = "model"
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environ, text=True) as child:
         try:
             assert child.stderr is not None

@@ -37,7 +37,7 @@ async def test_lean_needs_no_lsp_types() -> None:
         "class Out:\n"
         "    def write(self, data): assert b'protocolVersion' in data, data\n"
         "async def run():\n"
-        "    server = LLMStepServer({'model': 'echo'})\n"
+        "    server = LLMStepServer({'model': 'echo', 'sources': 'model'})\n"
         "    options = {'protocolVersion': 1}\n"
         "    params = {'capabilities': {}, 'initializationOptions': options}\n"
         "    server.connect(Out()).receive(\n"
@@ -85,11 +85,13 @@ async def test_a_second_initialize(connection: Any) -> None:
 async def test_suggest_streams_and_answers(connection: Any) -> None:
     await connection.initialize()
     answer = await connection.request("llmstep/suggest", {**QUESTION, "partialResultToken": 5})
-    assert answer["result"]["suggestions"] == [{"tactic": "exact h𝕜", "score": -0.5}]
+    assert answer["result"]["suggestions"] == [
+        {"tactic": "exact h𝕜", "score": -0.5, "origin": ["model"]}
+    ]
     assert [m["method"] for m in connection.sent] == ["$/progress"]
     assert connection.sent[0]["params"] == {
         "token": 5,
-        "value": {"suggestions": [{"tactic": "exact h𝕜", "score": -0.5}]},
+        "value": {"suggestions": [{"tactic": "exact h𝕜", "score": -0.5, "origin": ["model"]}]},
     }
 
 

@@ -40,7 +40,9 @@ def open_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
             path = tmp_path / "script.json"
             path.write_text(json.dumps(script), encoding="utf-8")
             monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(path))
-        service = SuggestService(attrs.evolve(Settings(model="echo"), **changes))
+        service = SuggestService(
+            attrs.evolve(Settings(model="echo", sources=("model",)), **changes)
+        )
         opened.append(service)
         return service
 

@@ -1,0 +1,43 @@
+"""What makes two goals similar: the words and symbols they share, and pairs of neighbours.
+
+The target counts by its tokens (``G``) and its pairs of adjacent tokens (``B``), the hypotheses by
+their tokens (``H``), names included: names in Lean's libraries follow conventions (``hf``, ``s``).
+A feature travels as the CRC-32 of its text, which is the same everywhere and needs no table.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from itertools import pairwise
+
+from llmstep.prompts.goal import Goal
+
+# Dotted names count by their components, so that `hf.comp hg` resembles `hf.mul hg`.
+_TOKEN = re.compile(r"[^\W\d][\w'!?✝]*|[^\w\s]")
+# A statement in a file and a printed goal write these types differently at times.
+_NUMBERS = str.maketrans({"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex"})
+
+
+def goal_features(goal: Goal) -> frozenset[str]:
+    """The features of a printed goal."""
+    target = goal.target.removeprefix("⊢").removeprefix("|-")
+    return text_features(" ".join(h.text for h in goal.hypotheses), target)
+
+
+def text_features(hypotheses: str, target: str) -> frozenset[str]:
+    """The features of a statement in two parts: what is given, and what is to be shown."""
+    words = _tokens(target)
+    found = {f"G{word}" for word in words}
+    found.update(f"B{first} {second}" for first, second in pairwise(words))
+    found.update(f"H{word}" for word in _tokens(hypotheses))
+    return frozenset(found)
+
+
+def hash_feature(feature: str) -> int:
+    """A feature as an unsigned number of 32 bits."""
+    return zlib.crc32(feature.encode())
+
+
+def _tokens(text: str) -> list[str]:
+    return [word.translate(_NUMBERS) for word in _TOKEN.findall(text)]

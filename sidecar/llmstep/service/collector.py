@@ -1,0 +1,94 @@
+"""One question's tactics, from all sources: cut to one step, judged, handed on, and chosen from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from llmstep.backends.base import CancelToken, Candidate
+from llmstep.prompts.postprocess import extract_tactic
+from llmstep.prompts.template import BuiltPrompt
+from llmstep.service.evidence import Estimate, Evidence
+from llmstep.service.question import SuggestRequest
+from llmstep.service.ranking import Ranking, Suggestion, normal_form
+
+log = logging.getLogger(__name__)
+
+OnSuggestion = Callable[[Suggestion], None]
+
+
+class Collector:
+    """Takes tactics in as they arrive.
+
+    Args:
+        request: The question.
+        evidence: What sources besides the model say, or ``None`` if the model is the only one.
+        cancel: Once set, nothing is handed on.
+        on_suggestion: Called for each new suggestion.
+    """
+
+    def __init__(
+        self,
+        request: SuggestRequest,
+        evidence: Evidence | None,
+        cancel: CancelToken,
+        on_suggestion: OnSuggestion | None,
+    ) -> None:
+        self._request = request
+        self._evidence = evidence
+        self._cancel = cancel
+        self._on_suggestion = on_suggestion
+        self._ranking = Ranking()
+        self._handed_on: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._ranking)
+
+    def take_proposals(self, at_once: int) -> None:
+        """Take in what the sources besides the model propose.
+
+        Args:
+            at_once: How many of them, the likeliest, are handed on before the model is asked.
+        """
+        for text, estimate in self._evidence.propose() if self._evidence else ():
+            verdict = extract_tactic(text, self._request.prefix, banned=self._request.banned)
+            if verdict.tactic is not None:
+                self._add(verdict.tactic, estimate, hand_on=len(self._ranking) < at_once)
+
+    def take_candidate(
+        self, candidate: Candidate, prompt: BuiltPrompt, stop: Sequence[str]
+    ) -> None:
+        """Take in one of the model's candidates."""
+        verdict = extract_tactic(
+            candidate.text,
+            self._request.prefix,
+            banned=self._request.banned,
+            stop=stop,
+            column=prompt.column,
+            truncated=candidate.finish == "length",
+        )
+        if verdict.tactic is None:
+            log.debug("dropped %r: %s", candidate.text, verdict.reason)
+        elif self._evidence is None:
+            self._add(verdict.tactic, Estimate(candidate.score, ("model",)), hand_on=True)
+        elif self._evidence.runs_here(verdict.tactic):
+            estimate = self._evidence.estimate(verdict.tactic, candidate.logprob, candidate.tokens)
+            self._add(verdict.tactic, estimate, hand_on=True)
+
+    def answer(self, n: int) -> tuple[Suggestion, ...]:
+        """The ``n`` suggestions to offer, the best first."""
+        if self._evidence is None:
+            return self._ranking.top(n)
+        every = self._ranking.top()
+        chosen = set(self._evidence.choose([(s.tactic, s.score) for s in every], n))
+        return tuple(suggestion for suggestion in every if suggestion.tactic in chosen)
+
+    def _add(self, tactic: str, estimate: Estimate, *, hand_on: bool) -> None:
+        suggestion = Suggestion(tactic, estimate.score, estimate.origin)
+        self._ranking.add(suggestion)
+        key = normal_form(tactic)
+        if not hand_on or key in self._handed_on or key not in self._ranking:
+            return
+        self._handed_on.add(key)
+        if self._on_suggestion and not self._cancel.is_set():
+            self._on_suggestion(suggestion)

@@ -1,0 +1,48 @@
+"""Logistic regression, small and deterministic."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def fit_logistic(
+    values: FloatArray,
+    labels: npt.NDArray[np.bool_],
+    ridge: float,
+    importance: FloatArray | None = None,
+) -> FloatArray:
+    """Minimise the mean log-loss plus ``ridge`` times the squared weights.
+
+    Args:
+        values: Shape (n, k); a constant column is the bias.
+        labels: Shape (n,).
+        ridge: Strength of the regularisation, on columns scaled to unit deviation.
+        importance: Weight of each row, shape (n,); 1 if ``None``.
+
+    Returns:
+        The weights for the columns as given, shape (k,).
+    """
+    scale = values.std(axis=0)
+    # A constant column's deviation may be a rounding error instead of 0.
+    scale[scale <= 1e-9 * np.abs(values).max(axis=0)] = 1.0
+    inputs = torch.from_numpy(values / scale)
+    targets = torch.from_numpy(labels.astype(np.float64))
+    rows = None if importance is None else torch.from_numpy(importance)
+    weights = torch.zeros(values.shape[1], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            inputs @ weights, targets, weight=rows
+        )
+        loss = loss + ridge * (weights**2).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return weights.detach().numpy() / scale

@@ -1,0 +1,212 @@
+"""Fit the weights that mix the sources of suggestions: ``models/mixing.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from llmstep.backends import open_backend
+from llmstep.backends.base import (
+    Backend,
+    BackendOptions,
+    CancelToken,
+    Candidate,
+    GenerationRequest,
+    Sampling,
+)
+from llmstep.prompts.postprocess import extract_tactic
+from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
+from llmstep.retrieval.index import TacticIndex
+from llmstep.service.catalog import ResolvedModel
+from llmstep.service.evidence import FEATURES, Evidence, Mixing, choose_varied
+from llmstep.service.portfolio import Portfolio
+from llmstep.service.ranking import normal_form
+from llmstep.training.data import Row
+from llmstep.training.errors import TrainingDataError
+from llmstep.training.logistic import fit_logistic
+
+PENALTIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FOLDS = 4
+_RIDGE = 1e-5
+# How much the right first word counts beside the whole tactic when the penalty is chosen.
+_HEAD_VALUE = 0.5
+_NO_MIXING = Mixing(dict.fromkeys(FEATURES, 0.0), 0.0)
+
+
+@attrs.frozen(eq=False)
+class Case:
+    """All tactics proposed for one row.
+
+    Attributes:
+        row: The row.
+        tactics: Distinct tactics, k of them.
+        values: Their features, shape (k, len(FEATURES)).
+        right: Which of them is the row's own, shape (k,).
+    """
+
+    row: Row
+    tactics: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
+
+
+@attrs.frozen
+class MixingScores:
+    """Cross-validated scores of a fit: shares of rows.
+
+    Attributes:
+        rows: Number of rows.
+        proposed: The row's tactic is among all that were proposed.
+        exact_at_1, exact_at_n: It is the first, or among the n chosen.
+        head_at_n: Its first word is among those of the n chosen.
+    """
+
+    rows: int
+    proposed: float
+    exact_at_1: float
+    exact_at_n: float
+    head_at_n: float
+
+
+class CandidateSource:
+    """A model's candidates for a row, as the sidecar would get them."""
+
+    def __init__(self, model: ResolvedModel, sampling: Sampling, threads: int) -> None:
+        self._template: Template = load_template(model.card.prompt)
+        self._stop = model.card.stop
+        self._sampling = sampling
+        self._backend: Backend = open_backend(
+            model.backend,
+            BackendOptions(
+                path=model.path,
+                context_tokens=model.card.context_length or 0,
+                threads=threads,
+                max_candidates=sampling.n,
+                remote_model=model.remote_model,
+            ),
+        )
+
+    def ask(self, row: Row) -> Iterator[tuple[str, Candidate]]:
+        """Tactics and the candidates they were cut from."""
+        prompts = build_prompts(
+            self._template,
+            [row.state],
+            row.context,
+            budget=self._backend.info.context_tokens - self._sampling.max_tokens,
+            count_tokens=self._backend.count_tokens,
+        )
+        for prompt in prompts:
+            yield from self._ask_once(prompt)
+
+    def _ask_once(self, prompt: BuiltPrompt) -> Iterator[tuple[str, Candidate]]:
+        stop = (*self._stop, *prompt.stop)
+        found: list[Candidate] = []
+        request = GenerationRequest(prompt.parts, "", stop, self._sampling)
+        self._backend.generate(request, CancelToken(), found.append)
+        for candidate in found:
+            truncated = candidate.finish == "length"
+            verdict = extract_tactic(
+                candidate.text, stop=stop, column=prompt.column, truncated=truncated
+            )
+            if verdict.tactic is not None:
+                yield verdict.tactic, candidate
+
+    def close(self) -> None:
+        """Free the model."""
+        self._backend.close()
+
+
+def collect_cases(
+    rows: Sequence[Row],
+    source: CandidateSource | None,
+    index: TacticIndex | None,
+    portfolio: Portfolio | None,
+    on_row: Callable[[], object] = lambda: None,
+) -> list[Case]:
+    """Ask all sources about each row."""
+    cases: list[Case] = []
+    for row in rows:
+        evidence = Evidence(row.state, row.context, index, True, portfolio, _NO_MIXING)
+        best: dict[str, tuple[str, float | None, int]] = {}
+        for text, _ in evidence.propose():
+            verdict = extract_tactic(text)
+            if verdict.tactic is not None:
+                best.setdefault(normal_form(verdict.tactic), (verdict.tactic, None, 0))
+        for tactic, candidate in source.ask(row) if source else ():
+            key = normal_form(tactic)
+            known = best.get(key)
+            if known is None or known[1] is None or known[1] < candidate.logprob:
+                best[key] = (tactic, candidate.logprob, candidate.tokens)
+        wanted = normal_form(row.tactic)
+        features = [evidence.features(*entry) for entry in best.values()]
+        values = [[feature[name] for name in FEATURES] for feature in features]
+        cases.append(
+            Case(
+                row,
+                tuple(tactic for tactic, _, _ in best.values()),
+                np.array(values, dtype=np.float64).reshape(len(values), len(FEATURES)),
+                np.array([key == wanted for key in best], dtype=np.bool_),
+            )
+        )
+        on_row()
+    return cases
+
+
+def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
+    """Fit the weights, and choose the penalty by cross-validation.
+
+    Args:
+        cases: Rows that neither the model nor the library was made from.
+        n: Number of suggestions the scores speak of.
+
+    Raises:
+        TrainingDataError: None of the rows' tactics was proposed by any source.
+    """
+    if not any(case.right.any() for case in cases):
+        raise TrainingDataError(
+            "no source proposes the tactic of any row: there is nothing to fit",
+            hint="Give more rows.",
+        )
+    folds = [
+        _fit([case for i, case in enumerate(cases) if i % FOLDS != fold]) for fold in range(FOLDS)
+    ]
+    tried = [
+        (penalty, _score([(case, folds[i % FOLDS]) for i, case in enumerate(cases)], penalty, n))
+        for penalty in PENALTIES
+    ]
+    penalty, scores = max(
+        tried, key=lambda item: item[1].exact_at_n + _HEAD_VALUE * item[1].head_at_n
+    )
+    return Mixing(_fit(cases), penalty), scores
+
+
+def score_mixing(cases: Sequence[Case], mixing: Mixing, n: int) -> MixingScores:
+    """Score given weights on rows that they were not fitted on."""
+    return _score([(case, mixing.weights) for case in cases], mixing.repeat_penalty, n)
+
+
+def _fit(cases: Sequence[Case]) -> dict[str, float]:
+    values = np.concatenate([case.values for case in cases])
+    labels = np.concatenate([case.right for case in cases])
+    weights = fit_logistic(values, labels, _RIDGE)
+    return {name: round(float(w), 4) for name, w in zip(FEATURES, weights, strict=True)}
+
+
+def _score(
+    judged: Sequence[tuple[Case, Mapping[str, float]]], penalty: float, n: int
+) -> MixingScores:
+    first = whole = headed = proposed = 0
+    for case, weights in judged:
+        odds = case.values @ np.array([weights[name] for name in FEATURES])
+        chosen = choose_varied(zip(case.tactics, odds.tolist(), strict=True), penalty, n)
+        wanted = normal_form(case.row.tactic)
+        keys = [normal_form(tactic) for tactic in chosen]
+        first += keys[:1] == [wanted]
+        whole += wanted in keys
+        headed += case.row.head in {tactic.split(None, 1)[0] for tactic in chosen}
+        proposed += bool(case.right.any())
+    count = len(judged)
+    return MixingScores(count, proposed / count, first / count, whole / count, headed / count)

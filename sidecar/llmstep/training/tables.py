@@ -1,0 +1,75 @@
+"""Write the learned tables of ``models/`` as TOML, in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from llmstep.service.evidence import Mixing
+from llmstep.service.portfolio import Closer
+from llmstep.training.datasets.errors import DataOutputError
+from llmstep.training.mixing import MixingScores
+
+
+def write_portfolio(path: Path, closers: Sequence[Closer], rows: int) -> None:
+    """Write ``portfolio.toml``.
+
+    Raises:
+        DataOutputError: It cannot be written; an older file is whole.
+    """
+
+    def lines() -> Iterator[str]:
+        yield f"# Learned by `llmstep index portfolio` from {rows:,} proof steps: log-odds that an"
+        yield "# author used the tactic, as a sum over traits of the goal (service/portfolio.py)."
+        for closer in closers:
+            yield f"\n[[closer]]\ntactic = {_quote(closer.tactic)}\nbias = {closer.bias}"
+            yield "\n[closer.weights]"
+            yield from _entries(closer.weights)
+
+    _write(path, "\n".join(lines()) + "\n")
+
+
+def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> None:
+    """Write ``mixing.toml``.
+
+    Raises:
+        DataOutputError: It cannot be written; an older file is whole.
+    """
+
+    def lines() -> Iterator[str]:
+        yield f"# Fitted by `llmstep index fit` on {scores.rows:,} held-out proof steps: log-odds"
+        yield "# that a tactic is the author's step, as a sum over what the sources say of it"
+        yield "# (service/evidence.py). Cross-validated on these steps:"
+        yield f"# exact@1 {scores.exact_at_1:.3f}, exact@{n} {scores.exact_at_n:.3f}, first "
+        yield f"# word@{n} {scores.head_at_n:.3f}, proposed by any source {scores.proposed:.3f}."
+        yield "\n# What a tactic loses for each one before it with the same first word."
+        yield f"repeat_penalty = {mixing.repeat_penalty}"
+        yield "\n[weights]"
+        yield from _entries(mixing.weights)
+
+    _write(path, "\n".join(lines()) + "\n")
+
+
+def _entries(values: Mapping[str, float]) -> Iterator[str]:
+    for name, value in values.items():
+        bare = name.replace("_", "").isascii() and name.replace("_", "").isalnum()
+        yield f"{name if bare else _quote(name)} = {value}"
+
+
+def _quote(text: str) -> str:
+    # A TOML basic string has JSON's escapes for all that occurs here.
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise DataOutputError(f"{path}: cannot be written: {error}") from error

@@ -1,0 +1,142 @@
+"""What library, file and portfolio say about a goal, and how it is weighed."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from llmstep.errors import ModelFileError
+from llmstep.retrieval.build import build_index
+from llmstep.retrieval.index import TacticIndex
+from llmstep.service.evidence import (
+    FEATURES,
+    Evidence,
+    Mixing,
+    choose_varied,
+    load_mixing,
+)
+from llmstep.service.portfolio import Closer, Portfolio
+
+GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
+PAIRS = [
+    ("a b : Prop\nhp : a\nhq : b\n⊢ a ∧ b", "exact ⟨hp, hq⟩"),
+    ("a b : Prop\nha : a\nhb : b\n⊢ a ∧ b", "exact And.intro ha hb"),
+    ("a b : Prop\n⊢ a ∧ b", "constructor"),
+    ("x : ℝ\nhp : 0 < x\n⊢ 0 < x ∧ x = x", "linarith"),
+]
+FILE = """import Mathlib
+
+theorem first (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  refine ⟨hp, ?_⟩
+  exact hq
+
+theorem second : True := by
+  """
+PORTFOLIO = Portfolio((Closer("simp", -1.0, {}), Closer("ring", -2.0, {})))
+PLAIN = Mixing(
+    dict.fromkeys(FEATURES, 0.0)
+    | {"bias": -3.0, "library_share": 2.0, "file_share": 2.0, "model": 0.5, "portfolio": 0.25},
+    0.5,
+)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> TacticIndex:
+    path = tmp_path / "i.tactics"
+    build_index(PAIRS, path, fewest_rows=1)
+    return TacticIndex(path)
+
+
+def proposed(evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    return {tactic: estimate.origin for tactic, estimate in evidence.propose()}
+
+
+def test_each_source_proposes_what_fits_the_goal(index: TacticIndex) -> None:
+    assert proposed(Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)) == {
+        "exact ⟨hp, hq⟩": ("library",),
+        "constructor": ("library",),
+        "linarith": ("library",),
+        "refine ⟨hp, ?_⟩": ("file",),
+        "exact hq": ("file",),
+        "simp": ("portfolio",),
+        "ring": ("portfolio",),
+    }
+
+
+def test_sources_can_be_left_out(index: TacticIndex) -> None:
+    assert set(proposed(Evidence(GOAL, FILE, None, True, None, PLAIN))) == {
+        "refine ⟨hp, ?_⟩",
+        "exact hq",
+    }
+    assert set(proposed(Evidence(GOAL, FILE, None, False, PORTFOLIO, PLAIN))) == {"simp", "ring"}
+    assert proposed(Evidence(GOAL, "", None, True, None, PLAIN)) == {}
+
+
+def test_a_file_without_mathlib_gets_no_tactic_of_mathlib(index: TacticIndex) -> None:
+    core = FILE.replace("import Mathlib", "import LLMstep")
+    evidence = Evidence(GOAL, core, index, True, PORTFOLIO, PLAIN)
+    assert not {"linarith", "ring"} & set(proposed(evidence))
+    assert not evidence.runs_here("nlinarith [hp]")
+    assert evidence.runs_here("omega")
+
+
+def test_proposals_come_the_likeliest_first_with_finite_scores(index: TacticIndex) -> None:
+    found = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN).propose()
+    scores = [estimate.score for _, estimate in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(math.isfinite(score) and score < 0 for score in scores)
+
+
+def test_the_score_is_the_log_of_a_logistic_regression(index: TacticIndex) -> None:
+    evidence = Evidence(GOAL, "", index, True, PORTFOLIO, PLAIN)
+    odds = PLAIN.log_odds(evidence.features("simp", -1.5, 3))
+    assert odds == pytest.approx(-3.0 + 0.5 + 0.25)
+    assert evidence.estimate("simp", -1.5, 3).score == pytest.approx(
+        math.log(1 / (1 + math.exp(-odds)))
+    )
+
+
+def test_a_tactic_of_several_sources_names_them_all(index: TacticIndex) -> None:
+    evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
+    assert evidence.estimate("exact ⟨hp,  hq⟩", -2.0, 5).origin == ("model", "library")
+    assert evidence.estimate("simp").origin == ("portfolio",)
+
+
+def test_features_tell_known_names_from_invented_ones(index: TacticIndex) -> None:
+    evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
+    known = evidence.features("exact hp", None, 0)
+    assert (known["no_names"], known["uses_local"], known["names_known"]) == (1.0, 1.0, 1.0)
+    invented = evidence.features("exact And.made_up hp", None, 0)
+    assert (invented["no_names"], invented["names_known"]) == (0.0, 0.0)
+    assert set(known) == set(FEATURES)
+
+
+def test_the_votes_of_similar_goals_add_up(index: TacticIndex) -> None:
+    evidence = Evidence(GOAL, "", index, False, None, PLAIN)
+    both = [evidence.features(t, None, 0) for t in ("exact ⟨hp, hq⟩", "constructor")]
+    assert both[0]["library_share"] > both[1]["library_share"] > 0
+    assert both[0]["library_head"] > both[1]["library_head"]
+
+
+def test_different_kinds_are_chosen() -> None:
+    judged = [("rw [a]", 1.0), ("rw [b]", 0.9), ("simp", 0.6), ("rw [c]", 0.8)]
+    assert choose_varied(judged, 0.0, 3) == ["rw [a]", "rw [b]", "rw [c]"]
+    assert choose_varied(judged, 0.5, 3) == ["rw [a]", "simp", "rw [b]"]
+    assert choose_varied(judged, 0.5, 9) == ["rw [a]", "simp", "rw [b]", "rw [c]"]
+    assert choose_varied([], 0.5, 3) == []
+
+
+def test_the_shipped_weights_can_be_read() -> None:
+    mixing = load_mixing()
+    assert set(mixing.weights) == set(FEATURES)
+    assert mixing.weights["model_probability"] > 0
+
+
+@pytest.mark.parametrize("text", ["repeat_penalty = 1\n", "[weights]\nbias = 'x'\n", "="])
+def test_a_damaged_table_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mixing.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ModelFileError, match=str(path)):
+        load_mixing(path)
