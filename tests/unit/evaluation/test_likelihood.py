@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,22 @@ def test_a_stop_string_ends_the_tactic_where_the_template_has_one(tmp_path: Path
     finally:
         plain.close()
         stopped.close()
+
+
+@pytest.mark.hf
+@pytest.mark.parametrize("kind", ["neox", "byt5"])
+def test_the_command_scores_a_folder(kind: str, tmp_path: Path, scripted: Path) -> None:
+    pytest.importorskip("torch", reason="the extra [hf] is not installed")
+    from click.testing import CliRunner
+    from tests.backends.hf_models import build_model
+
+    from llmstep.cli import cli
+
+    folder = build_model(tmp_path / kind, kind)
+    words = ["eval", str(scripted), "--model", str(folder), "-n", "2", "--threads", "1", "--json"]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert (record["rows"], record["failures"]) == (4, 0)
+    assert record["nll"] > 1
+    assert record["median_ms"] > 0
