@@ -8,10 +8,11 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.unit.backends.scripted_server import ScriptedServer, status, texts
 
 from llmstep.cli import cli
 from llmstep.commands.evaluate import evaluate
-from llmstep.errors import ModelNotFoundError
+from llmstep.errors import LLMStepError, ModelNotFoundError
 from llmstep.evaluation.proof_search import PROTOCOLS, Status
 from llmstep.training.errors import TrainingDataError
 
@@ -114,8 +115,31 @@ def test_the_page_names_real_options_and_statuses() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))
     options = {word for parameter in evaluate.params for word in parameter.opts}
     assert named <= options
-    for status in get_args(Status):
-        assert f"| `{status}` |" in page
+    for word in get_args(Status):
+        assert f"| `{word}` |" in page
     for protocol in PROTOCOLS.values():
         assert f"`{protocol.name}`" in page
         assert f"{protocol.seconds} s" in page
+
+
+def test_a_model_at_a_server(
+    write_lines: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
+    data = write_lines(
+        {"state": "p : Prop\nh : p\n⊢ p", "tactic": "exact h"},
+        {"state": "⊢ 1 = 1", "tactic": "decide"},
+    )
+    refusal = status(400, {"error": {"message": "this prompt is refused"}})
+    warm = texts("trivial", "rfl")
+    with ScriptedServer(warm, texts("exact h", "simp"), refusal) as server:
+        monkeypatch.setenv("LLMSTEP_OPENAI_BASE_URL", server.url)
+        words = [data, "--model", "openai:tiny", "--only", "model", "-n", 2, "--json"]
+        done = run(*words, "--temperature", 0.8)
+    record = json.loads(done.stdout)
+    assert (record["nll"], record["exact_at_n"], record["failures"]) == (None, 0.5, 1)
+    assert record["failed"][0]["row"] == 2
+    assert "refused" in record["failed"][0]["reason"]
+    # Nobody listens any more: the model as a whole cannot be had.
+    with pytest.raises(LLMStepError):
+        run(*words)
