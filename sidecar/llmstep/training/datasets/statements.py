@@ -24,7 +24,8 @@ _SPELLINGS = {
 }  # fmt: skip
 _NAMESPACES = re.compile(r"(?:_root_\.)?(?:(?:Real|Nat|Int|Rat|Complex|Finset|Set|NNReal)\.)+")
 _BINDERS = {"∀", "∃", "∃!", "fun", "∑", "∏", "⋃", "⋂", "∫", "⨆", "⨅", "∑'", "∏'", "Σ", "Π"}
-_SILENT = {"↑", "⇑", "↥"}
+# Coercions; and absolute values, which have two spellings.
+_SILENT = {"↑", "⇑", "↥", "|", "abs"}
 _UNIVERSE = re.compile(r"\b(Type|Sort)\s*(?:\*|_|u_\d+|[uvw]\b|\d+\b|\(max[^)]*\))?")
 _DAGGER = re.compile(r"✝([⁰¹²³⁴⁵⁶⁷⁸⁹]*)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")

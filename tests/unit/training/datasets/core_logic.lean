@@ -14,6 +14,7 @@ theorem not_or {p q : Prop} : ¬(p ∨ q) ↔ ¬p ∧ ¬q := ⟨fun h => ⟨fun 
 theorem Exists.imp {α : Sort _} {p q : α → Prop} (h : ∀ a, p a → q a) : (∃ a, p a) → ∃ a, q a := fun ⟨a, x⟩ => ⟨a, h a x⟩
 theorem not_exists {α : Sort _} {p : α → Prop} : (¬∃ x, p x) ↔ ∀ x, ¬p x := ⟨fun h x y => h ⟨x, y⟩, fun h ⟨x, y⟩ => h x y⟩
 theorem forall_and {α : Sort _} {p q : α → Prop} : (∀ x, p x ∧ q x) ↔ (∀ x, p x) ∧ ∀ x, q x := ⟨fun h => ⟨fun x => (h x).1, fun x => (h x).2⟩, fun h x => ⟨h.1 x, h.2 x⟩⟩
+theorem exists_or {α : Sort _} {p q : α → Prop} : (∃ x, p x ∨ q x) ↔ (∃ x, p x) ∨ ∃ x, q x := ⟨fun ⟨x, h⟩ => match h with | .inl a => .inl ⟨x, a⟩ | .inr b => .inr ⟨x, b⟩, fun h => match h with | .inl ⟨x, a⟩ => ⟨x, .inl a⟩ | .inr ⟨x, b⟩ => ⟨x, .inr b⟩⟩
 axiom Classical.em (p : Prop) : p ∨ ¬p
 theorem Classical.byContradiction {p : Prop} (h : ¬p → False) : p := (Classical.em p).elim id fun n => (h n).elim
 theorem Classical.not_not {a : Prop} : ¬¬a ↔ a := ⟨fun h => Classical.byContradiction h, not_not_intro⟩
