@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from llmstep.backends.hf_files import read_checkpoint
 from llmstep.backends.hf_tokenizer import TextTokens, open_splitter
 from llmstep.errors import ModelFileError
+from llmstep.paths import models_dir
 from llmstep.training import gguf_base
 from llmstep.training.data import read_rows
 from llmstep.training.distributed import World
@@ -126,3 +128,23 @@ def test_other_tokenizers_are_refused_not_guessed(
     with pytest.raises(ModelFileError, match="llama model with the tokenizer gpt2/gpt-2") as caught:
         write_folder(small / "small.gguf", tmp_path / "base")
     assert "base.model" in caught.value.hint
+
+
+def test_the_built_in_model_can_go_on_learning(
+    tmp_path: Path, data_dir: Path, make_recipe: Callable[..., Recipe]
+) -> None:
+    shutil.copyfile(models_dir() / "llmstep-builtin.gguf", data_dir / "llmstep-builtin.gguf")
+    table = {
+        "id": "mine",
+        "about": {"name": "m", "description": "", "licence": "MIT", "author": "nobody"},
+        "sources": [{"path": "rows.jsonl"}],
+        "max_state_tokens": 320,
+        "base": {"gguf": "llmstep-builtin.gguf", "prompt": "proofstep"},
+        "optimization": {"budget_steps": 1, "bf16": False},
+    }
+    tuned = Trainer(structure_recipe(table, "mine.toml"), data_dir, tmp_path / "tuned")
+    new = Trainer(make_recipe(), data_dir, tmp_path / "new")
+    rows = read_rows(data_dir / "rows.jsonl", 40)
+    # Were a token or a weight out of its place, it would know no more than a new model.
+    assert tuned.measure_loss(tuned.learner.encode(rows)) < 2.5
+    assert new.measure_loss(new.learner.encode(rows)) > 5.0

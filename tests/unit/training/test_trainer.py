@@ -16,10 +16,11 @@ import torch
 from tests.backends.hf_models import build_model
 from tests.unit.training.conftest import TINY
 
-from llmstep.training import checkpoint, trainer
+from llmstep.training import checkpoint, memory, trainer
 from llmstep.training.checkpoint import BEST_NAME, FILE_NAME, read_checkpoint
+from llmstep.training.distributed import World
 from llmstep.training.errors import CheckpointError, DivergenceError, MemoryShortageError
-from llmstep.training.memory import explaining_shortage
+from llmstep.training.memory import explaining_shortage, memory_per_share
 from llmstep.training.optimizers import rate_factor
 from llmstep.training.recipe import structure_recipe
 from llmstep.training.runs import export_checkpoint
@@ -132,26 +133,25 @@ def test_early_stopping_keeps_the_best_weights(data_dir, tmp_path, monkeypatch) 
     assert again.run().step == 4
 
 
-def test_passes_are_a_budget_and_accumulation_is_one_larger_batch(data_dir, tmp_path) -> None:
+def test_passes_are_a_budget_and_accumulated_batches_are_one(data_dir, tmp_path) -> None:
     rows = [json.dumps({"state": "p : Prop\n⊢ p", "tactic": f"exact h{i}"}) for i in range(8)]
-    (data_dir / "even.jsonl").write_text("\n".join(rows))
+    (data_dir / "even.jsonl").write_text("\n".join(rows), encoding="utf-8")
     build_model(data_dir / "neox", "neox")
     curves = []
-    for accumulate, batch_tokens in ((1, 400), (2, 200)):
-        plan = {"accumulate": accumulate, "batch_tokens": batch_tokens, "dropout": None}
+    # Both plans see all eight rows, of 40 tokens with the padding, in each step.
+    for accumulate, batch_tokens in ((1, 8 * 40), (2, 4 * 40)):
+        plan = {"accumulate": accumulate, "batch_tokens": batch_tokens, "dropout": 0.0}
         table = tuned_table(**plan, budget_steps=None, budget_passes=3, warmup_share=0.5)
         table["base"]["lora"]["dropout"] = 0.0
+        table["augmentation"] = {}
         recipe = structure_recipe(table | {"sources": [{"path": "even.jsonl"}]}, "passes")
         run = Trainer(recipe, data_dir, tmp_path / str(accumulate))
+        assert {-(-len(pair) // 8) * 8 for pair in next(run.stream.start_at(0, 0)).pairs} == {40}
         progress = run.run()
-        assert progress.pass_index == 2
-        assert progress.share == 1.0
-        curves.append((progress.step, [loss for _, loss in curve(run)]))
-    (steps, losses), (steps2, losses2) = curves
-    assert steps == steps2
-    # The passes shuffle alike, but a batch of two halves holds other pairs than a whole one.
-    assert losses2[0] == pytest.approx(losses[0], rel=0.05)
-    assert losses[-1] < losses[0]
+        assert (progress.step, progress.pass_index, progress.share) == (3, 2, 1.0)
+        curves.append([loss for _, loss in curve(run)])
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    assert curves[0][-1] < curves[0][0]
 
 
 def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(
@@ -249,6 +249,16 @@ def test_memory_that_runs_out_says_what_to_lower(make_recipe, data_dir, tmp_path
     assert "[base.lora]" in caught.value.hint
     with pytest.raises(RuntimeError, match="shapes"), explaining_shortage(tuned):
         raise RuntimeError("shapes differ")
+
+
+def test_processes_share_the_memory_that_is_free(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 800)
+    copies, parts = World(size=4), World(size=4, manner="fsdp")
+    # On one CPU four copies need four times the memory of one; four parts are one model.
+    assert [memory_per_share(world) for world in (World(), copies, parts)] == [800, 200, 800]
+    monkeypatch.setattr(memory, "free_device_memory", lambda _: 500)
+    # Each process has a GPU of its own.
+    assert [memory_per_share(world) for world in (World(), copies, parts)] == [500, 500, 2000]
 
 
 def test_a_model_that_cannot_be_written_leaves_the_old_one(
