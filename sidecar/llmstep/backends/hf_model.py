@@ -11,7 +11,6 @@ again at each change of places, here the shared part is joined on for the moment
 
 from __future__ import annotations
 
-import copy
 import gc
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,6 +29,7 @@ from transformers.cache_utils import (
 from transformers.modeling_outputs import BaseModelOutput
 
 from llmstep.backends.hf_activation import fuse_gelu
+from llmstep.backends.hf_cache import branch_cache
 from llmstep.backends.hf_loader import NO_CONTINUATION, first_line
 from llmstep.errors import GenerationError, ModelFileError
 
@@ -288,15 +288,7 @@ class Beams:
 
     def __init__(self, model: HuggingFaceModel) -> None:
         self._model: Any = model
-        prompt = model._memory.cache
-        if model.is_encoder_decoder:
-            own = Cache(layers=[_branch(layer) for layer in prompt.self_attention_cache.layers])
-            text = Cache(
-                layers=[_TextLayer(layer) for layer in prompt.cross_attention_cache.layers]
-            )
-            self._cache: Cache = EncoderDecoderCache(own, text)
-        else:
-            self._cache = Cache(layers=[_branch(layer) for layer in prompt.layers])
+        self._cache: Cache = branch_cache(model._memory.cache)
         self._count = 1
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> Logits:
@@ -319,51 +311,6 @@ class Beams:
         return self._model._forward(self._model._tensor([[token] for token in tokens]), self._cache)
 
 
-class _BranchLayer(DynamicLayer):
-    """Keys and values of one layer for several rows that begin with the same tokens.
-
-    What they share has shape (1, heads, shared, size) and is never copied into the rows;
-    ``keys`` and ``values`` hold the rows' own tokens, shape (rows, heads, own, size).
-    """
-
-    def __init__(self, shared: DynamicLayer) -> None:
-        super().__init__()
-        self._shared_keys: Any = shared.keys
-        self._shared_values: Any = shared.values
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append to each row; returns all of its keys and values."""
-        keys, values = super().update(key_states, value_states)
-        return _join(self._shared_keys, keys), _join(self._shared_values, values)
-
-    def get_seq_length(self) -> int:
-        """Tokens of a row."""
-        return self._shared_keys.shape[-2] + super().get_seq_length()
-
-    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Let rows take over the tokens of others."""
-        if super().get_seq_length():
-            self.keys = self.keys.index_select(0, beam_idx)  # pyright: ignore[reportOptionalMemberAccess]
-            self.values = self.values.index_select(0, beam_idx)  # pyright: ignore[reportOptionalMemberAccess]
-
-
-class _TextLayer(DynamicLayer):
-    """Keys and values of the encoder's text: the same for all rows, so that a view suffices."""
-
-    def __init__(self, text: DynamicLayer) -> None:
-        super().__init__()
-        self.keys, self.values = text.keys, text.values
-        self.is_initialized = True
-
-    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Be there for as many rows as are named."""
-        count = len(beam_idx)
-        self.keys = self.keys[:1].expand(count, -1, -1, -1)  # pyright: ignore[reportOptionalSubscript]
-        self.values = self.values[:1].expand(count, -1, -1, -1)  # pyright: ignore[reportOptionalSubscript]
-
-
 class _Watch:
     """While it is entered, the model asks before each layer whether it should stop."""
 
@@ -378,19 +325,10 @@ class _Watch:
         self._model._stopped = None
 
 
-def _branch(layer: Any) -> Any:
-    """A layer that grows apart from the prompt's; only full attention can share."""
-    return _BranchLayer(layer) if type(layer) is DynamicLayer else copy.deepcopy(layer)
-
-
 def _is_used(layer: Any) -> bool:
     """Whether a layer holds something: keys and values, or the state of linear attention."""
     states = getattr(layer, "is_recurrent_states_initialized", {})
     return bool(getattr(layer, "is_initialized", False)) or any(states.values())
-
-
-def _join(shared: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    return torch.cat([shared.expand(own.shape[0], -1, -1, -1), own], dim=-2)
 
 
 def _token_ids(config: Any, generation: Any, key: str) -> list[int]:
