@@ -83,7 +83,7 @@ def methodNotFoundMessage (id : Json) (method : String) : Json :=
 
 /-! ## What the sidecar sends -/
 
-/-- A candidate; `score` is the mean log-probability per generated token. -/
+/-- A candidate; `score` orders them: the log of how likely it is the author's step, as the sidecar estimates it. -/
 structure Candidate where
   tactic : String
   score : Float

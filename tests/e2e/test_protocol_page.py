@@ -42,6 +42,7 @@ def test_the_client_runs(tmp_path: Path) -> None:
         '["llmstep", "serve"]', f'[{sys.executable!r}, "-m", "llmstep", "serve"]'
     )
     environ = {**os.environ, "LLMSTEP_HOME": str(tmp_path), "LLMSTEP_MODEL": "echo"}
+    environ["LLMSTEP_SOURCES"] = "model"
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-c", program], capture_output=True, env=environ, timeout=120
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmstep.cli import COMMANDS
-from llmstep.config import TABLE
+from llmstep.config import SOURCES, TABLE
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -18,6 +18,7 @@ def settings_table() -> str:
     for row in TABLE:
         default = "the model's" if row.default is None else f"`{row.default}`"
         default = "empty" if row.default == "" else default
+        default = "all four" if row.default == SOURCES else default
         rows.append(f"| `{row.name}` | {default} | `{row.variable}` | {row.meaning} |")
     return "\n".join(rows)
 

@@ -77,7 +77,7 @@ class SuggestReply:
     """One answer: suggestions, the best first.
 
     Attributes:
-        suggestions: Distinct tactics with their mean log-probabilities.
+        suggestions: Distinct tactics with their scores and origins.
         model: Id of the model that answered.
         cached: Whether the answer came from the cache.
         stats: What it cost; a cached answer cost no tokens.

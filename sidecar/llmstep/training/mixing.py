@@ -41,16 +41,21 @@ class Case:
     """All tactics proposed for one row.
 
     Attributes:
+        number: Of the row; cross-validation goes by it.
         row: The row.
         tactics: Distinct tactics, k of them.
         values: Their features, shape (k, len(FEATURES)).
         right: Which of them is the row's own, shape (k,).
+        complete: Whether all sources were asked. The fit also sees rows where some are missing, so
+            that its weights serve those who leave out a source.
     """
 
+    number: int
     row: Row
     tactics: tuple[str, ...]
     values: npt.NDArray[np.float64]
     right: npt.NDArray[np.bool_]
+    complete: bool = True
 
 
 @attrs.frozen
@@ -126,33 +131,55 @@ def collect_cases(
     portfolio: Portfolio | None,
     on_row: Callable[[], object] = lambda: None,
 ) -> list[Case]:
-    """Ask all sources about each row."""
+    """Ask all sources about each row, and some of them once more."""
     cases: list[Case] = []
-    for row in rows:
-        evidence = Evidence(row.state, row.context, index, True, portfolio, _NO_MIXING)
-        best: dict[str, tuple[str, float | None, int]] = {}
-        for text, _ in evidence.propose():
-            verdict = extract_tactic(text)
-            if verdict.tactic is not None:
-                best.setdefault(normal_form(verdict.tactic), (verdict.tactic, None, 0))
-        for tactic, candidate in source.ask(row) if source else ():
-            key = normal_form(tactic)
-            known = best.get(key)
-            if known is None or known[1] is None or known[1] < candidate.logprob:
-                best[key] = (tactic, candidate.logprob, candidate.tokens)
-        wanted = normal_form(row.tactic)
-        features = [evidence.features(*entry) for entry in best.values()]
-        values = [[feature[name] for name in FEATURES] for feature in features]
-        cases.append(
-            Case(
-                row,
-                tuple(tactic for tactic, _, _ in best.values()),
-                np.array(values, dtype=np.float64).reshape(len(values), len(FEATURES)),
-                np.array([key == wanted for key in best], dtype=np.bool_),
-            )
+    for number, row in enumerate(rows):
+        candidates = list(source.ask(row)) if source else []
+        full = Evidence(row.state, row.context, index, True, portfolio, _NO_MIXING)
+        cases.append(_compare(number, row, full, candidates, complete=True))
+        without = number % 3
+        part = Evidence(
+            row.state,
+            row.context,
+            index if without == 0 else None,
+            without == 1,
+            portfolio if without != 1 else None,
+            _NO_MIXING,
         )
+        cases.append(_compare(number, row, part, candidates, complete=False))
         on_row()
     return cases
+
+
+def _compare(
+    number: int,
+    row: Row,
+    evidence: Evidence,
+    candidates: Sequence[tuple[str, Candidate]],
+    *,
+    complete: bool,
+) -> Case:
+    best: dict[str, tuple[str, float | None, int]] = {}
+    for text, _ in evidence.propose():
+        verdict = extract_tactic(text)
+        if verdict.tactic is not None:
+            best.setdefault(normal_form(verdict.tactic), (verdict.tactic, None, 0))
+    for tactic, candidate in candidates:
+        key = normal_form(tactic)
+        known = best.get(key)
+        if known is None or known[1] is None or known[1] < candidate.logprob:
+            best[key] = (tactic, candidate.logprob, candidate.tokens)
+    wanted = normal_form(row.tactic)
+    features = [evidence.features(*entry) for entry in best.values()]
+    values = [[feature[name] for name in FEATURES] for feature in features]
+    return Case(
+        number,
+        row,
+        tuple(tactic for tactic, _, _ in best.values()),
+        np.array(values, dtype=np.float64).reshape(len(values), len(FEATURES)),
+        np.array([key == wanted for key in best], dtype=np.bool_),
+        complete,
+    )
 
 
 def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
@@ -170,13 +197,9 @@ def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
             "no source proposes the tactic of any row: there is nothing to fit",
             hint="Give more rows.",
         )
-    folds = [
-        _fit([case for i, case in enumerate(cases) if i % FOLDS != fold]) for fold in range(FOLDS)
-    ]
-    tried = [
-        (penalty, _score([(case, folds[i % FOLDS]) for i, case in enumerate(cases)], penalty, n))
-        for penalty in PENALTIES
-    ]
+    folds = [_fit([case for case in cases if case.number % FOLDS != fold]) for fold in range(FOLDS)]
+    judged = [(case, folds[case.number % FOLDS]) for case in cases if case.complete]
+    tried = [(penalty, _score(judged, penalty, n)) for penalty in PENALTIES]
     penalty, scores = max(
         tried, key=lambda item: item[1].exact_at_n + _HEAD_VALUE * item[1].head_at_n
     )
@@ -185,7 +208,8 @@ def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
 
 def score_mixing(cases: Sequence[Case], mixing: Mixing, n: int) -> MixingScores:
     """Score given weights on rows that they were not fitted on."""
-    return _score([(case, mixing.weights) for case in cases], mixing.repeat_penalty, n)
+    judged = [(case, mixing.weights) for case in cases if case.complete]
+    return _score(judged, mixing.repeat_penalty, n)
 
 
 def _fit(cases: Sequence[Case]) -> dict[str, float]:

@@ -73,10 +73,16 @@ def test_the_fit_learns_which_source_to_trust(tmp_path: Path) -> None:
 def test_the_files_own_steps_are_proposed(tmp_path: Path) -> None:
     context = "theorem a (p : Prop) (hp : p) : p ∨ p := by\n  exact Or.inl hp\n\nexample : p := by "
     row = Row("q : Prop\nhp : q\n⊢ q ∨ q", "exact Or.inl hp", context=context)
-    (with_file,) = collect_cases([row], None, None, None)
-    (without,) = collect_cases([attrs.evolve(row, context="")], None, None, None)
+    with_file, *_ = collect_cases([row], None, None, None)
+    without, *_ = collect_cases([attrs.evolve(row, context="")], None, None, None)
     assert with_file.right.tolist() == [True]
     assert without.tactics == ()
+
+
+def test_some_cases_lack_a_source(tmp_path: Path) -> None:
+    cases = collect_cases(LINEAR[:3], None, library(tmp_path / "i"), None)
+    assert [case.complete for case in cases] == [True, False] * 3
+    assert [bool(case.tactics) for case in cases] == [True, True, True, False, True, False]
 
 
 def test_nothing_to_fit_is_told() -> None:
