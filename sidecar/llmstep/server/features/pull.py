@@ -1,17 +1,17 @@
 """``llmstep/models/pull``: fetch a model because the user says so, with progress in the editor.
 
-The one message that reaches for the network. A transfer runs on a thread of its own, beside the
-model that answers meanwhile.
+The one message that reaches for the network. Transfers run on a thread of their own, beside the
+model that answers meanwhile, and one after the other: two of one file would write into each
+other's part of it, and one that was cancelled goes on until its next piece comes in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from llmstep.backends.base import CancelToken
-from llmstep.errors import CancelledError
 from llmstep.server.messages import (
     PROGRESS,
     PULL,
@@ -28,14 +28,10 @@ if TYPE_CHECKING:
     from llmstep.server.protocol import LLMStepProtocol
     from llmstep.server.server import LLMStepServer
 
-_POLL_SECONDS = 0.1
-
 
 def register(protocol: LLMStepProtocol, _sidecar: LLMStepServer) -> None:
     """Add the handler."""
-    # Two transfers of one file would write into each other's part of it, and one that was
-    # cancelled goes on until its next piece comes in.
-    turn = threading.Lock()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="llmstep-pull")  # begins with the first pull
 
     async def pull(params: Any) -> dict[str, Any]:
         request, token = parse_pull(params)
@@ -48,7 +44,7 @@ def register(protocol: LLMStepProtocol, _sidecar: LLMStepServer) -> None:
                 loop.call_soon_threadsafe(send)
 
         try:
-            return await asyncio.to_thread(_fetch, request, cancel, turn, progress, tell)
+            return await loop.run_in_executor(thread, _fetch, request, cancel, progress, tell)
         except asyncio.CancelledError:
             cancel.cancel()
             raise
@@ -61,36 +57,27 @@ def register(protocol: LLMStepProtocol, _sidecar: LLMStepServer) -> None:
 def _fetch(
     request: PullRequest,
     cancel: CancelToken,
-    turn: threading.Lock,
     progress: _Progress,
     tell: Callable[[Callable[[], None]], None],
 ) -> dict[str, Any]:
-    """Find and fetch the model, on a thread of its own."""
+    """Find and fetch the model, on the thread of the transfers."""
     # Here, because what a download needs would make every start longer.
     from llmstep.service.adoption import Wish, adopt, plan_adoption
 
-    while not turn.acquire(timeout=_POLL_SECONDS):
-        if cancel.is_set():
-            raise CancelledError("the download was cancelled")
-    try:
-        wish = Wish(request.model_id, request.prompt, request.stop)
-        adoption = plan_adoption(request.name, wish)
-        card, plan = adoption.card, adoption.plan
-        if plan is not None:
-            tell(lambda: progress.begin(f"Pulling {card.id}"))
-        done: dict[str, int] = {}
+    adoption = plan_adoption(request.name, Wish(request.model_id, request.prompt, request.stop))
+    card, plan = adoption.card, adoption.plan
+    if plan is not None:
+        tell(lambda: progress.begin(f"Pulling {card.id}"))
+    total = plan.size_bytes if plan is not None else 0
+    done: dict[str, int] = {}
 
-        total = plan.size_bytes if plan is not None else 0
+    def on_bytes(name: str, read: int, _total: int) -> None:
+        done[name] = read
+        read_of_all = sum(done.values())
+        tell(lambda: progress.report(read_of_all, total))
 
-        def on_bytes(name: str, read: int, _total: int) -> None:
-            done[name] = read
-            read_of_all = sum(done.values())
-            tell(lambda: progress.report(read_of_all, total))
-
-        place = adopt(adoption, on_bytes=on_bytes, cancel=cancel)
-        return pull_json(card.id, place, fetched=plan is not None)
-    finally:
-        turn.release()
+    place = adopt(adoption, on_bytes=on_bytes, cancel=cancel)
+    return pull_json(card.id, place, fetched=plan is not None)
 
 
 class _Progress:
