@@ -154,6 +154,26 @@ def check_model() -> Check:
     return Check("model", "ok", f"{model.id}: {model.path} ({size}, {checked})")
 
 
+def check_sources() -> Check:
+    """Can the sources of suggestions besides the model be read?"""
+    from llmstep.retrieval.index import TacticIndex
+    from llmstep.service.evidence import load_mixing
+    from llmstep.service.portfolio import load_portfolio
+    from llmstep.service.sources import library_path
+
+    settings = _settings()
+    found = []
+    if settings.sources != ("model",):
+        load_mixing()
+    if "library" in settings.sources:
+        index = TacticIndex(library_path(settings.library))
+        found.append(f"{len(index):,} steps in {index.path}")
+    if "portfolio" in settings.sources:
+        found.append(f"{len(load_portfolio().closers)} closers")
+    detail = ", ".join(settings.sources) + (f" ({'; '.join(found)})" if found else "")
+    return Check("sources", "ok", detail)
+
+
 def check_machine() -> Check:
     """Cores, threads and memory; is there room for the model?"""
     import psutil
@@ -240,6 +260,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "llama.cpp": check_llama_cpp,
     "settings": check_settings,
     "model": check_model,
+    "sources": check_sources,
     "machine": check_machine,
     "cache": check_cache,
     "Lean": check_lean,

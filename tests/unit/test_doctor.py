@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,22 @@ def own_home(tmp_path: Path, monkeypatch) -> Path:
         if name != "LLMSTEP_HOME":
             monkeypatch.delenv(name)
     return home
+
+
+def test_sources_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    check = doctor.check_sources()
+    assert check.status == "ok"
+    assert "model, library, file, portfolio" in check.detail
+    assert re.search(r"\d{2,3},\d{3} steps in .*llmstep-builtin.tactics; \d+ closers", check.detail)
+    monkeypatch.setenv("LLMSTEP_SOURCES", "model")
+    assert doctor.check_sources().detail == "model"
+    monkeypatch.setenv("LLMSTEP_SOURCES", "library")
+    monkeypatch.setenv("LLMSTEP_LIBRARY", str(tmp_path / "none.tactics"))
+    monkeypatch.setattr(doctor, "CHECKS", {"sources": doctor.check_sources})
+    (broken,) = doctor.run_checks()
+    assert broken.status == "fail"
+    assert "none.tactics" in broken.detail
+    assert "llmstep index build" in broken.cure
 
 
 def test_the_python_is_named():
