@@ -44,12 +44,20 @@ def data() -> None:
     type=click.Choice(["core", "mathlib"]),
     help="What the rows import, kept in each row as `env`.",
 )
+@click.option(
+    "--context",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Keep so many characters of the file before the step (ntp-toolkit only).",
+)
 @add_common_options
 def import_(
     sources: tuple[Path, ...],
     format_name: str,
     source_name: str,
     env: str | None,
+    context: int,
     output: Path,
     sheet: Path | None,
     licence: str,
@@ -69,7 +77,7 @@ def import_(
     files = find_data_files(sources)
     names = {"leandojo": "leandojo", "ntp": "ntp-toolkit", "jsonl": ""}
     profile = Profile()
-    readers = {name: Reader(name) for name in FORMATS}
+    readers = {name: Reader(name, context) for name in FORMATS}
     with RecordWriter(output) as writer:
         for file in files:
             format_ = next((name for name in FORMATS if name == format_name), None)

@@ -31,6 +31,7 @@ Format = Literal["leandojo", "ntp", "jsonl"]
 FORMATS: tuple[Format, ...] = ("leandojo", "ntp", "jsonl")
 
 _STATE = re.compile(r"\[STATE\]\n(.*)\n\[/STATE\]\n\[TAC\]\s*\Z", re.DOTALL)
+_CONTEXT = re.compile(r"\[CTX\]\n(.*)\n\[/CTX\]\n\[STATE\]", re.DOTALL)
 # `{module}.{line}_{column}.{hash}`: makeElabDeclId of training_data.lean.
 _DECLARATION_ID = re.compile(r"(.+)\.\d+_\d+\.\w+\Z")
 
@@ -41,11 +42,13 @@ class Reader:
 
     Attributes:
         format: The name of the format.
+        context: Most characters of the file's text before the step to keep, where it is given.
         skipped: How many steps or theorems were left out, by reason; grows while rows are read.
         reduced: How many states had several goals, of which the first was kept.
     """
 
     format: Format
+    context: int = 0
     skipped: Counter[str] = attrs.field(factory=Counter)
     reduced: int = 0
 
@@ -96,6 +99,7 @@ class Reader:
                     require_text(found, "nextTactic", where),
                     decl=str(found.get("declName") or declaration),
                     file=module[1] if module else "",
+                    context=str(found.get("srcUpToTactic") or ""),
                     where=where,
                 )
             else:
@@ -110,6 +114,7 @@ class Reader:
         if state is None or not mark:
             self.skipped["not a state and a tactic"] += 1
             return
+        context = _CONTEXT.search(prompt)
         metadata = found.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
         yield from self._step(
@@ -117,11 +122,12 @@ class Reader:
             tactic,
             decl=str(metadata.get("declId") or ""),
             file=Path(str(metadata.get("file") or "")).name.removesuffix(".jsonl"),
+            context=context[1] if context else "",
             where=where,
         )
 
     def _step(
-        self, state: str, tactic: str, *, decl: str, file: str, where: str
+        self, state: str, tactic: str, *, decl: str, file: str, where: str, context: str = ""
     ) -> Iterator[Record]:
         if "⊢" not in state:
             self.skipped["no goal before the tactic"] += 1
@@ -130,7 +136,8 @@ class Reader:
         else:
             goal = first_goal(state)
             self.reduced += state.count("⊢") > goal.count("⊢")
-            yield Record(goal, tactic.strip(), decl=decl, file=file, where=where)
+            kept = context[-self.context :] if self.context else ""
+            yield Record(goal, tactic.strip(), decl=decl, file=file, context=kept, where=where)
 
 
 def first_goal(state: str) -> str:

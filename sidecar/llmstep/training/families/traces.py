@@ -10,6 +10,7 @@ from llmstep.training.families.formulas import (
     Compound,
     Formula,
     Quantified,
+    Quantifier,
     draw_formula,
 )
 from llmstep.training.families.goals import Case
@@ -49,13 +50,18 @@ def quantified(rng: random.Random) -> list[Case]:
         declarations += tuple((name, f"{type_} → Prop") for name in predicates)
         elements = tuple((name, type_) for name in ("a", "b")[: rng.choice((0, 1, 1, 2))])
         names = rng.choice(_NAMES)
+        # Statements that differ in bound names only would be one line in Lean's layout.
+        bound: dict[Quantifier, str] = {
+            "∀": rng.choice(("x", "x", "y", "z")),
+            "∃": rng.choice(("x", "x", "y", "z")),
+        }
         facts = tuple(
-            (name, _draw_statement(rng, predicates, type_, elements))
+            (name, _draw_statement(rng, predicates, type_, elements, bound))
             for name in names[: rng.choice((0, 1, 2, 2, 3))]
         )
-        target = _draw_statement(rng, predicates, type_, elements)
+        target = _draw_statement(rng, predicates, type_, elements, bound)
         if rng.random() < 0.3:
-            other = _draw_statement(rng, predicates, type_, elements)
+            other = _draw_statement(rng, predicates, type_, elements, bound)
             target = Compound(rng.choice(("→", "→", "∧", "↔")), other, target)
         steps = Prover(rng, classical=False).prove(
             Sequent(declarations, (*elements, *facts), target)
@@ -70,12 +76,14 @@ def _draw_statement(
     predicates: tuple[str, ...],
     type_: str,
     elements: tuple[tuple[str, str], ...],
+    bound: dict[Quantifier, str],
 ) -> Formula:
     if elements and rng.random() < 0.35:
         names = [name for name, _ in elements]
         atoms: list[Formula] = [Atom(p, (rng.choice(names),)) for p in predicates]
         return draw_formula(rng, atoms, 1)
-    variable = rng.choice(("x", "x", "y", "z"))
+    quantifier: Quantifier = rng.choice(("∀", "∃"))
+    variable = bound[quantifier]
     inner: list[Formula] = [Atom(predicate, (variable,)) for predicate in predicates]
     body = draw_formula(rng, inner, rng.choice((1, 1, 2)))
-    return Quantified(rng.choice(("∀", "∃")), variable, type_, body)
+    return Quantified(quantifier, variable, type_, body)

