@@ -67,7 +67,7 @@ class Trainer:
                 "Muon needs whole matrices, and with FSDP each process has a part of them",
                 hint='Start it with --parallel ddp, or set optimizer = "adamw".',
             )
-        run_dir.mkdir(parents=True, exist_ok=True)
+        _make_folder(run_dir)
         torch.manual_seed(recipe.seed)
         sources = load_sources(recipe, data_dir)
         rows = [source for source, _ in sources]
@@ -315,7 +315,24 @@ def _count(targets: torch.Tensor) -> int:
     return int((targets != IGNORED).sum())
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: the run's folder cannot be made: {error.strerror or error}",
+            hint="Choose another --run-dir.",
+        ) from error
+
+
 def _replace_text(path: Path, text: str) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: could not be written: {error.strerror or error}",
+            hint="Free some disk space and run the same command again: it continues from the "
+            "checkpoint, which is intact.",
+        ) from error

@@ -9,12 +9,12 @@ import torch
 from gguf import GGUFReader
 from transformers import LlamaForCausalLM
 
-from llmstep.training.batches import collate
 from llmstep.training.export import convert_folder
 from llmstep.training.recipe import About
+from llmstep.training.runs import export_checkpoint
 from llmstep.training.synthetic import generate
-from llmstep.training.tokenizer import PairEncoder, load_tokenizer
-from llmstep.training.trainer import Trainer, measure_loss
+from llmstep.training.tokenizer import load_tokenizer
+from llmstep.training.trainer import Trainer
 
 ABOUT = About("tiny", "a test model", "MIT", "nobody", "https://example.org")
 AWKWARD = (
@@ -26,10 +26,17 @@ AWKWARD = (
 
 
 @pytest.fixture
-def folder(make_recipe, data_dir, tmp_path) -> Path:
-    """The Hugging Face folder of a barely trained tiny model."""
-    Trainer(make_recipe(budget_steps=3), data_dir, tmp_path / "run").run()
-    return tmp_path / "run" / "model"
+def trained(make_recipe, data_dir, tmp_path) -> Trainer:
+    """The run of a barely trained tiny model."""
+    run = Trainer(make_recipe(budget_steps=3), data_dir, tmp_path / "run")
+    run.run()
+    return run
+
+
+@pytest.fixture
+def folder(trained: Trainer, data_dir: Path) -> Path:
+    """The Hugging Face folder of that model."""
+    return export_checkpoint(trained.recipe, data_dir, trained.run_dir)[0]
 
 
 def test_the_file_describes_itself(folder: Path, tmp_path: Path) -> None:
@@ -95,20 +102,22 @@ def test_llama_cpp_agrees_with_transformers(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.gguf
-def test_likelihoods_agree_with_the_training_loss(folder: Path, tmp_path: Path) -> None:
+def test_likelihoods_agree_with_the_training_loss(
+    trained: Trainer, folder: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
     from llmstep.evaluation.likelihood import LlamaScorer
     from llmstep.prompts.template import load_template
 
     convert_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
     rows = list(generate(12, seed=8))
-    encoder = PairEncoder(load_tokenizer(folder / "tokenizer.json"), 200, 60)
-    expected = measure_loss(LlamaForCausalLM.from_pretrained(folder), encoder.encode(rows))
+    pairs = trained.learner.encode(rows)
+    expected = trained.measure_loss(pairs)
     scorer = LlamaScorer(tmp_path / "tiny.gguf", load_template("proofstep"), 512, 1)
     try:
         scores = [scorer.score(row.state, row.tactic) for row in rows]
     finally:
         scorer.close()
     tokens = sum(score.tokens for score in scores)
-    assert tokens == int((collate(encoder.encode(rows)).targets >= 0).sum())
+    assert tokens == sum(len(pair.target) for pair in pairs)
     assert sum(score.nll for score in scores) / tokens == pytest.approx(expected, abs=0.01)

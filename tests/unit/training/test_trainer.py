@@ -208,6 +208,19 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_folders_and_curves_that_cannot_be_written_are_told(
+    make_recipe, data_dir, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CheckpointError, match="folder cannot be made"):
+        Trainer(make_recipe(), data_dir, tmp_path / "file" / "run")
+    run = Trainer(make_recipe(), data_dir, tmp_path / "run")
+    (tmp_path / "run" / "curve.partial").mkdir()
+    with pytest.raises(CheckpointError, match="could not be written"):
+        run.save()
+    assert read_checkpoint(tmp_path / "run" / FILE_NAME, None, None) is not None
+
+
 def test_checkpoints_of_another_model_are_refused(make_recipe, data_dir, tmp_path) -> None:
     recipe = make_recipe()
     Trainer(recipe, data_dir, tmp_path).run()
