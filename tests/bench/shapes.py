@@ -35,6 +35,8 @@ _LEARNED = 3000  # tokens that the goals are spelled with
 _END = "<|endoftext|>"
 # Standard deviation of the likely tokens' logits; that of a trained model is of this order.
 _SPREAD = 2.5
+# How far below them the tens of thousands of others lie; those of a trained model are no closer.
+_GAP = 12.0
 
 
 def write_shape(name: str, folder: Path) -> int:
@@ -49,6 +51,10 @@ def write_shape(name: str, folder: Path) -> int:
         # The state before it is normalized: its values have a mean square of 1.
         scale = _SPREAD / head.shape[1] ** 0.5
         head.zero_()
+        if name in PYTHIA:
+            # A part that all states share, by which all other tokens get a logit of about -12.
+            model.gpt_neox.final_layer_norm.bias.fill_(1.0)
+            head -= _GAP / head.shape[1]
         head[likely] = torch.randn(len(likely), head.shape[1]) * scale
     if name in PYTHIA:
         model = model.half()

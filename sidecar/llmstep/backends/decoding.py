@@ -28,6 +28,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _NEGLIGIBLE = 1e-9
+# Mass of the least likely tokens that sampling may leave out where no nucleus is asked for.
+_NEVER_DRAWN = 1e-3
 
 
 @attrs.frozen(eq=False)
@@ -98,7 +100,8 @@ def expand(
         allowed: For each row the tokens it is held to, or ``None`` for all.
         unusable: Tokens nobody may take.
         temperature: Divides the logits; 0 turns the noise and the truncation off (beam search).
-        top_p: Each step's distribution is cut to the smallest set of this mass, and renormalised.
+        top_p: Each step's distribution is cut to the smallest set of this mass, and renormalised;
+            1 leaves out only the least likely tokens, less than 0.001 together.
         limit: Most children wanted.
 
     Returns:
@@ -178,19 +181,21 @@ def _expand_free(
     weights = np.exp(scaled, out=scaled)
     totals = weights.sum(axis=1)
     # A token below this cannot belong to the nucleus: all of them together weigh less than what
-    # the nucleus leaves over. It spares sorting the whole vocabulary.
-    floor = np.maximum((1.0 - top_p) / weights.shape[1], 1e-30) * totals
+    # the nucleus leaves over. It spares sorting the whole vocabulary, and drawing for each of
+    # tens of thousands of tokens where there is no nucleus.
+    floor = max(1.0 - top_p, _NEVER_DRAWN) / weights.shape[1] * totals
     rows, tokens = np.nonzero(weights >= floor[:, None].astype(np.float32))
     share = weights[rows, tokens] / totals[rows].astype(np.float64)
-    # Rows ascending, within a row the heaviest token first (a share lies in (0, 1]).
-    order = np.argsort(rows - share)
-    rows, tokens, share = rows[order], tokens[order], share[order]
-    starts = _first_of_each_row(rows)
-    before = np.cumsum(share) - share
-    before -= before[starts][rows]
-    kept = before < top_p
-    kept[starts] = True
-    rows, tokens, share = rows[kept], tokens[kept], share[kept]
+    if top_p < 1.0:
+        # Rows ascending, within a row the heaviest token first (a share lies in (0, 1]).
+        order = np.argsort(rows - share)
+        rows, tokens, share = rows[order], tokens[order], share[order]
+        starts = _first_of_each_row(rows)
+        before = np.cumsum(share) - share
+        before -= before[starts][rows]
+        kept = before < top_p
+        kept[starts] = True
+        rows, tokens, share = rows[kept], tokens[kept], share[kept]
     starts = _first_of_each_row(rows)
     mass = np.add.reduceat(share, starts)
     sources = picked[rows]
