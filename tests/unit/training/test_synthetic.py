@@ -85,7 +85,7 @@ def test_each_family_alone_gives_well_formed_rows(family: str) -> None:
 
 def test_training_and_validation_share_no_template() -> None:
     skeletons = [
-        {read_goal(row.state).skeleton() for row in generate(1500, 5, ("all",), split)}
+        {read_goal(row.state).skeleton() for row in generate(600, 5, ("all",), split)}
         for split in ("train", "valid")
     ]
     assert skeletons[0].isdisjoint(skeletons[1])

@@ -19,14 +19,14 @@ def natural_induction(rng: random.Random) -> Case:
     ih = rng.choice(("ih", "ih", f"{n}_ih", f"h{n}"))
     f = rng.choice(("f", "g", "s", "u"))
     h0, hs = rng.choice((("h0", "hs"), ("h₀", "h₁"), ("hzero", "hsucc"), ("base", "step")))
-    c, d = rng.randint(1, 6), rng.randint(0, 6)
+    c, d = rng.randint(2, 7), rng.randint(0, 6)
     x = next(name for name in ("n", "k", "m") if name != n)
     # The value at 0, the value at a successor, the closed form, and what ends the induction step.
     linear = f"{c} * {{n}} + {d}" if d else f"{c} * {{n}}"
     start, step, closed, end = rng.choice((
         (f"{d}", f"{f} {x} + {c}", linear, "omega"),
         ("0", f"{f} {x} + 2 * {x} + 1", "{n} * {n}", ""),
-        ("1", f"{c + 1} * {f} {x}", f"{c + 1} ^ {{n}}", ""),
+        ("1", f"{c} * {f} {x}", f"{c} ^ {{n}}", ""),
         (f"{d}", f"{f} {x}", f"{d}", "rfl"),
     ))
     value = closed.replace("{n}", n)
