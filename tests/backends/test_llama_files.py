@@ -49,6 +49,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert "there is no model file" in refuse(tmp_path / "none.gguf").message
 
 
+def test_a_file_larger_than_memory(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmstep.backends.llama_model.whole_memory", lambda: 100_000)
+    assert "0.0 GB, this machine 0.0 GB of memory" in refuse(tiny_gguf).message
+
+
 def test_a_folder(tmp_path: Path) -> None:
     assert "cannot read" in refuse(tmp_path).message
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstep.backends import hf_files, hf_library
+from llmstep.backends import hf_library
 from llmstep.backends.base import (
     BackendOptions,
     CancelToken,
@@ -20,7 +20,7 @@ from llmstep.backends.base import (
     GenerationRequest,
     Sampling,
 )
-from llmstep.backends.hf_files import check_memory, find_folder, free_memory, read_checkpoint
+from llmstep.backends.hf_files import check_memory, find_folder, read_checkpoint
 from llmstep.backends.transformers import TransformersBackend
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.paths import install_command
@@ -371,18 +371,6 @@ def test_memory_is_counted_in_the_target_format(llama: Path) -> None:
     check_memory(checkpoint, 2, room, "memory")
     with pytest.raises(ModelFileError, match="4 bytes"):
         check_memory(checkpoint, 4, room, "memory")
-
-
-def test_memory_limit_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hf_files, "_CGROUP", tmp_path / "none")
-    machine = free_memory()
-    assert machine > 1 << 20
-    monkeypatch.setattr(hf_files, "_CGROUP", tmp_path)
-    (tmp_path / "memory.max").write_text("5000000\n")
-    (tmp_path / "memory.current").write_text("4000000\n")
-    assert free_memory() == 1_000_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert free_memory() > 1 << 20
 
 
 @pytest.mark.parametrize(

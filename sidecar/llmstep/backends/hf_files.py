@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import psutil
 
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.paths import install_command
@@ -32,7 +31,6 @@ _LARGEST_HEADER = 100_000_000  # the limit of the safetensors library itself
 _LFS_POINTER = b"version https://git-lfs"
 # Activations, KV cache and the library's own memory, beside the weights.
 _HEADROOM = 512 * 2**20
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @attrs.frozen
@@ -154,19 +152,6 @@ def check_memory(checkpoint: Checkpoint, bytes_per_weight: float, free: int, whe
             f"{free / 1e9:.1f} GB of the {where} are free",
             hint="Close other programs, or take a smaller model or a quantized one (GGUF).",
         )
-
-
-def free_memory() -> int:
-    """Bytes a process can still take: the machine's, or less in a container with a limit."""
-    free = psutil.virtual_memory().available
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        if limit != "max":
-            used = int((_CGROUP / "memory.current").read_text())
-            free = min(free, max(0, int(limit) - used))
-    except (OSError, ValueError):
-        pass  # no Linux, or no limit of this kind
-    return free
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.llama_library import count_threads, forget_log, load_library, quote_log
+from llmstep.backends.memory import whole_memory
 from llmstep.backends.tokens import Vocabulary
 from llmstep.errors import GenerationError, ModelFileError
 
@@ -76,6 +77,7 @@ class LlamaModel:
                 f"{path.name} is an encoder ({head.architecture}): it cannot continue a text",
                 hint=_NO_CONTINUATION,
             )
+        _check_memory(path, head.size)
         forget_log()
         params = library.llama_model_default_params()
         params.load_mode = library.LLAMA_LOAD_MODE_MMAP
@@ -313,6 +315,20 @@ class _Batch:
         """The structure over the first ``count`` tokens."""
         self._batch.n_tokens = count
         return self._batch
+
+
+def _check_memory(path: Path, size: int) -> None:
+    """Refuse a file that is larger than memory: each token would read it from the disk again.
+
+    What other programs hold does not count; the system can take that back for a mapped file.
+    """
+    whole = whole_memory()
+    if size > whole:
+        raise ModelFileError(
+            f"{path.name} has {size / 1e9:.1f} GB, this machine {whole / 1e9:.1f} GB of memory",
+            hint="Take a smaller model or a coarser quantization; `llmstep models recommend` looks "
+            "for one that fits.",
+        )
 
 
 def _split_long_runs(text: bytes) -> list[bytes]:

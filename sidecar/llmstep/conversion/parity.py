@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from llmstep.backends.hf_files import check_memory, free_memory
+from llmstep.backends.hf_files import check_memory
 from llmstep.backends.hf_tokenizer import JsonSplitter, open_splitter
 from llmstep.backends.llama_model import LlamaModel
+from llmstep.backends.memory import free_memory
 from llmstep.conversion.errors import ConversionError
 
 if TYPE_CHECKING:

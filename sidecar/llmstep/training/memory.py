@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import torch
 
-from llmstep.backends.hf_files import free_memory
 from llmstep.backends.hf_library import free_device_memory
+from llmstep.backends.memory import free_memory
 from llmstep.training.distributed import World
 from llmstep.training.errors import MemoryShortageError
 from llmstep.training.recipe import Recipe

@@ -1,0 +1,38 @@
+"""How much memory there is: the machine's, or less in a container with a limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int:
+    """Bytes a process can still take."""
+    free = psutil.virtual_memory().available
+    limit = _read_limit()
+    if limit is not None:
+        used = _read_number("memory.current") or 0
+        free = min(free, max(0, limit - used))
+    return free
+
+
+def whole_memory() -> int:
+    """Bytes there are in all, those in use included."""
+    whole = psutil.virtual_memory().total
+    limit = _read_limit()
+    return whole if limit is None else min(whole, limit)
+
+
+def _read_limit() -> int | None:
+    return _read_number("memory.max")
+
+
+def _read_number(name: str) -> int | None:
+    """A file of the control group; ``None`` on other systems, and for ``max``."""
+    try:
+        return int((_CGROUP / name).read_text())
+    except (OSError, ValueError):
+        return None
