@@ -43,15 +43,17 @@ def test_the_four_commands_lead_from_rows_to_suggestions(tmp_path: Path) -> None
         ["llmstep", "suggest"],
     ]
     (row,) = [json.loads(text) for text in blocks("json")]
-    rows = [{**row, "state": f"{row['state']} ∧ {n} = {n}", "tactic": "simp"} for n in range(30)]
+    rows = [{"state": f"⊢ {n} + 1 = {n + 1}", "tactic": "simp"} for n in range(30)]
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, [row, *rows])))
     recipe = blocks("toml")[0]
     assert "budget_seconds = 3600" in recipe
-    recipe = recipe.replace("budget_seconds = 3600", "budget_steps = 5")
+    quick = "budget_steps = 60\nwarmup_steps = 2\nbatch_tokens = 1024\nbf16 = false"
+    recipe = recipe.replace("budget_seconds = 3600", quick)
     (tmp_path / "my-model.toml").write_text(recipe + TINY)
     environ = {
         **os.environ,
         "LLMSTEP_HOME": str(tmp_path / "home"),
+        "LLMSTEP_SOURCES": "model",  # what is suggested comes from the new model
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
@@ -65,9 +67,9 @@ def test_the_four_commands_lead_from_rows_to_suggestions(tmp_path: Path) -> None
             timeout=280,
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
-    assert re.search(r"^ *-\d+\.\d+ ", done.stdout, re.MULTILINE)
+    assert re.search(r"^ *-\d+\.\d+ .*\bsimp$", done.stdout, re.MULTILINE), done.stdout
     curve = json.loads((tmp_path / "runs" / "my-model" / "curve.json").read_text())
-    assert [point[0] for point in curve] == [1, 5]
+    assert [point[0] for point in curve] == [1, 50, 60]
 
 
 def test_every_recipe_of_the_package_is_named_and_valid() -> None:
