@@ -17,7 +17,7 @@ from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import Goal, parse_goal
 from llmstep.retrieval.features import goal_features, hash_feature
 from llmstep.retrieval.index import BLOCK, FORMAT
-from llmstep.retrieval.steps import mark_step
+from llmstep.retrieval.steps import mark_step, words
 
 # A feature of fewer rows says nothing about others; one of more says nothing at all. Hypotheses
 # are many and their words common: bounded lower, they cost a third of the space and no accuracy.
@@ -53,6 +53,7 @@ def build_index(
         ModelFileError: The file cannot be written; an older one is whole.
     """
     tactics: dict[str, int] = {}
+    names: set[int] = set()
     tactic_of_row: list[int] = []
     rows: list[frozenset[str]] = []
     frequency: Counter[str] = Counter()
@@ -63,8 +64,10 @@ def build_index(
         features = goal_features(goal)
         frequency.update(features)
         rows.append(features)
+        names.update(hash_feature(word) for word in (*words(text), *words(tactic)))
     arrays = _invert(rows, frequency, fewest_rows)
     texts = [step.encode() for step in tactics]
+    arrays["names"] = np.array(sorted(names), dtype=np.uint32)
     arrays["tactics"] = np.array(tactic_of_row, dtype=np.uint32)
     arrays["offsets"] = np.cumsum([0, *map(len, texts)]).astype(np.uint32)
     arrays["text"] = np.frombuffer(b"".join(texts), dtype=np.uint8)

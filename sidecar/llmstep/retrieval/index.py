@@ -9,6 +9,7 @@ several processes share one copy. Arrays, for R rows, V features, T distinct tac
   document frequencies, squared.
 - ``starts`` uint32 (blocks * V + 1,): where a feature's rows begin in ``rows``, block by block.
 - ``rows`` uint16 (n,): row numbers within the block.
+- ``names`` uint32: hashed words of all goals and tactics, ascending.
 - ``norms`` float32 (R,): one over the length of each row's vector.
 - ``tactics`` uint32 (R,): the row's tactic; ``offsets`` uint32 (T + 1,) and ``text`` uint8: UTF-8
   of the tactics, local names marked (see `steps`).
@@ -36,7 +37,7 @@ BLOCK = 1 << 16
 _MOST_REMEMBERED = 200_000
 FORMAT = "llmstep-tactics-1"
 _DTYPES = {"U8": "u1", "U16": "<u2", "U32": "<u4", "F32": "<f4"}
-_ARRAYS = ("features", "weights", "starts", "rows", "norms", "tactics", "offsets", "text")
+_ARRAYS = ("features", "weights", "starts", "rows", "norms", "tactics", "offsets", "text", "names")
 _LONGEST_HEADER = 1 << 20
 
 
@@ -71,7 +72,8 @@ class TacticIndex:
         if missing := [name for name in _ARRAYS if name not in arrays]:
             raise _broken(path, f"lacks the array {missing[0]!r}")
         self._features, self._weights, self._starts, self._rows = (arrays[n] for n in _ARRAYS[:4])
-        self._norms, self._tactics, self._offsets, self._text = (arrays[n] for n in _ARRAYS[4:])
+        self._norms, self._tactics, self._offsets, self._text = (arrays[n] for n in _ARRAYS[4:8])
+        self._names = arrays["names"]
         blocks = -(-len(self._norms) // BLOCK)
         if len(self._starts) != blocks * len(self._features) + 1 or (
             len(self._tactics) != len(self._norms)
@@ -97,6 +99,14 @@ class TacticIndex:
             weights[known] = self._weights[places[known]]
             self._remembered |= zip(names, weights.tolist(), strict=True)
         return self._remembered
+
+    def knows(self, name: str) -> bool:
+        """Whether the name occurs anywhere in the library's goals or tactics."""
+        import numpy as np
+
+        key = np.uint32(hash_feature(name))
+        place = int(np.searchsorted(self._names, key))
+        return place < len(self._names) and bool(self._names[place] == key)
 
     def nearest(self, features: Collection[str], count: int) -> list[Neighbour]:
         """The steps taken on the ``count`` most similar goals, the most similar first."""

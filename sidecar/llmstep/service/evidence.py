@@ -61,6 +61,7 @@ FEATURES = (
     "file_head",
     "names_known",
     "no_names",
+    "invented",
     "length",
     "uses_local",
 )
@@ -138,6 +139,8 @@ class Evidence:
     ) -> None:
         parsed = parse_goal(goal)
         self._mixing = mixing
+        self._index = index
+        self._text_before = text_before
         self._locals = {name for h in parsed.hypotheses for name in h.names}
         self._in_goal = set(words(goal))
         features = goal_features(parsed)
@@ -215,9 +218,16 @@ class Evidence:
             "file_head": math.log(file.head_share(head) + _SMALLEST_HEAD_SHARE),
             "names_known": known / len(foreign) if foreign else 1.0,
             "no_names": float(not foreign),
+            "invented": float(any(self._is_invented(name) for name in foreign)),
             "length": min(len(tactic), 100) / 20,
             "uses_local": float(any(base in self._locals for base in bases)),
         }
+
+    def _is_invented(self, name: str) -> bool:
+        """Whether neither the library nor the file has ever seen the name."""
+        if self._index is None or self._index.knows(name):
+            return False
+        return name not in self._text_before
 
     def choose(self, scored: Iterable[tuple[str, float]], n: int) -> list[str]:
         """The ``n`` tactics to offer, given tactics with their scores (see `Estimate`)."""

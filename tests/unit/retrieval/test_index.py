@@ -80,6 +80,11 @@ def test_blocks_give_the_answers_of_one(tmp_path: Path, monkeypatch: pytest.Monk
     assert [parted.nearest(features(goal), 5) for goal, _ in PAIRS] == expected
 
 
+def test_names_of_goals_and_tactics_are_known(index: TacticIndex) -> None:
+    assert all(map(index.knows, ["Set.inter_subset_left", "add_comm", "Prop"]))
+    assert not any(map(index.knows, ["Set.inter_subset_right", "inter_subset_left", ""]))
+
+
 def test_metadata_is_kept(index: TacticIndex) -> None:
     assert index.metadata["licence"] == "MIT"
     assert len(index) == len(PAIRS)

@@ -110,6 +110,10 @@ def test_features_tell_known_names_from_invented_ones(index: TacticIndex) -> Non
     assert (known["no_names"], known["uses_local"], known["names_known"]) == (1.0, 1.0, 1.0)
     invented = evidence.features("exact And.made_up hp", None, 0)
     assert (invented["no_names"], invented["names_known"]) == (0.0, 0.0)
+    assert (known["invented"], invented["invented"]) == (0.0, 1.0)
+    in_file = Evidence(GOAL, FILE + "-- And.made_up", index, True, PORTFOLIO, PLAIN)
+    assert in_file.features("exact And.made_up hp", None, 0)["invented"] == 0.0
+    assert evidence.features("exact And.intro hp hq", None, 0)["invented"] == 0.0
     assert set(known) == set(FEATURES)
 
 
