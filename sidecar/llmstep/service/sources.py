@@ -57,6 +57,9 @@ class Sources:
         """Read what the first question would have to wait for."""
         if self.others:
             self._open()
+            load_mixing()
+        if "portfolio" in self._wanted:
+            load_portfolio()
         if "file" in self._wanted and text_before:
             read_declarations(text_before)
 
