@@ -11,8 +11,13 @@ pytest.importorskip("torch", reason="the [train] extra is not installed")
 pytest.importorskip("transformers", reason="the [train] extra is not installed")
 pytest.importorskip("gguf", reason="the [train] extra is not installed")
 
+import torch
+
 from llmstep.training.recipe import Recipe, structure_recipe
 from llmstep.training.synthetic import generate
+
+# Matrices this small are slower on two threads than on one, and much slower on a busy machine.
+torch.set_num_threads(1)
 
 TINY: dict[str, Any] = {
     "id": "tiny",
