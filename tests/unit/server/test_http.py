@@ -51,7 +51,9 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(script: Path) -> Iterator[SuggestHTTPServer]:
-    service = SuggestService(Settings(model="echo", sources=("model",), cache=False, timeout_ms=20_000))
+    service = SuggestService(
+        Settings(model="echo", sources=("model",), cache=False, timeout_ms=20_000)
+    )
     with SuggestHTTPServer(Address(port=0), service) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -141,7 +143,9 @@ def test_a_failing_model_is_500_in_its_own_words(server: SuggestHTTPServer) -> N
 
 
 def test_time_that_runs_out_is_504(script: Path) -> None:
-    service = SuggestService(Settings(model="echo", sources=("model",), cache=False, timeout_ms=100))
+    service = SuggestService(
+        Settings(model="echo", sources=("model",), cache=False, timeout_ms=100)
+    )
     with SuggestHTTPServer(Address(port=0), service) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         assert post(server, {"tactic_state": "slow", "prefix": ""})[0] == 504
