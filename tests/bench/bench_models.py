@@ -27,6 +27,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 from bench_warm import call
 from common import HERE, builtin_path, builtin_prompt, load_cases, median_ms
 from shapes import BYT5, PYTHIA, write_shape
@@ -48,34 +49,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shapes", nargs="*", choices=list(AIMS), default=list(AIMS)[:3])
     parser.add_argument("--goals", type=int, default=17, help="how many of the 17")
+    parser.add_argument("--threads", type=int, default=0, help="on both sides; 0: as they choose")
     parser.add_argument("--original", type=Path, help="folder of the built-in model's training run")
     parser.add_argument("--data", type=Path, help="JSON lines with `state`; may be gzipped")
     parser.add_argument("--rows", type=int, default=200, help="most rows of --data")
     options = parser.parse_args()
     questions = [Question(goal, prefix) for goal, prefix in load_cases()][: options.goals]
-    print(f"{len(questions)} goals, {CANDIDATES} candidates of {TOKENS} tokens, medians")
+    if options.shapes:
+        print(
+            f"{len(questions)} goals, {CANDIDATES} candidates of {TOKENS} tokens, medians, and "
+            "means of the processor's time, which a busy machine does not distort as much"
+        )
     for name in options.shapes:
         with tempfile.TemporaryDirectory() as place:
-            compare_shape(name, questions, Path(place))
+            compare_shape(name, questions, Path(place), options.threads)
     with tempfile.TemporaryDirectory() as place:
         compare_quants(options.original, read_states(options.data, options.rows), Path(place))
 
 
-def compare_shape(name: str, questions: list[Question], place: Path) -> None:
+def compare_shape(name: str, questions: list[Question], place: Path, threads: int) -> None:
     """Time both ways with one shape and print them."""
     folder = place / name
     weights = write_shape(name, folder)
     model = add_model(name, folder, place / "home")
-    ours, tokens = time_ours(model, questions, place / "home")
+    ours, tokens, our_work = time_ours(model, questions, place / "home", threads)
     print(f"{name}: {weights / 1e6:.0f} M weights, {tokens:.0f} tokens generated per suggestion")
-    print(f"  llmstep, {model:<24} {median_ms(ours):9.0f} ms")
+    print(f"  llmstep, {model:<24} {median_ms(ours):9.0f} ms   {our_work:6.2f} s of processor time")
+    if name in BYT5:
+        times, _, work = time_ours(model, questions, place / "home", threads, "int8")
+        print(f"  llmstep, {model + ' in int8':<24} {median_ms(times):9.0f} ms   {work:6.2f} s")
     for dtype in ("float32",) if name in BYT5 else ("float16", "float32"):
-        theirs, inside = time_original(folder, dtype, questions)
+        theirs, inside, work = time_original(folder, dtype, questions, threads)
         whole = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
         model_only = statistics.median(b / a for a, b in zip(ours, inside, strict=True))
         print(
-            f"  the original's way, {dtype:<13} {median_ms(theirs):9.0f} ms   {whole:.1f}x "
-            f"[{AIMS[name]}x] as long, {model_only:.1f}x inside generate",
+            f"  the original's way, {dtype:<13} {median_ms(theirs):9.0f} ms   {work:6.2f} s   "
+            f"{whole:.1f}x [{AIMS[name]}x] as long, {model_only:.1f}x inside generate, "
+            f"{work / our_work:.1f}x the processor time",
             flush=True,
         )
 
@@ -93,14 +103,18 @@ def add_model(name: str, folder: Path, home: Path) -> str:
     return import_model(folder, model_id=name, prompt="byt5", manner="link").id
 
 
-def time_ours(model: str, questions: list[Question], home: Path) -> tuple[list[float], float]:
-    """Seconds of each suggestion, and the mean number of tokens generated for one."""
+def time_ours(
+    model: str, questions: list[Question], home: Path, threads: int, precision: str = "auto"
+) -> tuple[list[float], float, float]:
+    """Seconds of each suggestion; means of the tokens generated and of the processor's seconds."""
     command = [sys.executable, "-m", "llmstep", "serve", "--model", model]
     environ = {
         "LLMSTEP_HOME": str(home),
         "LLMSTEP_MAX_TOKENS": str(TOKENS),
         "LLMSTEP_TEMPERATURE": "0.5",
         "LLMSTEP_TOP_P": "1",
+        "LLMSTEP_THREADS": str(threads),
+        "LLMSTEP_PRECISION": precision,
         "LLMSTEP_TIMEOUT_MS": str(int(WAIT_S * 1000)),
     }
     times: list[float] = []
@@ -108,36 +122,47 @@ def time_ours(model: str, questions: list[Question], home: Path) -> tuple[list[f
     with SidecarClient(command, environ) as sidecar:
         sidecar.initialize(WAIT_S)
         ask(sidecar, questions[-1], CANDIDATES)
+        before = read_work(sidecar.pid)
         for question in questions:
             begin = time.perf_counter()
             answer = ask(sidecar, question, CANDIDATES)
             times.append(time.perf_counter() - begin)
             tokens += answer["stats"]["generatedTokens"]
+        work = read_work(sidecar.pid) - before
         sidecar.shut_down(WAIT_S)
-    return times, tokens / len(questions)
+    return times, tokens / len(questions), work / len(questions)
+
+
+def read_work(pid: int) -> float:
+    """Seconds of processor time a process has taken."""
+    used = psutil.Process(pid).cpu_times()
+    return used.user + used.system
 
 
 def time_original(
-    folder: Path, dtype: str, questions: list[Question]
-) -> tuple[list[float], list[float]]:
-    """Seconds of each call, and of `generate` within it."""
+    folder: Path, dtype: str, questions: list[Question], threads: int
+) -> tuple[list[float], list[float], float]:
+    """Seconds of each call, and of `generate` within it; mean of the server's processor seconds."""
     command = [sys.executable, str(HERE / "original_way.py"), str(folder), "--dtype", dtype]
     command += ["--candidates", str(CANDIDATES), "--tokens", str(TOKENS), "--forced"]
     times: list[float] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    environ = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as server:
         try:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{int(server.stdout.readline())}"
             call(url, questions[-1])  # warms the server up
+            before = read_work(server.pid)
             for question in questions:
                 begin = time.perf_counter()
                 call(url, question)
                 times.append(time.perf_counter() - begin)
+            work = read_work(server.pid) - before
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             inside: list[float] = json.load(opener.open(url))[-len(times) :]
         finally:
             server.kill()
-    return times, inside
+    return times, inside, work / len(times)
 
 
 def read_states(data: Path | None, limit: int) -> list[str]:
