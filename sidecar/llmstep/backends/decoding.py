@@ -28,8 +28,10 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _NEGLIGIBLE = 1e-9
-# Mass of the least likely tokens that sampling may leave out where no nucleus is asked for.
+# Mass of the least likely tokens that sampling leaves out of a vocabulary of that size and more,
+# where no nucleus is asked for.
 _NEVER_DRAWN = 1e-3
+_LARGE_VOCABULARY = 8192
 
 
 @attrs.frozen(eq=False)
@@ -101,7 +103,8 @@ def expand(
         unusable: Tokens nobody may take.
         temperature: Divides the logits; 0 turns the noise and the truncation off (beam search).
         top_p: Each step's distribution is cut to the smallest set of this mass, and renormalised;
-            1 leaves out only the least likely tokens, less than 0.001 together.
+            1 leaves out only the least likely tokens of a large vocabulary, less than 0.001
+            together.
         limit: Most children wanted.
 
     Returns:
@@ -183,7 +186,9 @@ def _expand_free(
     # A token below this cannot belong to the nucleus: all of them together weigh less than what
     # the nucleus leaves over. It spares sorting the whole vocabulary, and drawing for each of
     # tens of thousands of tokens where there is no nucleus.
-    floor = max(1.0 - top_p, _NEVER_DRAWN) / weights.shape[1] * totals
+    size = weights.shape[1]
+    spare = max(1.0 - top_p, _NEVER_DRAWN if size >= _LARGE_VOCABULARY else 0.0)
+    floor = max(spare / size, 1e-30) * totals
     rows, tokens = np.nonzero(weights >= floor[:, None].astype(np.float32))
     share = weights[rows, tokens] / totals[rows].astype(np.float64)
     if top_p < 1.0:

@@ -246,3 +246,24 @@ def test_a_held_beam_without_a_way_on_dies() -> None:
             temperature=temperature, top_p=0.9, limit=5,
         )  # fmt: skip
         assert len(children.token) == 0
+
+
+def test_a_large_vocabulary_loses_only_a_thousandth_at_most() -> None:
+    """Tokens of next to no weight are not drawn for; small ones that add up to something are."""
+    size = 10_000
+    logits = np.full((1, size), -30.0, dtype=np.float32)
+    logits[0, :5000] = -8.0  # 5,000 tokens of about 1/8,000 each
+    logits[0, 7] = 0.0
+    nothing = np.zeros(0, dtype=np.int64)
+    found = expand(logits, root(1), (None,), nothing, temperature=1.0, top_p=1.0, limit=size)
+    assert set(found.token.tolist()) == set(range(5000))
+    flat = expand(
+        np.zeros((1, size), dtype=np.float32),
+        root(1),
+        (None,),
+        nothing,
+        temperature=1.0,
+        top_p=1.0,
+        limit=size,
+    )
+    assert len(flat.token) == size
