@@ -70,7 +70,9 @@ def test_lean_asks_and_is_answered(start_server: Any, golden: Any) -> None:
     assert client.answer(3)["result"]["suggestions"][0]["tactic"] == "exact ⟨x, 𝕜⟩"
 
     play(client, "client.suggest.minimal")
-    assert client.answer(2)["result"]["suggestions"] == [{"tactic": "constructor", "score": -2.0}]
+    assert client.answer(2)["result"]["suggestions"] == [
+        {"tactic": "constructor", "score": -2.0, "origin": ["model"]}
+    ]
 
     play(client, "client.status")
     assert_has(client.answer(4), golden("server.status"))

@@ -135,7 +135,7 @@ def plan_opening(
     *,
     heal: bool = True,
 ) -> Opening:
-    """Take the last word of a prompt back.
+    """Take back the last word of the prefix, and a blank before it.
 
     Args:
         vocabulary: The bytes of the tokens.
@@ -154,6 +154,10 @@ def plan_opening(
         # cannot be followed byte by byte.
         known = (b" " + text).endswith(longer)
         if not piece or not known or (count and len(longer) > MOST_HEALED_BYTES):
+            break
+        # What the template ends with, such as [PROOFSTEP], the model knows as it is; only a blank
+        # before the tactic may belong to the tactic's first token.
+        if len(required) >= len(prefix) and not piece.isspace():
             break
         count, required = count + 1, longer
         if piece[:1].isspace():

@@ -89,9 +89,9 @@ class SuggestService:
 
         def load() -> None:
             try:
-                self._sources.prepare("")
                 if self._sources.model:
                     self._resident.backend()
+                self._sources.prepare("")
             except LLMStepError as error:
                 log.warning("the model is not loaded: %s", error.message)
 
@@ -163,12 +163,12 @@ class SuggestService:
 
         def work() -> None:
             try:
+                backend = self._resident.backend() if self._sources.model else None
                 self._sources.prepare(document.text_before if document else "")
-                if not self._sources.model:
+                if not backend or not document:
                     return
-                backend = self._resident.backend()
                 for prompt in self._prompts(backend, _ANY_GOAL, document, self._sampling()):
-                    if document and not cancel.is_set():
+                    if not cancel.is_set():
                         backend.prefill(prompt.parts, cancel)
             except LLMStepError as error:
                 log.warning("preparing failed: %s", error.message)

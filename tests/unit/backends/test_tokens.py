@@ -76,7 +76,7 @@ def test_what_is_taken_back_is_required_and_nothing_is_lost(before: str, prefix:
     assert opening.tokens[0] == END
     assert spell(kept) + opening.required == text
     assert len(tail) - len(kept) <= MOST_HEALED_TOKENS
-    if tail:
+    if prefix:
         assert opening.required
     if len(tail) - len(kept) > 1:
         assert len(opening.required) <= MOST_HEALED_BYTES
@@ -102,6 +102,24 @@ def test_the_last_word_is_taken_back_whole() -> None:
     assert opening.head == b""
     assert opening.skip == 1
     assert opening.read(b" hxhx.symm") == "hxhx.symm"
+
+
+@pytest.mark.parametrize(
+    ("before", "prefix", "required"),
+    [
+        (b"p[PROOFSTEP]", b"", b""),
+        (b"p[PROOFSTEP]", b"hx", b"hx"),
+        (b"by\n ", b"", b" "),
+        (b"by ", b"hx", b" hx"),
+    ],
+)
+def test_of_the_prompt_only_blanks_are_taken_back(
+    before: bytes, prefix: bytes, required: bytes
+) -> None:
+    text = before + prefix
+    opening = plan_opening(VOCABULARY, [END], tokenize(text), text, prefix)
+    assert opening.required == required
+    assert spell(opening.tokens[1:]) + required == text
 
 
 def test_nothing_before_a_control_token_is_taken_back() -> None:
