@@ -37,7 +37,7 @@ TORCH_PIN = "torch==2.13.0"
 MODULES = {
     "": ("llmstep", "attrs", "cattrs", "click", "numpy", "platformdirs", "psutil", "pygls"),
     "gguf": ("llama_cpp",),
-    "train": ("torch", "transformers", "gguf"),
+    "train": ("torch", "transformers", "gguf", "accelerate", "peft"),
     "dev": ("pytest", "pytest_lsp", "hypothesis", "ruff", "basedpyright", "importlinter"),
 }
 

@@ -12,6 +12,7 @@ import psutil
 
 from llmstep.backends.llama_library import forget_log, load_library, quote_log
 from llmstep.conversion.errors import ConversionError
+from llmstep.conversion.output import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,21 +65,20 @@ def quantize_file(
     prefix = "LLAMA_FTYPE_ALL_" if quant == "F32" else "LLAMA_FTYPE_MOSTLY_"
     params.ftype = getattr(library, prefix + quant)
     params.nthread = threads or psutil.cpu_count(logical=False) or 1
-    partial = target.with_name(target.name + ".partial")
     outcome: list[int] = []
-
-    def run() -> None:
-        code = library.llama_model_quantize(
-            os.fsencode(source), os.fsencode(partial), ctypes.byref(params)
-        )
-        outcome.append(code)
-
     forget_log()
-    # The call knows no progress and no end before its end; the growing file shows the first.
-    worker = threading.Thread(target=run, daemon=True)
     expected = int(source.stat().st_size * BITS[quant] / 16)
-    worker.start()
-    try:
+    with writing(target) as partial:
+
+        def run() -> None:
+            code = library.llama_model_quantize(
+                os.fsencode(source), os.fsencode(partial), ctypes.byref(params)
+            )
+            outcome.append(code)
+
+        # The call knows no progress and no end before its end; the growing file shows the first.
+        worker = threading.Thread(target=run, daemon=True)
+        worker.start()
         while worker.is_alive():
             worker.join(_POLL_SECONDS)
             with contextlib.suppress(OSError):
@@ -89,8 +89,4 @@ def quantize_file(
                 f"{quote_log() or 'it gives no reason'}",
                 hint="Make sure that there is room on the disk, or choose another --quant.",
             )
-        os.replace(partial, target)
-        on_progress(expected, expected)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    on_progress(expected, expected)

@@ -7,7 +7,6 @@ among them those that `llmstep train` makes, and is no library; so this one is o
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +17,7 @@ import numpy as np
 from llmstep.backends.hf_tokenizer import open_splitter
 from llmstep.conversion.architecture import plan_tensors, read_shape, write_shape
 from llmstep.conversion.errors import ConversionError
+from llmstep.conversion.output import writing
 from llmstep.conversion.vocabulary import read_vocabulary, write_vocabulary
 from llmstep.conversion.weights import open_weights
 
@@ -74,39 +74,27 @@ def write_gguf(
     plans = plan_tensors(shape, weights)
     rows = next(plan.shape[0] for plan in plans if plan.name == "token_embd.weight")
     vocabulary = read_vocabulary(open_splitter(checkpoint.folder), shape.config, rows)
-    partial = target.with_name(target.name + ".partial")
-    writer = gguf.GGUFWriter(partial, gguf.MODEL_ARCH_NAMES[shape.family.target])
-    try:
-        _write_about(writer, about, checkpoint.parameters)
-        writer.add_file_type(_FILE_TYPES[form])
-        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        write_shape(writer, shape)
-        write_vocabulary(writer, vocabulary)
-        factors = shape.rotary.frequency_factors()
-        if factors is not None:
-            writer.add_tensor_info(
-                "rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes
-            )
-        for plan in plans:
-            _announce(writer, plan, form)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        if factors is not None:
-            writer.write_tensor_data(factors)
-        _write_tensors(writer, plans, weights, form, on_progress)
-        writer.close()
-        os.replace(partial, target)
-    except OSError as error:
-        raise ConversionError(
-            f"{target}: could not be written: {error.strerror or error}",
-            hint="Free some disk space, or choose another --output.",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            writer.close()
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with writing(target) as partial:
+        writer = gguf.GGUFWriter(partial, gguf.MODEL_ARCH_NAMES[shape.family.target])
+        with contextlib.closing(writer):
+            _write_about(writer, about, checkpoint.parameters)
+            writer.add_file_type(_FILE_TYPES[form])
+            writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+            write_shape(writer, shape)
+            write_vocabulary(writer, vocabulary)
+            factors = shape.rotary.frequency_factors()
+            if factors is not None:
+                writer.add_tensor_info(
+                    "rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes
+                )
+            for plan in plans:
+                _announce(writer, plan, form)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
+            if factors is not None:
+                writer.write_tensor_data(factors)
+            _write_tensors(writer, plans, weights, form, on_progress)
     return target.stat().st_size
 
 

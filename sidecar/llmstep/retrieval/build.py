@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy.typing as npt
 
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import Goal, parse_goal
+from llmstep.replacement import replacing
 from llmstep.retrieval.features import goal_features, hash_feature
 from llmstep.retrieval.index import BLOCK, FORMAT
 from llmstep.retrieval.steps import mark_step, words
@@ -117,17 +116,12 @@ def _write(
         header[name] = {**entry, "data_offsets": [begin, end]}
     head = json.dumps(header, ensure_ascii=False).encode()
     head += b" " * (-len(head) % 8)
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
+        with replacing(path) as partial, partial.open("wb") as stream:
             stream.write(len(head).to_bytes(8, "little") + head)
             for _, array in ordered:
                 stream.write(array.tobytes())
-        os.replace(partial, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise ModelFileError(
             f"{path}: the tactic index cannot be written: {error}",
             hint="Free some disk space, or choose another --output.",

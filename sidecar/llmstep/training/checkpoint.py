@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import attrs
 import torch
 
+from llmstep.replacement import replacing
 from llmstep.training.errors import CheckpointError
 
 FILE_NAME = "checkpoint.pt"
@@ -60,7 +60,6 @@ def write_checkpoint(
     Raises:
         CheckpointError: It cannot be written; the old one is whole in any case.
     """
-    partial = path.with_suffix(".partial")
     payload = {
         "model": model,
         "optimizers": optimizers,
@@ -69,15 +68,12 @@ def write_checkpoint(
         "architecture": architecture,
     }
     try:
-        with partial.open("wb") as stream:
+        with replacing(path) as partial, partial.open("wb") as stream:
             torch.save(payload, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, path)
     # torch reports a failed write of its zip container as RuntimeError.
     except (OSError, RuntimeError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise CheckpointError(
             f"{path}: the checkpoint could not be written: {error}",
             hint="Free some disk space and run the same command again: it continues from the "

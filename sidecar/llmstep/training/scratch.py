@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
+from llmstep.replacement import replacing
 from llmstep.training.batches import IGNORED, Batch, collate
 from llmstep.training.data import Row
 from llmstep.training.dropout import apply_dropout
@@ -57,9 +57,8 @@ def obtain_tokenizer(path: Path, sources: Sequence[Sequence[Row]], vocabulary: i
     if not path.exists():
         texts = (text for row in chain(*sources) for text in (row.state, row.tactic))
         tokenizer = train_tokenizer(texts, vocabulary)
-        partial = path.with_suffix(".partial")
-        tokenizer.save(str(partial))
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            tokenizer.save(str(partial))
     return load_tokenizer(path)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from llmstep.service.evidence import Mixing
 from llmstep.service.portfolio import Closer
-from llmstep.training.datasets.errors import DataOutputError
+from llmstep.training.datasets.records import write_text
 from llmstep.training.mixing import MixingScores
 
 
@@ -29,7 +27,7 @@ def write_portfolio(path: Path, closers: Sequence[Closer], rows: int) -> None:
             yield "\n[closer.weights]"
             yield from _entries(closer.weights)
 
-    _write(path, "\n".join(lines()) + "\n")
+    write_text(path, "\n".join(lines()) + "\n")
 
 
 def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> None:
@@ -50,7 +48,7 @@ def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> No
         yield "\n[weights]"
         yield from _entries(mixing.weights)
 
-    _write(path, "\n".join(lines()) + "\n")
+    write_text(path, "\n".join(lines()) + "\n")
 
 
 def _entries(values: Mapping[str, float]) -> Iterator[str]:
@@ -62,14 +60,3 @@ def _entries(values: Mapping[str, float]) -> Iterator[str]:
 def _quote(text: str) -> str:
     # A TOML basic string has JSON's escapes for all that occurs here.
     return json.dumps(text, ensure_ascii=False)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise DataOutputError(f"{path}: cannot be written: {error}") from error

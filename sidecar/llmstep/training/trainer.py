@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import attrs
 import torch
 from tqdm import tqdm
 
+from llmstep.replacement import replacing
 from llmstep.training.batches import IGNORED, Batch, BatchStream, Portion, group_by_length
 from llmstep.training.checkpoint import (
     BEST_NAME,
@@ -326,10 +326,9 @@ def _make_folder(path: Path) -> None:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CheckpointError(
             f"{path}: could not be written: {error.strerror or error}",

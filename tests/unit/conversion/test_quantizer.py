@@ -50,9 +50,10 @@ def test_a_failure_is_quoted_and_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"cannot quantize broken\.gguf to Q8_0: .+"):
         quantize_file(tmp_path / "broken.gguf", tmp_path / "q.gguf", "Q8_0", 1)
     assert (tmp_path / "q.gguf").read_bytes() == b"the old one"
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*partial"))
 
 
 def test_a_place_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="cannot quantize"):
-        quantize_file(source, tmp_path / "absent" / "q.gguf", "Q8_0", 1)
+    (tmp_path / "q.gguf").mkdir()
+    with pytest.raises(ConversionError, match=r"q\.gguf"):
+        quantize_file(source, tmp_path / "q.gguf", "Q8_0", 1)

@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_previous_file(
     with pytest.raises(ConversionError, match="No space left"):
         write_gguf(read_checkpoint(make_folder()), target, ABOUT, "F16")
     assert target.read_bytes() == b"the old one"
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*partial"))
 
 
 def test_one_tensor_at_a_time_is_in_memory(

@@ -124,7 +124,7 @@ def test_a_failed_write_leaves_the_old_file(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("llmstep.retrieval.build.os.replace", fail)
+    monkeypatch.setattr("llmstep.replacement.os.replace", fail)
     with pytest.raises(ModelFileError, match="No space left"):
         build_index(PAIRS[:1], index.path)
     assert index.path.read_bytes() == before

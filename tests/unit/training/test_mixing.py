@@ -101,8 +101,9 @@ def test_tables_are_read_back_as_written(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataOutputError, match="cannot be written"):
-        write_portfolio(tmp_path / "none" / "p.toml", (), 0)
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(DataOutputError, match="could not be written"):
+        write_portfolio(tmp_path / "file" / "p.toml", (), 0)
 
 
 def write_rows(path: Path, rows: list[Row]) -> Path:

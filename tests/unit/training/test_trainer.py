@@ -205,7 +205,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(
         run.save()
     monkeypatch.undo()
     assert (tmp_path / FILE_NAME).read_bytes() == before
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*partial"))
 
 
 def test_folders_and_curves_that_cannot_be_written_are_told(
@@ -215,7 +215,7 @@ def test_folders_and_curves_that_cannot_be_written_are_told(
     with pytest.raises(CheckpointError, match="folder cannot be made"):
         Trainer(make_recipe(), data_dir, tmp_path / "file" / "run")
     run = Trainer(make_recipe(), data_dir, tmp_path / "run")
-    (tmp_path / "run" / "curve.partial").mkdir()
+    (tmp_path / "run" / "curve.json").mkdir()
     with pytest.raises(CheckpointError, match="could not be written"):
         run.save()
     assert read_checkpoint(tmp_path / "run" / FILE_NAME, None, None) is not None

@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 import attrs
 
+from llmstep.replacement import replacing
 from llmstep.training.data import empty_data, require_text, scan_objects
 from llmstep.training.datasets.errors import DataOutputError
 from llmstep.training.errors import TrainingDataError
@@ -177,14 +178,10 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DataOutputError: It cannot be written; the old one is whole.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise DataOutputError(f"{path}: could not be written: {error}") from error
 
 
