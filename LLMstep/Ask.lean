@@ -55,9 +55,10 @@ def gather (inquiry : Inquiry) (limits : Limits) : TacticM Gathered := withMainC
   discard <| sidecar.awaitReady
   let goals ← goalTexts (← getUnsolvedGoals)
   let banned := (← declarationName?).toArray.map toString
+  let model? ← chosenModel?
   let params (token : String) : Json := SuggestParams.json {
     goals, prefix' := inquiry.prefix', document? := inquiry.document?, n? := some inquiry.n
-    timeoutMs? := some inquiry.timeoutMs, banned, partialResultToken? := some token }
+    timeoutMs? := some inquiry.timeoutMs, banned, model?, partialResultToken? := some token }
   let deadline := (← IO.monoMsNow) + inquiry.timeoutMs + graceMs
   sidecar.withQuestion "llmstep/suggest" params fun question => do
     let mut seen : Array Scored := #[]

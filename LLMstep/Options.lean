@@ -33,6 +33,11 @@ register_option llmstep.warmup : Bool := {
   defValue := false
   descr := "start the sidecar and load the model with the first command after the import, before anybody asks for a suggestion" }
 
+register_option llmstep.model : String := {
+  defValue := ""
+  descr := "model to ask: a name that `llmstep models list` shows, or the path of a .gguf file; the one before it leaves the memory. \
+    Empty: the sidecar's own, which LLMSTEP_MODEL sets" }
+
 register_option llmstep.numSuggestions : Nat := {
   defValue := 8
   descr := "number of candidates to ask the model for (at most 32)" }
@@ -141,5 +146,10 @@ def boolOption (option : Lean.Option Bool) : CoreM Bool := do
 /-- Value of a text option; its environment variable wins. -/
 def stringOption (option : Lean.Option String) : CoreM String := do
   return (← env? (envName option.name)).getD (option.get (← getOptions))
+
+/-- The model to ask, unless it is left to the sidecar. -/
+def chosenModel? : CoreM (Option String) := do
+  let name ← stringOption llmstep.model
+  return if isBlank name then none else some name
 
 end LLMstep

@@ -48,14 +48,17 @@ structure Document where
 
 def Document.json (d : Document) : Json := Json.mkObj [("uri", d.uri), ("textBefore", d.textBefore)]
 
-def prepareMessage (document? : Option Document) : Json :=
-  notificationMessage "llmstep/prepare" <| Json.mkObj <| match document? with
-    | some d => [("document", d.json)]
-    | none => []
+private def present {α : Type} [ToJson α] (key : String) : Option α → List (String × Json)
+  | some a => [(key, toJson a)]
+  | none => []
+
+def prepareMessage (document? : Option Document) (model? : Option String := none) : Json :=
+  notificationMessage "llmstep/prepare" <| Json.mkObj <|
+    present "document" (document?.map Document.json) ++ present "model" model?
 
 /-- Params of `llmstep/suggest`.
 `goals`: pretty-printed, the main goal first. `prefix'`: characters every candidate starts with. `banned`: names that must
-not be used. `timeoutMs`: when the sidecar should answer with what it has. -/
+not be used. `timeoutMs`: when the sidecar should answer with what it has. `model?`: the model to ask, if not the sidecar's own. -/
 structure SuggestParams where
   goals : Array String
   prefix' : String
@@ -64,16 +67,14 @@ structure SuggestParams where
   timeoutMs? : Option Nat := none
   banned : Array String := #[]
   premises : Array String := #[]
+  model? : Option String := none
   partialResultToken? : Option String := none
 
 def SuggestParams.json (p : SuggestParams) : Json :=
-  let present {α : Type} [ToJson α] (key : String) : Option α → List (String × Json)
-    | some a => [(key, toJson a)]
-    | none => []
   let nonempty (key : String) (names : Array String) := if names.isEmpty then [] else [(key, toJson names)]
   Json.mkObj <| [("goals", toJson p.goals), ("prefix", toJson p.prefix')]
     ++ present "document" (p.document?.map Document.json) ++ present "n" p.n? ++ present "timeoutMs" p.timeoutMs?
-    ++ nonempty "banned" p.banned ++ nonempty "premises" p.premises
+    ++ nonempty "banned" p.banned ++ nonempty "premises" p.premises ++ present "model" p.model?
     ++ present "partialResultToken" p.partialResultToken?
 
 /-- Answer to a request of the sidecar: Lean offers it no methods. -/

@@ -22,9 +22,10 @@ initialize warmedUp : IO.Ref Bool ← IO.mkRef false
 /-- Start the sidecar and send `llmstep/prepare`. Waits for the handshake on a thread of its own, so no command does. -/
 def warmUp (document? : Option Document) : CoreM Unit := do
   let sidecar ← getSidecar (← findLaunch)
+  let model? ← chosenModel?
   let announce : IO Unit := do
     if let some (.ok _) ← IO.wait sidecar.ready.result? then
-      discard <| sidecar.send (prepareMessage document?)
+      discard <| sidecar.send (prepareMessage document? model?)
   discard <| (IO.asTask announce (prio := .dedicated) : BaseIO _)
 
 /-- The hook. (Named, because Lean warns of nameless initializers that are public.) -/

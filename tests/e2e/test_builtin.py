@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from llmstep import paths
@@ -86,6 +88,36 @@ def test_prepare_loads_the_model_before_anyone_asks(client: Any) -> None:
     while (status := client.request("llmstep/status")["result"])["state"] != "ready":
         assert status["state"] == "loading"
     assert client.suggest(GOAL)["result"]["stats"]["loadMs"] == 0
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="does not tell which files are mapped")
+def test_a_request_switches_the_model_and_the_next_one_back(start_server: Any) -> None:
+    script = [{"candidates": [{"tactic": "scripted", "score": -1}]}]
+    environ = {"LLMSTEP_SOURCES": "model", "LLMSTEP_MODEL": "builtin"}
+    client = start_server("-v", script=script, environ=environ)
+    client.initialize()
+    weights = str(paths.models_dir() / "llmstep-builtin.gguf")
+    process = psutil.Process(client.process.pid)
+
+    def mapped() -> bool:
+        return weights in {region.path for region in process.memory_maps()}
+
+    first = client.suggest(GOAL)
+    assert first["result"]["model"] == "builtin"
+    assert mapped()
+    answer = client.suggest(GOAL, model="echo")["result"]
+    assert (answer["model"], [s["tactic"] for s in answer["suggestions"]]) == ("echo", ["scripted"])
+    status = client.request("llmstep/status")["result"]
+    assert (status["model"], status["backend"], status["state"]) == ("echo", "echo", "ready")
+    assert not mapped()
+    error = client.suggest(GOAL, model="no-such-model")["error"]
+    assert (error["code"], "no-such-model" in error["message"]) == (-32803, True)
+    assert client.request("llmstep/status")["result"]["model"] == "echo"
+    again = client.suggest(GOAL)["result"]
+    assert again["model"] == "builtin"
+    assert again["stats"]["loadMs"] > 0
+    assert tactics({"result": again}) == tactics(first)
+    assert mapped()
 
 
 def test_the_end_of_the_input_during_a_generation(client: Any) -> None:

@@ -18,7 +18,13 @@ import attrs
 
 from llmstep import __version__
 from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
-from llmstep.service.question import Document, ServiceStatus, SuggestReply, SuggestRequest
+from llmstep.service.question import (
+    Document,
+    PrepareRequest,
+    ServiceStatus,
+    SuggestReply,
+    SuggestRequest,
+)
 from llmstep.service.ranking import Suggestion
 
 PROTOCOL_VERSION = 1
@@ -119,21 +125,24 @@ def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
         timeout_ms=_field(params, "timeoutMs", int),
         banned=_strings(params, "banned") or (),
         premises=_strings(params, "premises") or (),
+        model=_field(params, "model", str),
     )
     request.check()
     return request, _token(params, "partialResultToken")
 
 
-def parse_prepare(params: Any) -> Document | None:
+def parse_prepare(params: Any) -> PrepareRequest:
     """Read the params of ``llmstep/prepare``.
 
     Raises:
         InvalidParamsError: A field has the wrong type; the message names it.
     """
     if params is None:
-        return None
+        return PrepareRequest()
     _object(params, "params")
-    return _document(params)
+    request = PrepareRequest(_document(params), _field(params, "model", str))
+    request.check()
+    return request
 
 
 @attrs.frozen

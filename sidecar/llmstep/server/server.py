@@ -7,8 +7,9 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
-from typing import Any
+from typing import Any, TypeVar
 
+import attrs
 import psutil
 
 from llmstep.config import Settings, resolve
@@ -19,13 +20,15 @@ from llmstep.server.framing import Incoming
 from llmstep.server.messages import LOG_MESSAGE, Handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.stdio import InputPump, OutputPump
-from llmstep.service.question import ServiceStatus
+from llmstep.service.question import PrepareRequest, ServiceStatus, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
 _CLOSE_SECONDS = 0.3
 _FLUSH_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
+
+Request = TypeVar("Request", SuggestRequest, PrepareRequest)
 
 # Levels of `logging` to MessageType of the LSP: error, warning, info, log.
 _MESSAGE_TYPES = ((logging.ERROR, 1), (logging.WARNING, 2), (logging.INFO, 3), (logging.NOTSET, 4))
@@ -114,6 +117,13 @@ class LLMStepServer:
                 cache_hits=0,
                 cache_misses=0,
             )
+
+    def heed_flags(self, request: Request) -> Request:
+        """The request as it counts: where ``--model`` chose the model, no request changes it."""
+        if request.model is None or self._flags.get("model") is None:
+            return request
+        logger.info("the model was chosen with --model; the request's %r is left", request.model)
+        return attrs.evolve(request, model=None)
 
     def greet(self) -> None:
         """The client is ready to be spoken to: hand it the log."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from llmstep.config import MAX_CANDIDATES
+from llmstep.config import BY_NAME, MAX_CANDIDATES
 from llmstep.errors import InvalidParamsError
 from llmstep.service.ranking import Suggestion
 
@@ -36,6 +36,8 @@ class SuggestRequest:
         timeout_ms: Time for the whole request; the setting's value if ``None``.
         banned: Names that no suggestion may mention, such as the theorem being proved.
         premises: Names worth mentioning, the best first; some prompt templates name them.
+        model: Name of the model to ask, as the setting ``model`` takes it; the setting's if
+            ``None``.
     """
 
     goals: tuple[str, ...]
@@ -45,6 +47,7 @@ class SuggestRequest:
     timeout_ms: int | None = None
     banned: tuple[str, ...] = ()
     premises: tuple[str, ...] = ()
+    model: str | None = None
 
     def check(self) -> None:
         """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
@@ -59,6 +62,33 @@ class SuggestRequest:
             raise InvalidParamsError(
                 f"`timeoutMs` must be from 1 to {MAX_TIMEOUT_MS}, not {self.timeout_ms}"
             )
+        _check_model(self.model)
+
+
+@attrs.frozen
+class PrepareRequest:
+    """What will be asked for soon.
+
+    Attributes:
+        document: The file the question will stand in, if the client sends it.
+        model: Name of the model that will be asked; the setting's if ``None``.
+    """
+
+    document: Document | None = None
+    model: str | None = None
+
+    def check(self) -> None:
+        """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
+        _check_model(self.model)
+
+
+def _check_model(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        BY_NAME["model"].parse(name)
+    except ValueError as error:
+        raise InvalidParamsError(f"`model` must be {error}") from None
 
 
 @attrs.frozen
@@ -97,7 +127,7 @@ class ServiceStatus:
     """The engine's state as plain values.
 
     Attributes:
-        model: Id or path of the chosen model.
+        model: Id of the model that is loaded; before the first load, of the setting's.
         backend: Name of its backend.
         state: ``unloaded``, ``loading``, ``ready`` or ``failed``.
         error: Why the last load failed, with its hint.

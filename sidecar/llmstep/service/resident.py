@@ -1,4 +1,4 @@
-"""Exactly one loaded model, loaded on the inference thread and kept until the process ends."""
+"""At most one loaded model, loaded on the inference thread and kept until another is asked for."""
 
 from __future__ import annotations
 
@@ -6,26 +6,33 @@ import time
 from typing import Literal
 
 from llmstep.backends import open_backend
-from llmstep.backends.base import Backend, BackendOptions
+from llmstep.backends.base import Backend
 from llmstep.errors import LLMStepError
-from llmstep.service.catalog import ResolvedModel
+from llmstep.service.engine import Engine
 
 LoadState = Literal["unloaded", "loading", "ready", "failed"]
 
 
 class ResidentModel:
-    """Loads its backend on first use and keeps it.
+    """Loads a backend on first use and keeps it until another model is asked for.
 
     A load that failed is tried again by the next request: by then the file may be in place.
+
+    Args:
+        engine: The model that will be asked for first.
     """
 
-    def __init__(self, model: ResolvedModel, options: BackendOptions) -> None:
-        self.model = model
-        self._options = options
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._backend: Backend | None = None
         self._state: LoadState = "unloaded"
         self._error: LLMStepError | None = None
         self._load_ms = 0.0
+
+    @property
+    def engine(self) -> Engine:
+        """The model that is loaded, or was last tried, or will be."""
+        return self._engine
 
     @property
     def state(self) -> LoadState:
@@ -47,17 +54,27 @@ class ResidentModel:
         """The backend if it is loaded; never loads it."""
         return self._backend
 
-    def backend(self) -> Backend:
-        """The loaded backend. Call on the inference thread only.
+    def holds(self, engine: Engine) -> bool:
+        """Whether this model can answer without a load."""
+        return self._backend is not None and self._engine.is_same_load(engine)
+
+    def backend(self, engine: Engine) -> Backend:
+        """The loaded backend of a model. Call on the inference thread only.
+
+        The model before it is freed first: the memory of a laptop seldom holds two.
 
         Raises:
             LLMStepError: The model cannot be loaded; the error says why.
         """
+        if not self._engine.is_same_load(engine):
+            self.close()
+            self._error, self._load_ms = None, 0.0
+        self._engine = engine
         if self._backend is None:
             self._state = "loading"
             begin = time.monotonic()
             try:
-                self._backend = open_backend(self.model.backend, self._options)
+                self._backend = open_backend(engine.model.backend, engine.options)
             except LLMStepError as error:
                 self._state, self._error = "failed", error
                 raise

@@ -6,28 +6,25 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Sequence
 
 import psutil
 
 from llmstep import paths
 from llmstep.backends.base import (
-    DEFAULT_CONTEXT,
     Backend,
-    BackendOptions,
     CancelToken,
     GenerationRequest,
     GenerationStats,
     Sampling,
 )
-from llmstep.config import MAX_CANDIDATES, Settings
+from llmstep.config import Settings
 from llmstep.errors import DeadlineError, LLMStepError
-from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
 from llmstep.service.cache import SuggestionCache, cache_key
-from llmstep.service.catalog import ResolvedModel, find_model
 from llmstep.service.collector import Collector, OnSuggestion
+from llmstep.service.engine import Engine, find_engine
 from llmstep.service.question import (
     Document,
+    PrepareRequest,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
@@ -46,7 +43,7 @@ _GRACE_S = 1.0
 
 
 class SuggestService:
-    """Answers questions about goals with one resident model.
+    """Answers questions about goals with one resident model at a time.
 
     All public methods may be called from any thread; the model itself runs on the scheduler's.
 
@@ -59,19 +56,8 @@ class SuggestService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._model: ResolvedModel = find_model(settings.model)
-        self._template: Template = load_template(settings.prompt or self._model.card.prompt)
-        options = BackendOptions(
-            path=self._model.path,
-            context_tokens=settings.context_tokens or self._own_window(),
-            threads=settings.threads,
-            max_candidates=MAX_CANDIDATES,
-            prompt_slots=len(self._template.prompts),
-            precision=settings.precision,
-            allow_pickle=settings.allow_pickle,
-            remote_model=self._model.remote_model,
-        )
-        self._resident = ResidentModel(self._model, options)
+        self._engine = find_engine(settings)
+        self._resident = ResidentModel(self._engine)
         self._sources = Sources(settings)
         self._scheduler = Scheduler()
         self._cache = (
@@ -90,7 +76,7 @@ class SuggestService:
         def load() -> None:
             try:
                 if self._sources.model:
-                    self._resident.backend()
+                    self._resident.backend(self._engine)
                 self._sources.prepare("")
             except LLMStepError as error:
                 log.warning("the model is not loaded: %s", error.message)
@@ -114,6 +100,7 @@ class SuggestService:
         Raises:
             InvalidParamsError: A field has an impossible value.
             CancelledError: The question was withdrawn, or a newer one took its place.
+            ModelNotFoundError: There is no model of the name the question brings.
             DeadlineError: Time ran out before the first suggestion.
             LLMStepError: The model cannot be loaded or failed.
         """
@@ -122,19 +109,23 @@ class SuggestService:
         token = cancel or CancelToken()
         timeout_s = (request.timeout_ms or self._settings.timeout_ms) / 1000
         token.expire_in(timeout_s)
-        sampling = self._sampling(request.n)
-        key = self._cache_key(request, sampling)
+        engine = self._engine
+        if request.model is not None:
+            # Reads cards, and may look into the Hugging Face cache.
+            engine = await asyncio.to_thread(find_engine, self._settings, request.model)
+        sampling = engine.sampling(request.n)
+        key = self._cache_key(request, engine, sampling)
         known = await asyncio.to_thread(self._cache.get, key) if self._cache else None
         if known is not None:
             self._hits += 1
             for suggestion in known:
                 if on_suggestion:
                     on_suggestion(suggestion)
-            return SuggestReply(known, self._model.id, True, SuggestStats(total_ms=_ms(begin)))
+            return SuggestReply(known, engine.model.id, True, SuggestStats(total_ms=_ms(begin)))
         self._misses += 1
 
         def work() -> SuggestReply:
-            reply = self._generate(request, sampling, token, on_suggestion, begin)
+            reply = self._generate(request, engine, sampling, token, on_suggestion, begin)
             if self._cache and token.reason is None:
                 self._cache.put(key, reply.suggestions)
             return reply
@@ -154,20 +145,23 @@ class SuggestService:
                 f"the model was busy with other requests for all of {timeout_s:g} s"
             ) from None
 
-    async def prepare(self, document: Document | None = None) -> None:
+    async def prepare(self, request: PrepareRequest) -> None:
         """Load the model, and prefill the file's text where the prompt begins with it.
 
-        Returns at once; the work runs in the background and gives way to every request.
+        Returns at once; the work runs in the background and gives way to every request. What goes
+        wrong is logged.
         """
         cancel = CancelToken()
+        document, name = request.document, request.model
 
         def work() -> None:
             try:
-                backend = self._resident.backend() if self._sources.model else None
+                engine = find_engine(self._settings, name) if name else self._engine
+                backend = self._resident.backend(engine) if self._sources.model else None
                 self._sources.prepare(document.text_before if document else "")
                 if not backend or not document:
                     return
-                for prompt in self._prompts(backend, _ANY_GOAL, document, self._sampling()):
+                for prompt in engine.prompts(backend, _ANY_GOAL, document, engine.sampling()):
                     if not cancel.is_set():
                         backend.prefill(prompt.parts, cancel)
             except LLMStepError as error:
@@ -179,9 +173,10 @@ class SuggestService:
     def status(self) -> ServiceStatus:
         """The engine's state now."""
         backend, error = self._resident.loaded, self._resident.error
+        model = self._resident.engine.model
         return ServiceStatus(
-            model=self._model.id,
-            backend=self._model.backend,
+            model=model.id,
+            backend=model.backend,
             state=self._resident.state,
             error=f"{error.message} {error.hint}" if error else None,
             load_ms=self._resident.load_ms,
@@ -204,6 +199,7 @@ class SuggestService:
     def _generate(
         self,
         request: SuggestRequest,
+        engine: Engine,
         sampling: Sampling,
         cancel: CancelToken,
         on_suggestion: OnSuggestion | None,
@@ -213,21 +209,24 @@ class SuggestService:
         if self._sources.others:
             evidence = self._sources.gather(request.goals[0], request.document)
         collector = Collector(request, evidence, cancel, on_suggestion)
-        loaded_before = self._resident.state == "ready" or not self._sources.model
-        # A model that cannot be loaded is told, even where other sources have an answer.
-        backend = self._resident.backend() if self._sources.model else None
-        load_ms = 0.0 if loaded_before else self._resident.load_ms
+        loaded_before = self._resident.holds(engine) or not self._sources.model
+        backend, load_ms = None, 0.0
+        # A question nobody waits for any more is not worth a load, nor the model before it.
+        if self._sources.model and (loaded_before or not cancel.is_set()):
+            # A model that cannot be loaded is told, even where other sources have an answer.
+            backend = self._resident.backend(engine)
+            load_ms = 0.0 if loaded_before else self._resident.load_ms
         collector.take_proposals(at_once=sampling.n // 2)
         costs: list[GenerationStats] = []
         dropped: tuple[str, ...] = ()
         if backend:
-            dropped, costs = self._ask_model(backend, request, sampling, cancel, collector)
+            dropped, costs = self._ask_model(engine, backend, request, sampling, cancel, collector)
         if cancel.is_set() and cancel.reason != "deadline":
             raise cancellation(cancel)
         if cancel.is_set() and not len(collector):
             raise DeadlineError(
                 f"no suggestion was finished within {_ms(begin):.0f} ms"
-                + ("" if loaded_before else f", of which {load_ms:.0f} went into loading the model")
+                + (f", of which {load_ms:.0f} went into loading the model" if load_ms else "")
             )
         stats = SuggestStats(
             prompt_tokens=sum(cost.prompt_tokens for cost in costs),
@@ -236,10 +235,11 @@ class SuggestService:
             load_ms=load_ms,
             total_ms=_ms(begin),
         )
-        return SuggestReply(collector.answer(sampling.n), self._model.id, False, stats, dropped)
+        return SuggestReply(collector.answer(sampling.n), engine.model.id, False, stats, dropped)
 
     def _ask_model(
         self,
+        engine: Engine,
         backend: Backend,
         request: SuggestRequest,
         sampling: Sampling,
@@ -247,7 +247,7 @@ class SuggestService:
         collector: Collector,
     ) -> tuple[tuple[str, ...], list[GenerationStats]]:
         """Decode candidates; returns the names that found no place in a prompt, and the costs."""
-        prompts = self._prompts(
+        prompts = engine.prompts(
             backend,
             request.goals,
             request.document,
@@ -261,7 +261,7 @@ class SuggestService:
             log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
         costs: list[GenerationStats] = []
         for prompt in prompts:
-            stop = (*self._model.card.stop, *prompt.stop)
+            stop = (*engine.model.card.stop, *prompt.stop)
             question = GenerationRequest(prompt.parts, request.prefix, stop, sampling)
             take = functools.partial(collector.take_candidate, prompt=prompt, stop=stop)
             costs.append(backend.generate(question, cancel, take))
@@ -269,60 +269,18 @@ class SuggestService:
                 break
         return dropped, costs
 
-    def _prompts(
-        self,
-        backend: Backend,
-        goals: Sequence[str],
-        document: Document | None,
-        sampling: Sampling,
-        prefix: str = "",
-        premises: Sequence[str] = (),
-    ) -> list[BuiltPrompt]:
-        room = backend.info.context_tokens - sampling.max_tokens
-        return build_prompts(
-            self._template,
-            goals,
-            document.text_before if document else "",
-            budget=room - backend.count_tokens(prefix),
-            count_tokens=backend.count_tokens,
-            premises=premises,
-        )
-
-    def _cache_key(self, request: SuggestRequest, sampling: Sampling) -> str:
+    def _cache_key(self, request: SuggestRequest, engine: Engine, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""
-        fields = {field for prompt in self._template.prompts for field in prompt.fields}
-        document = request.document if "context" in fields else None
+        document = request.document if engine.reads("context") else None
         return cache_key(
-            model=self._model.fingerprint(),
-            backend=self._model.backend,
-            template=self._template.digest,
-            context_tokens=self._settings.context_tokens,
-            stop=self._model.card.stop,
             goals=request.goals,
             text_before=document.text_before if document else "",
             prefix=request.prefix,
             banned=sorted(request.banned),
-            premises=request.premises if "premises" in fields else (),
+            premises=request.premises if engine.reads("premises") else (),
             sampling=sampling,
+            **engine.fingerprint(),
             **self._sources.fingerprint(request.document),
-        )
-
-    def _own_window(self) -> int:
-        trained = self._model.card.context_length
-        return min(trained, DEFAULT_CONTEXT) if trained else 0
-
-    def _sampling(self, n: int | None = None) -> Sampling:
-        card, settings = self._model.card.sampling, self._settings
-
-        def first(setting: float | None, own: float) -> float:
-            return own if setting is None else setting
-
-        return Sampling(
-            n=n or settings.n,
-            max_tokens=int(first(settings.max_tokens, card.max_tokens)),
-            temperature=first(settings.temperature, card.temperature),
-            top_p=first(settings.top_p, card.top_p),
-            seed=settings.seed,
         )
 
 

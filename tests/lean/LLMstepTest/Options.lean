@@ -14,8 +14,11 @@ run_cmd Elab.Command.liftCoreM do
   same "search" (← natOption llmstep.search.depth, ← natOption llmstep.search.width) (3, 8)
   ensure "off by default" (!(← boolOption llmstep.batch) && !(← boolOption llmstep.try) && !(← boolOption llmstep.warmup))
   ensure "on by default" (← boolOption llmstep.stopOnClose)
+  same "the sidecar's model" (← chosenModel?) none
 set_option llmstep.numSuggestions 3
+set_option llmstep.model "llemma-7b"
 set_option llmstep.command "my command"
 run_cmd Elab.Command.liftCoreM do
   same "set" (← natOption llmstep.numSuggestions) 3
   same "set" (← stringOption llmstep.command) "my command"
+  same "set" (← chosenModel?) (some "llemma-7b")

@@ -19,10 +19,14 @@ def reads (name : String) : IO Incoming := do
 #eval writes "client.initialized" initializedMessage
 #eval writes "client.prepare" (prepareMessage (some { uri := "file:///home/ada/proof/Basic.lean", textBefore := "import LLMstep\n\n" }))
 #eval writes "client.prepare.empty" (prepareMessage none)
+#eval writes "client.prepare.model" <|
+  prepareMessage (some { uri := "file:///home/ada/proof/Basic.lean", textBefore := "import LLMstep\n\n" }) (some "llemma-7b")
 #eval writes "client.status" (requestMessage 4 "llmstep/status" (Json.mkObj []))
 #eval writes "client.cancelRequest" (cancelMessage 2)
 #eval writes "client.suggest.minimal" <| requestMessage 2 "llmstep/suggest" <| SuggestParams.json {
   goals := #["p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"], prefix' := "" }
+#eval writes "client.suggest.model" <| requestMessage 8 "llmstep/suggest" <| SuggestParams.json {
+  goals := #["p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"], prefix' := "", model? := some "llemma-7b" }
 #eval writes "client.suggest" <| requestMessage 2 "llmstep/suggest" <| SuggestParams.json {
   goals := #["p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"], prefix' := "exact", n? := some 8, timeoutMs? := some 30000
   document? := some {

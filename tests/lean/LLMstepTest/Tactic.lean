@@ -99,6 +99,20 @@ example (p : Prop) (hp : p) : p := by
   expect "error: llmstep:", "ime" for k_hang from llmstep
   exact hp
 
+/-! ## Another model: here the sidecar itself would take the built-in one -/
+
+set_option llmstep.command "llmstep serve" in
+set_option llmstep.model "echo" in
+example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  expect "🎉", "exact ⟨hp, hq⟩", "constructor" for k_closes from llmstep
+  exact ⟨hp, hq⟩
+
+set_option llmstep.command "llmstep serve" in
+set_option llmstep.model "no-such-model" in
+example (p : Prop) (hp : p) : p := by
+  expect "error: llmstep: there is no model 'no-such-model'", "llmstep models list" from llmstep
+  exact hp
+
 /-! ## Trouble -/
 
 example (p : Prop) (hp : p) : p := by

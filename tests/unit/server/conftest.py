@@ -16,7 +16,7 @@ from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
 from llmstep.service.question import (
-    Document,
+    PrepareRequest,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
@@ -39,7 +39,7 @@ class FakeService:
     settings: Settings
     started: bool = False
     asked: list[SuggestRequest] = attrs.field(factory=list)
-    prepared: list[Document | None] = attrs.field(factory=list)
+    prepared: list[PrepareRequest] = attrs.field(factory=list)
     cancelled: int = 0
     report: Callable[[Suggestion], None] | None = None
     state: str = "ready"
@@ -72,8 +72,9 @@ class FakeService:
         await asyncio.sleep(0)
         return SuggestReply((suggestion,), "fake", False, SuggestStats(3, 2, 1, 0.25, 1.5))
 
-    async def prepare(self, document: Document | None) -> None:
-        self.prepared.append(document)
+    async def prepare(self, ask: PrepareRequest) -> None:
+        self.prepared.append(ask)
+        document = ask.document
         if document is not None and "broken" in document.text_before:
             raise GenerationError("cannot prefill")
 

@@ -21,6 +21,7 @@ from llmstep.server.messages import (
 )
 from llmstep.service.question import (
     Document,
+    PrepareRequest,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
@@ -67,9 +68,16 @@ def test_unicode_arrives_unchanged() -> None:
     assert request.premises == ("ENNReal.coe_toReal",)
 
 
+def test_a_question_to_another_model() -> None:
+    request, _ = parse_suggest(golden("client.suggest.model")["params"])
+    assert request == SuggestRequest(
+        goals=("p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q",), model="llemma-7b"
+    )
+
+
 def test_null_counts_as_absent_and_unknown_fields_are_ignored() -> None:
-    absent = {"document": None, "n": None, "timeoutMs": None, "banned": None, "premises": None}
-    request, token = parse_suggest({**GOOD, **absent, "partialResultToken": None, "new": 1})
+    fields = ("document", "n", "timeoutMs", "banned", "premises", "model", "partialResultToken")
+    request, token = parse_suggest({**GOOD, **dict.fromkeys(fields), "new": 1})
     assert (request, token) == parse_suggest(GOOD)
 
 
@@ -101,6 +109,10 @@ def test_null_counts_as_absent_and_unknown_fields_are_ignored() -> None:
         ({"timeoutMs": {}}, "params.timeoutMs"),
         ({"banned": "foo"}, "params.banned"),
         ({"premises": [[]]}, "params.premises"),
+        ({"model": 7}, "params.model"),
+        ({"model": ["echo"]}, "params.model"),
+        ({"model": " "}, "`model`"),
+        ({"model": "a\0b"}, "`model`"),
         ({"partialResultToken": []}, "params.partialResultToken"),
         ({"partialResultToken": False}, "params.partialResultToken"),
     ],
@@ -124,13 +136,15 @@ def test_messages_do_not_repeat_the_users_text() -> None:
 
 
 def test_prepare() -> None:
-    assert parse_prepare(golden("client.prepare.empty")["params"]) is None
-    assert parse_prepare(None) is None
-    assert parse_prepare(golden("client.prepare")["params"]) == Document(
-        "file:///home/ada/proof/Basic.lean", "import LLMstep\n\n"
-    )
-    with pytest.raises(InvalidParamsError):
-        parse_prepare(3)
+    document = Document("file:///home/ada/proof/Basic.lean", "import LLMstep\n\n")
+    assert parse_prepare(golden("client.prepare.empty")["params"]) == PrepareRequest()
+    assert parse_prepare(None) == PrepareRequest()
+    assert parse_prepare(golden("client.prepare")["params"]) == PrepareRequest(document)
+    model = parse_prepare(golden("client.prepare.model")["params"])
+    assert model == PrepareRequest(document, "llemma-7b")
+    for params in (3, {"model": 3}, {"model": ""}):
+        with pytest.raises(InvalidParamsError):
+            parse_prepare(params)
 
 
 def test_handshake_of_lean() -> None:

@@ -10,6 +10,7 @@ import pytest
 from llmstep.errors import PARSE_ERROR
 from llmstep.logs import set_level
 from llmstep.server.framing import Malformed
+from llmstep.service.question import Document
 from llmstep.service.ranking import Suggestion
 
 pytestmark = pytest.mark.asyncio
@@ -174,8 +175,25 @@ async def test_prepare_reaches_the_engine(connection: Any, caplog: Any) -> None:
     connection.give("llmstep/prepare", {"document": {"uri": "a", "textBefore": "broken"}})
     for _ in range(3):
         await asyncio.sleep(0)
-    assert [d and d.uri for d in connection.service.prepared] == [None, "a"]
+    documents = [ask.document for ask in connection.service.prepared]
+    assert [document and document.uri for document in documents] == [None, "a"]
     assert "cannot prefill" in caplog.text
+
+
+@pytest.mark.parametrize(("flags", "model"), [({}, "second"), ({"model": "echo"}, None)])
+async def test_a_request_names_its_model_unless_the_command_line_did(
+    connection: Any, flags: dict[str, Any], model: str | None
+) -> None:
+    connection = type(connection)(flags)
+    await connection.initialize()
+    document = {"uri": "a", "textBefore": "b"}
+    params = {**QUESTION, "document": document, "model": "second"}
+    assert "result" in await connection.request("llmstep/suggest", params)
+    connection.give("llmstep/prepare", {"document": document, "model": "second"})
+    await asyncio.sleep(0)
+    (asked,), (prepared,) = connection.service.asked, connection.service.prepared
+    assert (asked.model, prepared.model) == (model, model)
+    assert asked.document == prepared.document == Document("a", "b")
 
 
 @pytest.mark.parametrize("method", ["llmstep/nothing", "$/nothing", "", "llmstep/Suggest"])

@@ -20,7 +20,7 @@ from llmstep.errors import (
     ModelNotFoundError,
     SupersededError,
 )
-from llmstep.service.question import Document, SuggestRequest
+from llmstep.service.question import Document, PrepareRequest, SuggestRequest
 from llmstep.service.ranking import Suggestion
 from llmstep.service.suggest import SuggestService
 
@@ -295,7 +295,7 @@ def test_prepare_loads_the_model_and_gives_way(open_service: Open) -> None:
     service = open_service([{"candidates": candidates("simp")}])
 
     async def run() -> None:
-        await service.prepare(Document("file:///a.lean", "import Mathlib\n"))
+        await service.prepare(PrepareRequest(Document("file:///a.lean", "import Mathlib\n")))
         assert (await service.suggest(SuggestRequest((GOAL,)))).suggestions
 
     asyncio.run(asyncio.wait_for(run(), WAIT_S))

@@ -29,7 +29,8 @@ def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
     """Add both handlers."""
 
     async def suggest(params: Any) -> dict[str, Any]:
-        request, token = parse_suggest(params)
+        asked, token = parse_suggest(params)
+        request = sidecar.heed_flags(asked)
         logger.debug("suggest %r for %r", request.prefix, request.goals)
         loop = asyncio.get_running_loop()
         answered = False
@@ -52,7 +53,7 @@ def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
         return reply_json(reply)
 
     async def prepare(params: Any) -> None:
-        await sidecar.service.prepare(parse_prepare(params))
+        await sidecar.service.prepare(sidecar.heed_flags(parse_prepare(params)))
 
     protocol.register(SUGGEST, suggest, notification=False)
     protocol.register(PREPARE, prepare, notification=True)

@@ -1,0 +1,126 @@
+"""One model as the settings want it used: its template, its window, how it is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from llmstep.backends.base import DEFAULT_CONTEXT, Backend, BackendOptions, Sampling
+from llmstep.config import MAX_CANDIDATES, Settings
+from llmstep.errors import ModelNotFoundError
+from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
+from llmstep.service.catalog import ResolvedModel, find_model
+from llmstep.service.question import Document
+
+
+@attrs.frozen
+class Engine:
+    """What there is to know of a model before it is loaded.
+
+    Attributes:
+        model: The model; its files are on this machine.
+        template: Its prompts.
+        options: How its backend is opened.
+        settings: Settings that its prompts and its sampling follow.
+    """
+
+    model: ResolvedModel
+    template: Template
+    options: BackendOptions
+    settings: Settings
+
+    def is_same_load(self, other: Engine) -> bool:
+        """Whether one loaded backend serves both; cards of one file may differ in the rest."""
+        return (self.model.backend, self.options) == (other.model.backend, other.options)
+
+    def sampling(self, n: int | None = None) -> Sampling:
+        """How to draw ``n`` candidates; what the settings leave open, the card says."""
+        card, settings = self.model.card.sampling, self.settings
+
+        def first(setting: float | None, own: float) -> float:
+            return own if setting is None else setting
+
+        return Sampling(
+            n=n or settings.n,
+            max_tokens=int(first(settings.max_tokens, card.max_tokens)),
+            temperature=first(settings.temperature, card.temperature),
+            top_p=first(settings.top_p, card.top_p),
+            seed=settings.seed,
+        )
+
+    def prompts(
+        self,
+        backend: Backend,
+        goals: Sequence[str],
+        document: Document | None,
+        sampling: Sampling,
+        prefix: str = "",
+        premises: Sequence[str] = (),
+    ) -> list[BuiltPrompt]:
+        """Fill the template with a question, within the loaded backend's window.
+
+        Raises:
+            PromptTooLongError: Not even an abbreviated goal fits.
+            InvalidParamsError: The template requires what the question does not bring.
+        """
+        room = backend.info.context_tokens - sampling.max_tokens
+        return build_prompts(
+            self.template,
+            goals,
+            document.text_before if document else "",
+            budget=room - backend.count_tokens(prefix),
+            count_tokens=backend.count_tokens,
+            premises=premises,
+        )
+
+    def fingerprint(self) -> dict[str, object]:
+        """What an answer depends on besides the question, as plain values."""
+        return {
+            "model": self.model.fingerprint(),
+            "backend": self.model.backend,
+            "template": self.template.digest,
+            "context_tokens": self.settings.context_tokens,
+            "stop": self.model.card.stop,
+        }
+
+    def reads(self, field: str) -> bool:
+        """Whether a prompt has a place for a field of the question."""
+        return any(field in prompt.fields for prompt in self.template.prompts)
+
+
+def find_engine(settings: Settings, name: str | None = None) -> Engine:
+    """Find a model and its template; nothing is loaded.
+
+    Args:
+        settings: Resolved settings.
+        name: Name of the model, as the setting ``model`` takes it; the setting's if ``None``.
+
+    Raises:
+        ModelNotFoundError: No card and no file answers to the name.
+        ModelFileError: The file is of a kind that cannot be run, or its card is wrong.
+        BackendUnavailableError: No backend of this version can run it.
+    """
+    try:
+        model = find_model(settings.model if name is None else name)
+    except (OSError, RuntimeError) as error:
+        # A name too long for any file system, or the home folder of a user there is not.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelNotFoundError(f"the model's name cannot be a path: {reason}") from None
+    template = load_template(settings.prompt or model.card.prompt)
+    options = BackendOptions(
+        path=model.path,
+        context_tokens=settings.context_tokens or _own_window(model),
+        threads=settings.threads,
+        max_candidates=MAX_CANDIDATES,
+        prompt_slots=len(template.prompts),
+        precision=settings.precision,
+        allow_pickle=settings.allow_pickle,
+        remote_model=model.remote_model,
+    )
+    return Engine(model, template, options, settings)
+
+
+def _own_window(model: ResolvedModel) -> int:
+    trained = model.card.context_length
+    return min(trained, DEFAULT_CONTEXT) if trained else 0
