@@ -15,7 +15,7 @@ pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
 
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.hf_files import read_checkpoint
-from llmstep.conversion import pipeline
+from llmstep.conversion import architecture, pipeline
 from llmstep.conversion.about import About
 from llmstep.conversion.errors import ConversionError
 from llmstep.conversion.pipeline import Report, convert, plan_conversion
@@ -134,9 +134,7 @@ def test_a_file_that_does_not_match_is_not_left(
     make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the rows of queries and keys were left as they are."""
-    monkeypatch.setattr(
-        "llmstep.conversion.architecture.interleave_halves", lambda weight, _: weight
-    )
+    monkeypatch.setattr(architecture, "interleave_halves", lambda weight, _: weight)
     (tmp_path / "tiny.gguf").write_bytes(b"the old one")
     with pytest.raises(
         ConversionError, match="log-probabilities differ from the folder's"
