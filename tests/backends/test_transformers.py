@@ -538,8 +538,8 @@ def test_half_precision_is_close(models: Models) -> None:
     half.close()
 
 
-# The random weights of the tiny encoder-decoders are so uneven that bfloat16 does no better (0.95 at
-# worst for ByT5), and which token is the likeliest hangs on a hair.
+# The random weights of the tiny encoder-decoders are so uneven that bfloat16 does no better (0.95
+# at worst for ByT5), and which token is the likeliest hangs on a hair.
 @pytest.mark.parametrize(
     ("kind", "least"), [("neox", 0.998), ("llama", 0.998), ("t5", 0.97), ("byt5", 0.9)]
 )
