@@ -112,20 +112,18 @@ def fit(
     with _needing_extra():
         from tqdm import tqdm
 
-        from llmstep.backends.base import Sampling
+        from llmstep.config import resolve
         from llmstep.retrieval.index import TacticIndex
-        from llmstep.service.catalog import find_model
+        from llmstep.service.engine import find_engine
         from llmstep.service.portfolio import load_portfolio
         from llmstep.service.sources import library_path
         from llmstep.training.mixing import CandidateSource, collect_cases, fit_mixing
         from llmstep.training.tables import write_mixing
 
         data = list(_read(rows))
-        found = find_model(model)
-        defaults = found.card.sampling
-        sampling = Sampling(n, defaults.max_tokens, defaults.temperature, defaults.top_p)
-        source = CandidateSource(found, sampling, threads or 0)
         tactics = TacticIndex(library_path(library))
+        settings = resolve({"model": model, "n": n, "threads": threads}).settings
+        source = CandidateSource(find_engine(settings))
         try:
             with tqdm(total=len(data), unit="rows") as bar:
                 cases = collect_cases(data, source, tactics, load_portfolio(), bar.update)

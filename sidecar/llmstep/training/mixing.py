@@ -9,20 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from llmstep.backends import open_backend
-from llmstep.backends.base import (
-    Backend,
-    BackendOptions,
-    CancelToken,
-    Candidate,
-    GenerationRequest,
-    Sampling,
-)
+from llmstep.backends.base import Backend, CancelToken, Candidate, GenerationRequest
 from llmstep.prompts.postprocess import extract_tactic
-from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
+from llmstep.prompts.template import BuiltPrompt
 from llmstep.retrieval.index import TacticIndex
-from llmstep.service.catalog import ResolvedModel
+from llmstep.service.engine import Engine
 from llmstep.service.evidence import FEATURES, Evidence, Mixing, choose_varied
 from llmstep.service.portfolio import Portfolio
+from llmstep.service.question import Document
 from llmstep.service.ranking import normal_form
 from llmstep.training.data import Row
 from llmstep.training.errors import TrainingDataError
@@ -79,35 +73,19 @@ class MixingScores:
 class CandidateSource:
     """A model's candidates for a row, as the sidecar would get them."""
 
-    def __init__(self, model: ResolvedModel, sampling: Sampling, threads: int) -> None:
-        self._template: Template = load_template(model.card.prompt)
-        self._stop = model.card.stop
-        self._sampling = sampling
-        self._backend: Backend = open_backend(
-            model.backend,
-            BackendOptions(
-                path=model.path,
-                context_tokens=model.card.context_length or 0,
-                threads=threads,
-                max_candidates=sampling.n,
-                remote_model=model.remote_model,
-            ),
-        )
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sampling = engine.sampling()
+        self._backend: Backend = open_backend(engine.model.backend, engine.options)
 
     def ask(self, row: Row) -> Iterator[tuple[str, Candidate]]:
         """Tactics and the candidates they were cut from."""
-        prompts = build_prompts(
-            self._template,
-            [row.state],
-            row.context,
-            budget=self._backend.info.context_tokens - self._sampling.max_tokens,
-            count_tokens=self._backend.count_tokens,
-        )
-        for prompt in prompts:
+        document = Document("", row.context)
+        for prompt in self._engine.prompts(self._backend, [row.state], document, self._sampling):
             yield from self._ask_once(prompt)
 
     def _ask_once(self, prompt: BuiltPrompt) -> Iterator[tuple[str, Candidate]]:
-        stop = (*self._stop, *prompt.stop)
+        stop = (*self._engine.model.card.stop, *prompt.stop)
         found: list[Candidate] = []
         request = GenerationRequest(prompt.parts, "", stop, self._sampling)
         self._backend.generate(request, CancelToken(), found.append)
