@@ -41,7 +41,7 @@ EXAMPLES: tuple[Example, ...] = (
         prefix="exact h",
     ),
     Example(
-        "With the file around it (the built-in model reads the goal alone)",
+        "With the file around it (its proofs are a source; the model reads the goal alone)",
         "α : Type\ns t : Set α\nh : s ⊆ t\n⊢ s ∩ t = s",
         text_before=(
             "import Mathlib.Data.Set.Basic\n\nvariable {α : Type}\n\n"
