@@ -162,6 +162,20 @@ def test_batched_logits_are_those_of_one_sequence(tiny: LlamaCppBackend) -> None
     model.clear()
 
 
+def test_a_long_piece_has_the_logits_of_its_tokens_one_by_one(tiny: LlamaCppBackend) -> None:
+    model = tiny._model
+    tokens = np.random.default_rng(1).integers(5, len(model.vocabulary), 300)  # micro batches
+    model.clear()
+    model.feed(tokens.tolist(), 0, logits=True)
+    together = model.read_logits(1).copy()
+    model.clear()
+    for position in range(299):
+        model.step(tokens[position : position + 1], position, [0])
+    alone = model.step(tokens[299:], 299, [0])
+    np.testing.assert_allclose(together, alone, atol=2e-2)
+    model.clear()
+
+
 def test_greedy_decoding_is_the_models_argmax_and_its_logprob(tiny: LlamaCppBackend) -> None:
     found, _ = ask(tiny, n=1, temperature=0.0, max_tokens=8)
     model = tiny._model
