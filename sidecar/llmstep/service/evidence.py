@@ -38,6 +38,8 @@ NEIGHBOURS = 200
 _POWER = 4
 _LATER_STEP = 0.5
 _MOST_RECALLED = 40
+# Each closer is a tactic of its own kind: more of them would push aside what the model proposes.
+_MOST_CLOSERS = 3
 _SMALLEST_SHARE = 1e-3
 _SMALLEST_HEAD_SHARE = 1e-2
 _LOWEST_LOGPROB = -15.0
@@ -126,6 +128,7 @@ class Evidence:
         use_file: Whether the file's own proofs count.
         portfolio: The closers, or ``None`` to do without.
         mixing: Weights of all this.
+        prefix: Of all the tactics that may be proposed, those that start with it are recalled.
     """
 
     def __init__(
@@ -136,9 +139,11 @@ class Evidence:
         use_file: bool,
         portfolio: Portfolio | None,
         mixing: Mixing,
+        prefix: str = "",
     ) -> None:
         parsed = parse_goal(goal)
         self._mixing = mixing
+        self._prefix = prefix
         self._index = index
         self._text_before = text_before
         self._locals = {name for h in parsed.hypotheses for name in h.names}
@@ -152,7 +157,7 @@ class Evidence:
         self._texts: dict[str, str] = {}
         self._library_votes = _Votes(self._remember(self._library))
         self._file_votes = _Votes(self._remember(self._file))
-        self._remember(closers)
+        self._remember(self._recall(closers, _MOST_CLOSERS))
 
     def propose(self) -> list[tuple[str, Estimate]]:
         """All tactics of these sources, the likeliest first."""
@@ -244,7 +249,7 @@ class Evidence:
                 step = plain(neighbour.step)
                 votes[step] += neighbour.similarity**_POWER
                 nearest.setdefault(step, neighbour.similarity)
-        strongest = _strongest(votes)
+        strongest = _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
         return strongest, {normal_form(step): nearest[step] for step in strongest}
 
     def _ask_file(
@@ -257,7 +262,14 @@ class Evidence:
             for number, step in enumerate(declaration.steps):
                 if fits(step, self._locals):
                     votes[plain(step)] += weight * (_LATER_STEP if number else 1.0)
-        return _strongest(votes)
+        return _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
+
+    def _recall(self, votes: Mapping[str, float], count: int) -> dict[str, float]:
+        """The strongest of those that start with the prefix."""
+        if not self._prefix:
+            return _strongest(votes, count)
+        fitting = {text: vote for text, vote in votes.items() if text.startswith(self._prefix)}
+        return _strongest(fitting, count)
 
     def _remember(self, votes: dict[str, float]) -> dict[str, float]:
         for text in votes:
@@ -324,9 +336,9 @@ def _compare(
             yield declaration, common / math.sqrt(own * length)
 
 
-def _strongest(votes: Mapping[str, float]) -> dict[str, float]:
+def _strongest(votes: Mapping[str, float], count: int) -> dict[str, float]:
     ordered = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
-    return dict(ordered[:_MOST_RECALLED])
+    return dict(ordered[:count])
 
 
 def _head(tactic: str) -> str:

@@ -63,8 +63,8 @@ class Sources:
         if "file" in self._wanted and text_before:
             read_declarations(text_before)
 
-    def gather(self, goal: str, document: Document | None) -> Evidence:
-        """What these sources say about a goal."""
+    def gather(self, goal: str, document: Document | None, prefix: str = "") -> Evidence:
+        """What these sources say about a goal, and about steps that start with the prefix."""
         text_before = document.text_before if document else ""
         return Evidence(
             goal,
@@ -73,6 +73,7 @@ class Sources:
             "file" in self._wanted,
             load_portfolio() if "portfolio" in self._wanted else None,
             load_mixing(),
+            prefix,
         )
 
     def fingerprint(self, document: Document | None) -> dict[str, object]:

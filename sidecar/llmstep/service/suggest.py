@@ -207,7 +207,7 @@ class SuggestService:
     ) -> SuggestReply:
         evidence = None
         if self._sources.others:
-            evidence = self._sources.gather(request.goals[0], request.document)
+            evidence = self._sources.gather(request.goals[0], request.document, request.prefix)
         collector = Collector(request, evidence, cancel, on_suggestion)
         loaded_before = self._resident.holds(engine) or not self._sources.model
         backend, load_ms = None, 0.0

@@ -176,12 +176,15 @@ def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
             hint="Give more rows.",
         )
     folds = [_fit([case for case in cases if case.number % FOLDS != fold]) for fold in range(FOLDS)]
-    judged = [(case, folds[case.number % FOLDS]) for case in cases if case.complete]
-    tried = [(penalty, _score(judged, penalty, n)) for penalty in PENALTIES]
-    penalty, scores = max(
-        tried, key=lambda item: item[1].exact_at_n + _HEAD_VALUE * item[1].head_at_n
-    )
-    return Mixing(_fit(cases), penalty), scores
+    judged = [(case, folds[case.number % FOLDS]) for case in cases]
+
+    def worth(penalty: float) -> float:
+        scores = _score(judged, penalty, n)
+        return scores.exact_at_n + _HEAD_VALUE * scores.head_at_n
+
+    penalty = max(PENALTIES, key=worth)
+    complete = [(case, weights) for case, weights in judged if case.complete]
+    return Mixing(_fit(cases), penalty), _score(complete, penalty, n)
 
 
 def score_mixing(cases: Sequence[Case], mixing: Mixing, n: int) -> MixingScores:
