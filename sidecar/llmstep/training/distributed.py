@@ -114,8 +114,10 @@ class World:
             gradient.copy_(part.view_as(gradient))
 
     def close(self) -> None:
-        """Leave the group of processes."""
+        """Leave the group of processes, together with all others."""
         if self.size > 1:
+            # Who leaves closes its connections: nobody may be waiting for a message on them.
+            distributed.barrier()
             distributed.destroy_process_group()
 
     @property

@@ -167,7 +167,8 @@ bf16 = true
     command = [sys.executable, "-X", "utf8", "-m", "llmstep", "train"]
     places = ["--config", str(recipe), "--data-dir", str(bases), "--run-dir", str(run_dir)]
     done = start_two([*command, *places])
-    assert [process.returncode for process in done] == [0, 0], done[0].stderr[-3000:]
+    errors = [process.stderr[-2000:] for process in done]
+    assert [process.returncode for process in done] == [0, 0], errors
     assert "Next:" in done[0].stdout
     assert done[1].stdout == ""
     assert (run_dir / "model" / "model.safetensors").is_file()
