@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from llmstep.errors import ModelFileError
-from llmstep.prompts.goal import Goal, parse_goal
+from llmstep.prompts.goal import parse_goal
 from llmstep.replacement import replacing
-from llmstep.retrieval.features import goal_features, hash_feature
+from llmstep.retrieval.features import goal_features, hash_feature, local_names
 from llmstep.retrieval.index import BLOCK, FORMAT
 from llmstep.retrieval.steps import mark_step, words
 
@@ -24,11 +24,6 @@ FEWEST_ROWS = 3
 MOST_ROWS = 8000
 MOST_ROWS_HYPOTHESIS = 2000
 _DTYPES = {"uint8": "U8", "uint16": "U16", "uint32": "U32", "float32": "F32"}
-
-
-def local_names(goal: Goal) -> frozenset[str]:
-    """The names a goal's hypotheses declare."""
-    return frozenset(name for hypothesis in goal.hypotheses for name in hypothesis.names)
 
 
 def build_index(

@@ -25,6 +25,11 @@ def goal_features(goal: Goal) -> frozenset[str]:
     return text_features(" ".join(h.text for h in goal.hypotheses), target)
 
 
+def local_names(goal: Goal) -> frozenset[str]:
+    """The names that a goal's hypotheses declare."""
+    return frozenset(name for hypothesis in goal.hypotheses for name in hypothesis.names)
+
+
 def text_features(hypotheses: str, target: str) -> frozenset[str]:
     """The features of a statement in two parts: what is given, and what is to be shown."""
     words = _tokens(target)

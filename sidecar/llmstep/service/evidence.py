@@ -20,7 +20,7 @@ import attrs
 from llmstep import paths
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
-from llmstep.retrieval.features import goal_features
+from llmstep.retrieval.features import goal_features, local_names
 from llmstep.retrieval.index import TacticIndex
 from llmstep.retrieval.lean_file import Declaration, read_declarations
 from llmstep.retrieval.steps import fits, plain, words
@@ -146,17 +146,17 @@ class Evidence:
         self._prefix = prefix
         self._index = index
         self._text_before = text_before
-        self._locals = {name for h in parsed.hypotheses for name in h.names}
+        self._locals = local_names(parsed)
         self._in_goal = set(words(goal))
         features = goal_features(parsed)
-        self._library, self._similarity = self._ask_library(index, features)
-        self._file = self._ask_file(text_before, index, features) if use_file else {}
+        library, self._similarity = self._ask_library(index, features)
+        file = self._ask_file(text_before, index, features) if use_file else {}
         self._unusable = MATHLIB_TACTICS if imports_core_only(text_before) else frozenset()
         closers = portfolio.choose(parsed) if portfolio else {}
         self._portfolio = {normal_form(tactic): odds for tactic, odds in closers.items()}
         self._texts: dict[str, str] = {}
-        self._library_votes = _Votes(self._remember(self._library))
-        self._file_votes = _Votes(self._remember(self._file))
+        self._library_votes = _Votes(self._remember(library))
+        self._file_votes = _Votes(self._remember(file))
         self._remember(self._recall(closers, _MOST_CLOSERS))
 
     def propose(self) -> list[tuple[str, Estimate]]:

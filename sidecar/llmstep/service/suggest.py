@@ -30,6 +30,7 @@ from llmstep.service.question import (
     SuggestRequest,
     SuggestStats,
 )
+from llmstep.service.ranking import Suggestion
 from llmstep.service.resident import ResidentModel
 from llmstep.service.scheduler import Scheduler, cancellation
 from llmstep.service.sources import Sources
@@ -114,8 +115,9 @@ class SuggestService:
             # Reads cards, and may look into the Hugging Face cache.
             engine = await asyncio.to_thread(find_engine, self._settings, request.model)
         sampling = engine.sampling(request.n)
-        key = self._cache_key(request, engine, sampling)
-        known = await asyncio.to_thread(self._cache.get, key) if self._cache else None
+        key, known = "", None
+        if self._cache:
+            key, known = await asyncio.to_thread(self._look_up, request, engine, sampling)
         if known is not None:
             self._hits += 1
             for suggestion in known:
@@ -268,6 +270,14 @@ class SuggestService:
             if cancel.is_set():
                 break
         return dropped, costs
+
+    def _look_up(
+        self, request: SuggestRequest, engine: Engine, sampling: Sampling
+    ) -> tuple[str, tuple[Suggestion, ...] | None]:
+        """The question's key, and its answer if it is known."""
+        assert self._cache is not None
+        key = self._cache_key(request, engine, sampling)
+        return key, self._cache.get(key)
 
     def _cache_key(self, request: SuggestRequest, engine: Engine, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""
