@@ -86,7 +86,8 @@ def show_all(service: SuggestService, begin: float) -> None:
         show_one(number, example, reply)
     click.echo(
         "score: log of the estimated probability, nearer to 0 is likelier; behind it, where the\n"
-        "step comes from (the model, similar goals of Mathlib, closers by the goal's shape).\n"
+        "step comes from: the model, similar goals of Mathlib (library), the file's own proofs,\n"
+        "closers by the goal's shape (portfolio).\n"
         "Inside Lean each guess is run, and only those that work are shown, closing ones first.\n\n"
         "Next, in your Lean project:\n"
         '  1. lakefile.lean:  require llmstep from git "https://github.com/wellecks/llmstep"\n'
