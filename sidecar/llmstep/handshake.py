@@ -21,6 +21,8 @@ from typing import IO, Any
 from llmstep.errors import LLMStepError
 
 PROTOCOL_VERSION = 1
+# How long an error waits for the process to end and for what it wrote last.
+_LAST_WORDS_S = 2.0
 
 
 class HandshakeError(LLMStepError):
@@ -108,7 +110,7 @@ class SidecarClient:
         except OSError as error:
             raise HandshakeError(f"{self._command[0]} cannot be started: {error}") from error
         self._start_reader(self._process.stdout, self._read_messages)
-        self._start_reader(self._process.stderr, self._read_stderr)
+        self._stderr_reader = self._start_reader(self._process.stderr, self._read_stderr)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -200,13 +202,17 @@ class SidecarClient:
 
     def _error(self, message: str) -> HandshakeError:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.5)
+            self._process.wait(_LAST_WORDS_S)
+            # The end of its output can be seen before what it wrote to stderr has been read.
+            self._stderr_reader.join(_LAST_WORDS_S)
         last = " | ".join(list(self._stderr)[-3:])
         return HandshakeError(f"{message}; it wrote: {last}" if last else message)
 
     @staticmethod
-    def _start_reader(stream: IO[bytes] | None, target: Any) -> None:
-        threading.Thread(target=target, args=(stream,), daemon=True).start()
+    def _start_reader(stream: IO[bytes] | None, target: Any) -> threading.Thread:
+        reader = threading.Thread(target=target, args=(stream,), daemon=True)
+        reader.start()
+        return reader
 
     def _read_messages(self, stream: IO[bytes]) -> None:
         # Whatever is wrong with the bytes, the waiting side must hear that no more will come.
