@@ -302,6 +302,25 @@ def test_only_what_differs_is_computed(models: Models, kind: str) -> None:
     backend.close()
 
 
+@pytest.mark.parametrize("kind", ["neox", "llama", "qwen2", "mistral"])
+def test_of_a_prompt_the_last_token_alone_is_scored(models: Models, kind: str) -> None:
+    backend = models.open(kind)
+    scored: list[int] = []
+    output = backend._model._model.get_output_embeddings()
+    output.register_forward_hook(lambda _, inputs, __: scored.append(inputs[0].shape[1]))
+    _, stats = ask(backend, question())
+    assert stats.prompt_tokens > 10
+    assert set(scored) == {1}
+    backend.close()
+
+
+@pytest.mark.filterwarnings("error:.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("kind", SOME)
+def test_the_cache_is_passed_under_the_name_the_library_wants(models: Models, kind: str) -> None:
+    found, _ = ask(models.backend(kind), question())
+    assert len(found) == 5
+
+
 @pytest.mark.parametrize("kind", [*SOME, "jamba"])
 def test_prompts_asked_in_turn_each_keep_what_they_share(models: Models, kind: str) -> None:
     options = BackendOptions(

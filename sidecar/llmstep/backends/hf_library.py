@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -39,6 +40,14 @@ class Placement:
     def bytes_per_weight(self) -> int:
         """Bytes one weight takes."""
         return self.dtype.itemsize
+
+
+def takes_argument(model: Any, name: str) -> bool:
+    """Whether a model's forward pass knows an argument.
+
+    The signature is asked, which sees through the library's decorators, as a code object does not.
+    """
+    return name in inspect.signature(model.forward).parameters
 
 
 @functools.cache

@@ -30,6 +30,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from llmstep.backends.hf_activation import fuse_gelu
 from llmstep.backends.hf_cache import branch_cache
+from llmstep.backends.hf_library import takes_argument
 from llmstep.backends.hf_loader import NO_CONTINUATION, first_line
 from llmstep.errors import GenerationError, ModelFileError
 
@@ -88,7 +89,9 @@ class HuggingFaceModel:
         begins = _token_ids(config, self._model.generation_config, "bos_token_id")
         self._starts = starts or begins or self.ends or [0]
         self._begins = begins or self.ends or [0]
-        self._takes_last_only = "logits_to_keep" in self._model.forward.__code__.co_varnames
+        self._takes_last_only = takes_argument(model, "logits_to_keep")
+        # Its name changed with transformers 5.24.
+        self._cache_argument = "cache" if takes_argument(model, "cache") else "past_key_values"
         for module in self._model.modules():
             if isinstance(module, torch.nn.ModuleList):
                 for layer in module:
@@ -243,7 +246,8 @@ class HuggingFaceModel:
 
     def _forward(self, tokens: torch.Tensor, cache: Cache) -> Logits:
         """Run the decoder; logits after the last token of each row, shape (batch, rows)."""
-        inputs: dict[str, Any] = {"past_key_values": cache, "use_cache": True, "return_dict": True}
+        inputs: dict[str, Any] = {self._cache_argument: cache, "use_cache": True}
+        inputs["return_dict"] = True
         if self.is_encoder_decoder:
             states = self._memory.encoded.expand(len(tokens), -1, -1)
             inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=states)
