@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from llmstep.backends.hf_files import check_memory, find_folder, read_checkpoint
-from llmstep.backends.hf_library import Placement, load_library
+from llmstep.backends.hf_library import Placement, load_library, takes_argument
 from llmstep.backends.hf_tokenizer import TextTokens, open_splitter
 from llmstep.errors import BackendUnavailableError, ModelFileError
 from llmstep.paths import install_command
@@ -22,6 +22,7 @@ from llmstep.training.data import Row
 from llmstep.training.distributed import World
 from llmstep.training.dropout import apply_dropout
 from llmstep.training.errors import MemoryShortageError, RecipeError
+from llmstep.training.expansion import expand_blocks
 from llmstep.training.gguf_base import locate_gguf, write_folder
 from llmstep.training.learner import Losses
 from llmstep.training.prompt_encoder import PromptEncoder
@@ -89,6 +90,8 @@ class PretrainedLearner:
             self._check_memory(free_bytes)
         placement = Placement("cpu", getattr(torch, self.base.dtype))
         model = load_model(self._checkpoint, kind, placement)
+        if self.base.layers is not None:
+            expand_blocks(model, self.base.layers)
         rows = int(model.get_output_embeddings().weight.shape[0])
         window = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", 0)
         ends = _read_tokens(model, "eos_token_id")
@@ -101,7 +104,7 @@ class PretrainedLearner:
             model, "bos_token_id"
         )
         self._start = (starts or ends)[0]
-        self._tells_columns = "logits_to_keep" in model.forward.__code__.co_varnames
+        self._tells_columns = takes_argument(model, "logits_to_keep")
         self.tokens = TextTokens(splitter, rows, ends)
         self._encoder = PromptEncoder(
             load_template(self.base.prompt),
@@ -115,7 +118,7 @@ class PretrainedLearner:
         lora = self.base.lora
         self.architecture: dict[str, Any] = {
             "model_type": self._checkpoint.config["model_type"],
-            "parameters": self._checkpoint.parameters,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "vocabulary": rows,
             "lora_rank": lora.rank if lora else 0,
         }

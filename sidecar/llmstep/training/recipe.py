@@ -125,7 +125,8 @@ class Base:
     ``model`` is a Hugging Face folder, relative to the data folder, or an id in the local cache;
     ``gguf`` is a GGUF file instead, relative to the data folder, or ``package:<name>/<file>`` for
     one that lies in an installed Python package. ``prompt`` is the id of the template that the
-    model will be served with.
+    model will be served with. With ``layers`` a decoder is expanded to so many layers first
+    (``training/expansion.py``).
     """
 
     model: str = ""
@@ -134,6 +135,7 @@ class Base:
     dtype: Literal["float32", "bfloat16"] = "float32"
     gradient_checkpointing: bool = False
     lora: Lora | None = None
+    layers: int | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen
@@ -272,5 +274,7 @@ def _find_problems(recipe: Recipe, table: dict[str, Any]) -> Iterator[str]:
         yield "base: give exactly one of model and gguf"
     if base.lora is not None and base.lora.rank < 1:
         yield "base.lora: rank must be at least 1"
+    if base.layers is not None and base.lora is not None:
+        yield "base: adapters leave new layers as they are: give layers or [base.lora], not both"
     if base.dtype == "bfloat16" and base.lora is None:
         yield "base: dtype bfloat16 is for LoRA; full fine-tuning needs float32 for small steps"
