@@ -157,7 +157,7 @@ def check_model() -> Check:
 def check_sources() -> Check:
     """Can the sources of suggestions besides the model be read?"""
     from llmstep.retrieval.index import TacticIndex
-    from llmstep.service.evidence import load_mixing
+    from llmstep.service.mixing import load_mixing
     from llmstep.service.portfolio import load_portfolio
     from llmstep.service.sources import library_path
 

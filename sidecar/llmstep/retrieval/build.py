@@ -14,8 +14,9 @@ import numpy.typing as npt
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
 from llmstep.replacement import replacing
-from llmstep.retrieval.features import goal_features, hash_feature, local_names
+from llmstep.retrieval.features import goal_features, hash_feature
 from llmstep.retrieval.index import BLOCK, FORMAT
+from llmstep.retrieval.roles import goal_roles
 from llmstep.retrieval.steps import mark_step, words
 
 # A feature of fewer rows says nothing about others; one of more says nothing at all. Hypotheses
@@ -53,7 +54,7 @@ def build_index(
     frequency: Counter[str] = Counter()
     for text, tactic in pairs:
         goal = parse_goal(text)
-        step = mark_step(tactic, local_names(goal))
+        step = mark_step(tactic, goal_roles(goal))
         tactic_of_row.append(tactics.setdefault(step, len(tactics)))
         features = goal_features(goal)
         frequency.update(features)

@@ -1,14 +1,17 @@
 """What makes two goals similar: the words and symbols they share, and pairs of neighbours.
 
-The target counts by its tokens (``G``) and its pairs of adjacent tokens (``B``), the hypotheses by
-their tokens (``H``), names included: names in Lean's libraries follow conventions (``hf``, ``s``).
-A feature travels as the CRC-32 of its text, which is the same everywhere and needs no table.
+The target counts by its tokens (``G``), by its pairs of adjacent tokens (``B``), and by such pairs
+with a blank for each local name (``P``), so that ``a + b = b + a`` resembles ``x + y = y + x``. The
+hypotheses count by their tokens (``H``), names included: names in Lean's libraries follow
+conventions (``hf``, ``s``). A feature travels as the CRC-32 of its text, which is the same
+everywhere and needs no table.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Collection
 from itertools import pairwise
 
 from llmstep.prompts.goal import Goal
@@ -22,19 +25,23 @@ _NUMBERS = str.maketrans({"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real
 def goal_features(goal: Goal) -> frozenset[str]:
     """The features of a printed goal."""
     target = goal.target.removeprefix("⊢").removeprefix("|-")
-    return text_features(" ".join(h.text for h in goal.hypotheses), target)
+    names = {name for hypothesis in goal.hypotheses for name in hypothesis.names}
+    return text_features(" ".join(h.text for h in goal.hypotheses), target, names)
 
 
-def local_names(goal: Goal) -> frozenset[str]:
-    """The names that a goal's hypotheses declare."""
-    return frozenset(name for hypothesis in goal.hypotheses for name in hypothesis.names)
+def text_features(hypotheses: str, target: str, names: Collection[str] = ()) -> frozenset[str]:
+    """The features of a statement in two parts: what is given, and what is to be shown.
 
-
-def text_features(hypotheses: str, target: str) -> frozenset[str]:
-    """The features of a statement in two parts: what is given, and what is to be shown."""
+    Args:
+        hypotheses: The first part.
+        target: The second.
+        names: The names that the first declares.
+    """
     words = _tokens(target)
     found = {f"G{word}" for word in words}
     found.update(f"B{first} {second}" for first, second in pairwise(words))
+    blanked = ["_" if word in names else word for word in words]
+    found.update(f"P{first} {second}" for first, second in pairwise(blanked))
     found.update(f"H{word}" for word in _tokens(hypotheses))
     return frozenset(found)
 
@@ -44,5 +51,10 @@ def hash_feature(feature: str) -> int:
     return zlib.crc32(feature.encode())
 
 
+def unify_numbers(word: str) -> str:
+    """A type of numbers as it is named without its symbol; any other word as it is."""
+    return word.translate(_NUMBERS)
+
+
 def _tokens(text: str) -> list[str]:
-    return [word.translate(_NUMBERS) for word in _TOKEN.findall(text)]
+    return [unify_numbers(word) for word in _TOKEN.findall(text)]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16
 _MOST_REMEMBERED = 200_000
-FORMAT = "llmstep-tactics-1"
+FORMAT = "llmstep-tactics-2"
 _DTYPES = {"U8": "u1", "U16": "<u2", "U32": "<u4", "F32": "<f4"}
 _ARRAYS = ("features", "weights", "starts", "rows", "norms", "tactics", "offsets", "text", "names")
 _LONGEST_HEADER = 1 << 20

@@ -15,6 +15,7 @@ import attrs
 from llmstep.prompts.context import split_commands
 from llmstep.prompts.lexer import BRACKETS, Token, scan_tokens
 from llmstep.retrieval.features import text_features
+from llmstep.retrieval.roles import name_roles
 from llmstep.retrieval.steps import mark_step
 
 PROVED = frozenset({"theorem", "lemma", "example", "instance", "def", "abbrev"})
@@ -62,10 +63,11 @@ def _read_declaration(text: str, keyword: str) -> Declaration:
     colon, assign = _split(tokens)
     given = "".join(token.text for token in tokens[:colon])
     target = "".join(token.text for token in tokens[colon + 1 : assign])
-    names = frozenset(_bound_names(tokens[:colon]))
+    types = _bound_types(tokens[:colon])
+    roles = name_roles(types, [target, given])
     proof = "".join(token.text for token in tokens[assign + 1 :])
-    steps = tuple(mark_step(step, names) for step in _steps(proof))
-    return Declaration(text_features(given, target), steps)
+    steps = tuple(mark_step(step, roles) for step in _steps(proof))
+    return Declaration(text_features(given, target, types), steps)
 
 
 def _name_length(tokens: list[Token]) -> int:
@@ -90,16 +92,23 @@ def _split(tokens: list[Token]) -> tuple[int, int]:
     return (len(tokens) if colon is None else colon), len(tokens)
 
 
-def _bound_names(binders: list[Token]) -> Iterator[str]:
-    """The names before the colon of each bracket."""
-    naming = False
-    for token in binders:
-        if token.kind == "open":
-            naming = True
-        elif token.text in (":", ",") or token.kind == "close":
-            naming = False
-        elif naming and token.kind == "word":
-            yield token.text
+def _bound_types(binders: list[Token]) -> dict[str, str]:
+    """The names before the colon of each bracket, with the type behind it."""
+    types: dict[str, str] = {}
+    names: list[str] = []
+    depth, start = 0, None
+    for index, token in enumerate(binders):
+        depth += (token.kind == "open") - (token.kind == "close")
+        if depth == 1 and token.kind == "open":
+            names, start = [], None
+        elif depth == 1 and token.text == ":" and start is None:
+            start = index + 1
+        elif depth == 1 and start is None and token.kind == "word":
+            names.append(token.text)
+        elif depth == 0 and token.kind == "close":
+            printed = "".join(part.text for part in binders[start:index]) if start else ""
+            types |= dict.fromkeys(names, printed)
+    return types
 
 
 def _steps(proof: str) -> Iterator[str]:

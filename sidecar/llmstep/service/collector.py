@@ -72,7 +72,9 @@ class Collector:
         elif self._evidence is None:
             self._add(verdict.tactic, Estimate(candidate.score, ("model",)), hand_on=True)
         elif self._evidence.runs_here(verdict.tactic):
-            estimate = self._evidence.estimate(verdict.tactic, candidate.logprob, candidate.tokens)
+            estimate = self._evidence.add_candidate(
+                verdict.tactic, candidate.logprob, candidate.tokens
+            )
             self._add(verdict.tactic, estimate, hand_on=True)
 
     def answer(self, n: int) -> tuple[Suggestion, ...]:

@@ -1,29 +1,25 @@
 """What speaks for a tactic besides the model: the library, the file, and the portfolio.
 
 All sources propose tactics, and each says something about the tactics of the others: the share of
-similar goals on which a tactic, its first word or its names were used. A logistic regression over
-these numbers (``models/mixing.toml``, fitted by `llmstep index fit` on proofs that neither the
-model nor the library has seen) gives one estimate of how likely the tactic is the author's step.
+similar goals on which a tactic, its first word or its names were used. `mixing` makes one estimate
+of it.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import tomllib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import attrs
 
-from llmstep import paths
-from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
-from llmstep.retrieval.features import goal_features, local_names
+from llmstep.retrieval.features import goal_features
 from llmstep.retrieval.index import TacticIndex
 from llmstep.retrieval.lean_file import Declaration, read_declarations
-from llmstep.retrieval.steps import fits, plain, words
+from llmstep.retrieval.roles import goal_roles
+from llmstep.retrieval.steps import Locals, words
+from llmstep.service.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
 from llmstep.service.portfolio import (
     LOWEST_LOG_ODDS,
     MATHLIB_TACTICS,
@@ -32,7 +28,6 @@ from llmstep.service.portfolio import (
 )
 from llmstep.service.ranking import Origin, normal_form
 
-FILE_NAME = "mixing.toml"
 # Steps of this many similar goals vote; each vote is the fourth power of the similarity.
 NEIGHBOURS = 200
 _POWER = 4
@@ -42,67 +37,8 @@ _MOST_RECALLED = 40
 _MOST_CLOSERS = 3
 _SMALLEST_SHARE = 1e-3
 _SMALLEST_HEAD_SHARE = 1e-2
+_SMALLEST_MASS = 1e-2
 _LOWEST_LOGPROB = -15.0
-FEATURES = (
-    "bias",
-    "library",
-    "library_share",
-    "library_log_share",
-    "library_similarity",
-    "file",
-    "file_share",
-    "file_log_share",
-    "file_strength",
-    "portfolio",
-    "portfolio_log_odds",
-    "model",
-    "model_probability",
-    "model_logprob",
-    "model_mean",
-    "library_head",
-    "file_head",
-    "names_known",
-    "no_names",
-    "invented",
-    "length",
-    "uses_local",
-)
-
-
-@attrs.frozen
-class Mixing:
-    """The fitted regression.
-
-    Attributes:
-        weights: Weight of each of ``FEATURES``.
-        repeat_penalty: Log-odds that a tactic loses for each chosen one with the same first word.
-    """
-
-    weights: Mapping[str, float]
-    repeat_penalty: float
-
-    def log_odds(self, values: Mapping[str, float]) -> float:
-        """The estimate for one tactic."""
-        return sum(self.weights[name] * value for name, value in values.items())
-
-
-@functools.cache
-def load_mixing(path: Path | None = None) -> Mixing:
-    """Read the weights, by default those that come with the package.
-
-    Raises:
-        ModelFileError: The file is missing or damaged.
-    """
-    path = path or paths.models_dir() / FILE_NAME
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        weights = {name: float(values["weights"][name]) for name in FEATURES}
-        return Mixing(weights, float(values["repeat_penalty"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"{path}: the weights of the sources cannot be read: {error!r}",
-            hint="Restore the file, or set `sources` to `model`.",
-        ) from error
 
 
 @attrs.frozen
@@ -146,7 +82,7 @@ class Evidence:
         self._prefix = prefix
         self._index = index
         self._text_before = text_before
-        self._locals = local_names(parsed)
+        self._locals = Locals.of(goal_roles(parsed))
         self._in_goal = set(words(goal))
         features = goal_features(parsed)
         library, self._similarity = self._ask_library(index, features)
@@ -155,6 +91,11 @@ class Evidence:
         closers = portfolio.choose(parsed) if portfolio else {}
         self._portfolio = {normal_form(tactic): odds for tactic, odds in closers.items()}
         self._texts: dict[str, str] = {}
+        self._closer_heads: dict[str, float] = {}
+        for tactic, odds in closers.items():
+            head = first_word(tactic)
+            self._closer_heads[head] = max(odds, self._closer_heads.get(head, LOWEST_LOG_ODDS))
+        self._model_votes: dict[str, dict[str, float]] = defaultdict(dict)
         self._library_votes = _Votes(self._remember(library))
         self._file_votes = _Votes(self._remember(file))
         self._remember(self._recall(closers, _MOST_CLOSERS))
@@ -167,16 +108,22 @@ class Evidence:
 
     def runs_here(self, tactic: str) -> bool:
         """Whether the file's imports leave a chance that the tactic exists."""
-        return _head(tactic) not in self._unusable
+        return first_word(tactic) not in self._unusable
 
-    def estimate(self, tactic: str, logprob: float | None = None, tokens: int = 0) -> Estimate:
-        """Judge a tactic.
+    def add_candidate(self, tactic: str, logprob: float, tokens: int) -> Estimate:
+        """Judge a tactic that the model proposes; it counts as the model's vote for its first word.
 
         Args:
             tactic: Its text.
-            logprob: What the model gives it (nats, summed over its tokens), if it proposed it.
+            logprob: What the model gives it (nats, summed over its tokens).
             tokens: Number of these tokens.
         """
+        votes, key = self._model_votes[first_word(tactic)], normal_form(tactic)
+        votes[key] = max(logprob, votes.get(key, logprob))
+        return self.estimate(tactic, logprob, tokens)
+
+    def estimate(self, tactic: str, logprob: float | None = None, tokens: int = 0) -> Estimate:
+        """Judge a tactic; of one that the model proposed, see ``add_candidate``."""
         values = self.features(tactic, logprob, tokens)
         origin: list[Origin] = []
         if logprob is not None:
@@ -188,11 +135,11 @@ class Evidence:
             origin.append("file")
         if key in self._portfolio:
             origin.append("portfolio")
-        return Estimate(_log_sigmoid(self._mixing.log_odds(values)), tuple(origin))
+        return Estimate(log_sigmoid(self._mixing.log_odds(values)), tuple(origin))
 
     def features(self, tactic: str, logprob: float | None, tokens: int) -> dict[str, float]:
         """The numbers that the estimate weighs; see ``FEATURES``."""
-        key, head = normal_form(tactic), _head(tactic)
+        key, head = normal_form(tactic), first_word(tactic)
         used = words(tactic)
         bases = [word.partition(".")[0] for word in used]
         foreign = [
@@ -219,8 +166,8 @@ class Evidence:
             "model_probability": math.exp(logprob) if logprob is not None else 0.0,
             "model_logprob": max(logprob, _LOWEST_LOGPROB) if logprob is not None else 0.0,
             "model_mean": logprob / max(tokens, 1) if logprob is not None else 0.0,
-            "library_head": math.log(library.head_share(head) + _SMALLEST_HEAD_SHARE),
-            "file_head": math.log(file.head_share(head) + _SMALLEST_HEAD_SHARE),
+            "library_head": library.log_head_share(head),
+            "file_head": file.log_head_share(head),
             "names_known": known / len(foreign) if foreign else 1.0,
             "no_names": float(not foreign),
             "invented": float(any(self._is_invented(name) for name in foreign)),
@@ -234,10 +181,28 @@ class Evidence:
             return False
         return name not in self._text_before
 
+    def head_features(self, head: str) -> dict[str, float]:
+        """The numbers that the estimate of a first word weighs; see ``HEAD_FEATURES``."""
+        votes = self._model_votes.get(head, {})
+        mass = sum(map(math.exp, votes.values()))
+        closer = self._closer_heads.get(head, LOWEST_LOG_ODDS)
+        return {
+            "bias": 1.0,
+            "model_log_mass": math.log(mass + _SMALLEST_MASS),
+            "model_count": math.log1p(len(votes)),
+            "library_head": self._library_votes.log_head_share(head),
+            "file_head": self._file_votes.log_head_share(head),
+            "closer_odds": max(closer - LOWEST_LOG_ODDS, 0.0),
+        }
+
     def choose(self, scored: Iterable[tuple[str, float]], n: int) -> list[str]:
         """The ``n`` tactics to offer, given tactics with their scores (see `Estimate`)."""
-        odds = [(tactic, _logit(score)) for tactic, score in scored]
-        return choose_varied(odds, self._mixing.repeat_penalty, n)
+        judged = [(tactic, math.exp(score)) for tactic, score in scored]
+        heads = {
+            head: sigmoid(self._mixing.head_log_odds(self.head_features(head)))
+            for head in {first_word(tactic) for tactic, _ in judged}
+        }
+        return choose_covering(judged, heads, self._mixing.head_value, n)
 
     def _ask_library(
         self, index: TacticIndex | None, features: frozenset[str]
@@ -245,8 +210,8 @@ class Evidence:
         votes: dict[str, float] = defaultdict(float)
         nearest: dict[str, float] = {}
         for neighbour in index.nearest(features, NEIGHBOURS) if index else []:
-            if fits(neighbour.step, self._locals):
-                step = plain(neighbour.step)
+            step = self._locals.adapt(neighbour.step)
+            if step is not None:
                 votes[step] += neighbour.similarity**_POWER
                 nearest.setdefault(step, neighbour.similarity)
         strongest = _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
@@ -260,8 +225,9 @@ class Evidence:
         for declaration, similarity in _compare(declarations, index, features):
             weight = similarity**_POWER
             for number, step in enumerate(declaration.steps):
-                if fits(step, self._locals):
-                    votes[plain(step)] += weight * (_LATER_STEP if number else 1.0)
+                adapted = self._locals.adapt(step)
+                if adapted is not None:
+                    votes[adapted] += weight * (_LATER_STEP if number else 1.0)
         return _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
 
     def _recall(self, votes: Mapping[str, float], count: int) -> dict[str, float]:
@@ -278,25 +244,6 @@ class Evidence:
         return votes
 
 
-def choose_varied(judged: Iterable[tuple[str, float]], repeat_penalty: float, n: int) -> list[str]:
-    """Choose likely tactics of different kinds, one after the other.
-
-    Args:
-        judged: Tactics with their log-odds.
-        repeat_penalty: What a tactic loses for each chosen one with the same first word.
-        n: How many.
-    """
-    left = sorted(((odds, tactic) for tactic, odds in judged), reverse=True)
-    chosen: list[str] = []
-    heads: Counter[str] = Counter()
-    while left and len(chosen) < n:
-        best = max(left, key=lambda item: item[0] - repeat_penalty * heads[_head(item[1])])
-        left.remove(best)
-        chosen.append(best[1])
-        heads[_head(best[1])] += 1
-    return chosen
-
-
 class _Votes:
     """Votes for tactics, added up by tactic, by first word and by name."""
 
@@ -309,7 +256,7 @@ class _Votes:
         for text, weight in votes.items():
             key = normal_form(text)
             self.votes[key] = self.votes.get(key, 0.0) + weight
-            self._heads[_head(text)] += weight
+            self._heads[first_word(text)] += weight
             self.names.update(words(text))
 
     def __contains__(self, key: str) -> bool:
@@ -318,8 +265,8 @@ class _Votes:
     def share(self, key: str) -> float:
         return self.votes.get(key, 0.0) / self._total
 
-    def head_share(self, head: str) -> float:
-        return self._heads.get(head, 0.0) / self._total
+    def log_head_share(self, head: str) -> float:
+        return math.log(self._heads.get(head, 0.0) / self._total + _SMALLEST_HEAD_SHARE)
 
 
 def _compare(
@@ -339,18 +286,3 @@ def _compare(
 def _strongest(votes: Mapping[str, float], count: int) -> dict[str, float]:
     ordered = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
     return dict(ordered[:count])
-
-
-def _head(tactic: str) -> str:
-    """The first word: the tactic's name."""
-    return tactic.split(None, 1)[0] if tactic.strip() else ""
-
-
-def _log_sigmoid(value: float) -> float:
-    return -math.log1p(math.exp(-value)) if value > -30.0 else value
-
-
-def _logit(score: float) -> float:
-    """The log-odds of a log-probability."""
-    probability = math.exp(score)
-    return score - math.log(max(1.0 - probability, 1e-12))

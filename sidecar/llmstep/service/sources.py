@@ -12,8 +12,9 @@ from llmstep.errors import ModelFileError
 from llmstep.prompts.context import split_commands
 from llmstep.retrieval.index import TacticIndex
 from llmstep.retrieval.lean_file import read_declarations
-from llmstep.service import evidence, portfolio
-from llmstep.service.evidence import Evidence, load_mixing
+from llmstep.service import mixing, portfolio
+from llmstep.service.evidence import Evidence
+from llmstep.service.mixing import load_mixing
 from llmstep.service.portfolio import load_portfolio
 from llmstep.service.question import Document
 
@@ -80,7 +81,7 @@ class Sources:
         """What an answer depends on besides the model, as plain values."""
         if not self.others:
             return {"sources": sorted(self._wanted)}
-        files = [paths.models_dir() / evidence.FILE_NAME, paths.models_dir() / portfolio.FILE_NAME]
+        files = [paths.models_dir() / mixing.FILE_NAME, paths.models_dir() / portfolio.FILE_NAME]
         files += [self._library_path] if "library" in self._wanted else []
         return {
             "sources": sorted(self._wanted),

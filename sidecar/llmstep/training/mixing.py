@@ -14,7 +14,8 @@ from llmstep.prompts.postprocess import extract_tactic
 from llmstep.prompts.template import BuiltPrompt
 from llmstep.retrieval.index import TacticIndex
 from llmstep.service.engine import Engine
-from llmstep.service.evidence import FEATURES, Evidence, Mixing, choose_varied
+from llmstep.service.evidence import Evidence
+from llmstep.service.mixing import FEATURES, HEAD_FEATURES, Mixing, choose_covering, first_word
 from llmstep.service.portfolio import Portfolio
 from llmstep.service.question import Document
 from llmstep.service.ranking import normal_form
@@ -22,12 +23,12 @@ from llmstep.training.data import Row
 from llmstep.training.errors import TrainingDataError
 from llmstep.training.logistic import fit_logistic
 
-PENALTIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+HEAD_VALUES = (0.0, 0.05, 0.1, 0.15, 0.25, 0.5)
 FOLDS = 4
 _RIDGE = 1e-5
-# How much the right first word counts beside the whole tactic when the penalty is chosen.
-_HEAD_VALUE = 0.5
-_NO_MIXING = Mixing(dict.fromkeys(FEATURES, 0.0), 0.0)
+# How much the right first word counts beside the whole tactic when the head value is chosen.
+_HEAD_WORTH = 0.5
+_NO_MIXING = Mixing(dict.fromkeys(FEATURES, 0.0), dict.fromkeys(HEAD_FEATURES, 0.0), 0.0)
 
 
 @attrs.frozen(eq=False)
@@ -40,6 +41,9 @@ class Case:
         tactics: Distinct tactics, k of them.
         values: Their features, shape (k, len(FEATURES)).
         right: Which of them is the row's own, shape (k,).
+        heads: Their distinct first words, m of them.
+        head_values: The features of these, shape (m, len(HEAD_FEATURES)).
+        head_right: Which of them is the row's own, shape (m,).
         complete: Whether all sources were asked. The fit also sees rows where some are missing, so
             that its weights serve those who leave out a source.
     """
@@ -49,6 +53,9 @@ class Case:
     tactics: tuple[str, ...]
     values: npt.NDArray[np.float64]
     right: npt.NDArray[np.bool_]
+    heads: tuple[str, ...]
+    head_values: npt.NDArray[np.float64]
+    head_right: npt.NDArray[np.bool_]
     complete: bool = True
 
 
@@ -143,25 +150,34 @@ def _compare(
         if verdict.tactic is not None:
             best.setdefault(normal_form(verdict.tactic), (verdict.tactic, None, 0))
     for tactic, candidate in candidates:
+        evidence.add_candidate(tactic, candidate.logprob, candidate.tokens)
         key = normal_form(tactic)
         known = best.get(key)
         if known is None or known[1] is None or known[1] < candidate.logprob:
             best[key] = (tactic, candidate.logprob, candidate.tokens)
     wanted = normal_form(row.tactic)
-    features = [evidence.features(*entry) for entry in best.values()]
-    values = [[feature[name] for name in FEATURES] for feature in features]
+    heads = tuple(dict.fromkeys(first_word(tactic) for tactic, _, _ in best.values()))
     return Case(
         number,
         row,
         tuple(tactic for tactic, _, _ in best.values()),
-        np.array(values, dtype=np.float64).reshape(len(values), len(FEATURES)),
+        _stack([evidence.features(*entry) for entry in best.values()], FEATURES),
         np.array([key == wanted for key in best], dtype=np.bool_),
+        heads,
+        _stack([evidence.head_features(head) for head in heads], HEAD_FEATURES),
+        np.array([head == row.head for head in heads], dtype=np.bool_),
         complete,
     )
 
 
+def _stack(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """The named numbers of each row, shape (rows, names), also where there is no row."""
+    values = [[row[name] for name in names] for row in rows]
+    return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
+
+
 def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
-    """Fit the weights, and choose the penalty by cross-validation.
+    """Fit the weights, and choose the head value by cross-validation.
 
     Args:
         cases: Rows that neither the model nor the library was made from.
@@ -178,40 +194,60 @@ def fit_mixing(cases: Sequence[Case], n: int) -> tuple[Mixing, MixingScores]:
     folds = [_fit([case for case in cases if case.number % FOLDS != fold]) for fold in range(FOLDS)]
     judged = [(case, folds[case.number % FOLDS]) for case in cases]
 
-    def worth(penalty: float) -> float:
-        scores = _score(judged, penalty, n)
-        return scores.exact_at_n + _HEAD_VALUE * scores.head_at_n
+    def worth(head_value: float) -> float:
+        scores = _score([(case, attrs.evolve(m, head_value=head_value)) for case, m in judged], n)
+        return scores.exact_at_n + _HEAD_WORTH * scores.head_at_n
 
-    penalty = max(PENALTIES, key=worth)
-    complete = [(case, weights) for case, weights in judged if case.complete]
-    return Mixing(_fit(cases), penalty), _score(complete, penalty, n)
+    head_value = max(HEAD_VALUES, key=worth)
+    complete = [
+        (case, attrs.evolve(mixing, head_value=head_value))
+        for case, mixing in judged
+        if case.complete
+    ]
+    return attrs.evolve(_fit(cases), head_value=head_value), _score(complete, n)
 
 
 def score_mixing(cases: Sequence[Case], mixing: Mixing, n: int) -> MixingScores:
     """Score given weights on rows that they were not fitted on."""
-    judged = [(case, mixing.weights) for case in cases if case.complete]
-    return _score(judged, mixing.repeat_penalty, n)
+    return _score([(case, mixing) for case in cases if case.complete], n)
 
 
-def _fit(cases: Sequence[Case]) -> dict[str, float]:
+def _fit(cases: Sequence[Case]) -> Mixing:
     values = np.concatenate([case.values for case in cases])
     labels = np.concatenate([case.right for case in cases])
     weights = fit_logistic(values, labels, _RIDGE)
-    return {name: round(float(w), 4) for name, w in zip(FEATURES, weights, strict=True)}
+    values = np.concatenate([case.head_values for case in cases])
+    labels = np.concatenate([case.head_right for case in cases])
+    head_weights = fit_logistic(values, labels, _RIDGE)
+    return Mixing(_name(FEATURES, weights), _name(HEAD_FEATURES, head_weights), 0.0)
 
 
-def _score(
-    judged: Sequence[tuple[Case, Mapping[str, float]]], penalty: float, n: int
-) -> MixingScores:
+def _name(names: Sequence[str], weights: npt.NDArray[np.float64]) -> dict[str, float]:
+    return {name: round(float(w), 4) for name, w in zip(names, weights, strict=True)}
+
+
+def _score(judged: Sequence[tuple[Case, Mixing]], n: int) -> MixingScores:
     first = whole = headed = proposed = 0
-    for case, weights in judged:
-        odds = case.values @ np.array([weights[name] for name in FEATURES])
-        chosen = choose_varied(zip(case.tactics, odds.tolist(), strict=True), penalty, n)
+    for case, mixing in judged:
+        chances = _estimate(case.values, mixing.weights, FEATURES)
+        heads = _estimate(case.head_values, mixing.head_weights, HEAD_FEATURES)
+        by_tactic = dict(zip(case.tactics, chances, strict=True))
+        by_head = dict(zip(case.heads, heads, strict=True))
+        chosen = choose_covering(by_tactic.items(), by_head, mixing.head_value, n)
+        chosen.sort(key=lambda tactic: -by_tactic[tactic])
         wanted = normal_form(case.row.tactic)
         keys = [normal_form(tactic) for tactic in chosen]
         first += keys[:1] == [wanted]
         whole += wanted in keys
-        headed += case.row.head in {tactic.split(None, 1)[0] for tactic in chosen}
+        headed += case.row.head in map(first_word, chosen)
         proposed += bool(case.right.any())
     count = len(judged)
     return MixingScores(count, proposed / count, first / count, whole / count, headed / count)
+
+
+def _estimate(
+    values: npt.NDArray[np.float64], weights: Mapping[str, float], names: Sequence[str]
+) -> list[float]:
+    """The probability that each row of features stands for."""
+    odds = values @ np.array([weights[name] for name in names])
+    return (1.0 / (1.0 + np.exp(-odds))).tolist()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from llmstep.service.evidence import Mixing
+from llmstep.service.mixing import Mixing
 from llmstep.service.portfolio import Closer
 from llmstep.training.datasets.records import write_text
 from llmstep.training.mixing import MixingScores
@@ -39,14 +39,16 @@ def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> No
 
     def lines() -> Iterator[str]:
         yield f"# Fitted by `llmstep index fit` on {scores.rows:,} held-out proof steps: log-odds"
-        yield "# that a tactic is the author's step, as a sum over what the sources say of it"
-        yield "# (service/evidence.py). Cross-validated on these steps:"
+        yield "# that a tactic is the author's step, and that its first word is, each as a sum over"
+        yield "# what the sources say of it (service/evidence.py). Cross-validated on these steps:"
         yield f"# exact@1 {scores.exact_at_1:.3f}, exact@{n} {scores.exact_at_n:.3f}, first "
         yield f"# word@{n} {scores.head_at_n:.3f}, proposed by any source {scores.proposed:.3f}."
-        yield "\n# What a tactic loses for each one before it with the same first word."
-        yield f"repeat_penalty = {mixing.repeat_penalty}"
+        yield "\n# What covering the right first word is worth, where the right step is 1."
+        yield f"head_value = {mixing.head_value}"
         yield "\n[weights]"
         yield from _entries(mixing.weights)
+        yield "\n[head_weights]"
+        yield from _entries(mixing.head_weights)
 
     write_text(path, "\n".join(lines()) + "\n")
 

@@ -8,7 +8,16 @@ from llmstep.retrieval.features import goal_features, hash_feature, text_feature
 
 def test_target_and_hypotheses_count_apart() -> None:
     features = goal_features(parse_goal("hp : p\n⊢ q ∧ r"))
-    assert features == {"Gq", "G∧", "Gr", "Bq ∧", "B∧ r", "Hhp", "H:", "Hp"}
+    assert features == {
+        *("Gq", "G∧", "Gr", "Bq ∧", "B∧ r", "Pq ∧", "P∧ r"),
+        *("Hhp", "H:", "Hp"),
+    }
+
+
+def test_neighbours_count_also_without_their_local_names() -> None:
+    first = goal_features(parse_goal("a b : ℕ\n⊢ a + b = b + a"))
+    second = goal_features(parse_goal("x y : ℕ\n⊢ x + y = y + x"))
+    assert {f for f in first & second if f[0] in "BP"} == {"P_ +", "P+ _", "P_ =", "P= _"}
 
 
 def test_dotted_names_count_by_their_parts() -> None:
@@ -23,7 +32,7 @@ def test_the_spelling_of_number_types_makes_no_difference() -> None:
 
 def test_a_printed_goal_has_the_features_of_its_statement() -> None:
     printed = goal_features(parse_goal("p q : Prop\nhp : p\n⊢ p ∨ q"))
-    written = text_features("(p q : Prop) (hp : p)", "p ∨ q")
+    written = text_features("(p q : Prop) (hp : p)", "p ∨ q", ["p", "q", "hp"])
     assert {f for f in printed if f[0] != "H"} == {f for f in written if f[0] != "H"}
 
 

@@ -106,7 +106,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, index: TacticIndex, keep: int) 
 
 def test_another_format_is_named(tmp_path: Path, index: TacticIndex) -> None:
     path = tmp_path / "other"
-    path.write_bytes(index.path.read_bytes().replace(b"llmstep-tactics-1", b"llmstep-tactics-9"))
+    path.write_bytes(index.path.read_bytes().replace(b"llmstep-tactics-2", b"llmstep-tactics-9"))
     with pytest.raises(ModelFileError, match="llmstep-tactics-9"):
         TacticIndex(path)
 

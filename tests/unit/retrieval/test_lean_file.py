@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from llmstep.prompts.goal import parse_goal
 from llmstep.retrieval.features import goal_features
 from llmstep.retrieval.lean_file import read_declarations
-from llmstep.retrieval.steps import plain
+from llmstep.retrieval.roles import goal_roles
+from llmstep.retrieval.steps import Locals, plain
 
 FILE = """import Mathlib
 
@@ -64,11 +65,25 @@ def test_the_declaration_at_the_end_is_the_questions_own() -> None:
 def test_a_statement_resembles_its_goal() -> None:
     declared = read_declarations(FILE)[0].features
     printed = goal_features(parse_goal("p q : Prop\nhp : p\n⊢ p ∨ q"))
-    assert {f for f in printed if f[0] in "GB"} == {f for f in declared if f[0] in "GB"}
+    assert {f for f in printed if f[0] in "GBP"} == {f for f in declared if f[0] in "GBP"}
 
 
-def test_a_name_that_the_statement_binds_is_local() -> None:
-    assert read_declarations(FILE)[1].steps == ("exact Nat.lt_succ_of_le \x1fhab\x1f",)
+def test_a_step_is_told_with_the_names_of_another_goal() -> None:
+    (step,) = read_declarations(FILE)[1].steps
+    assert plain(step) == "exact Nat.lt_succ_of_le hab"
+    goal = parse_goal("m n : ℕ\nh₀ : n < m\nh₁ : m ≤ n\n⊢ m < n + 1")
+    assert Locals.of(goal_roles(goal)).adapt(step) == "exact Nat.lt_succ_of_le h₁"
+
+
+def test_roles_in_a_file_are_those_of_the_printed_goal() -> None:
+    file = (
+        "theorem t {α : Type*} (f : α → ℕ) [Inhabited α] (h : ∀ x, f x = 0) : f a = 0 :=\n  h _\n"
+    )
+    (step,) = read_declarations(file + "\nexample : True := ")[0].steps
+    printed = "β : Type u_2\ng : β → ℕ\ninst✝ : Inhabited β\nhg : ∀ (y : β), g y = 0\n⊢ g b = 0"
+    assert Locals.of(goal_roles(parse_goal(printed.replace(" (y : β)", " y")))).adapt(step) == (
+        "exact hg _"
+    )
 
 
 def test_no_text_has_no_declarations() -> None:

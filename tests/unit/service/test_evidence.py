@@ -7,16 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from llmstep.errors import ModelFileError
 from llmstep.retrieval.build import build_index
 from llmstep.retrieval.index import TacticIndex
-from llmstep.service.evidence import (
-    FEATURES,
-    Evidence,
-    Mixing,
-    choose_varied,
-    load_mixing,
-)
+from llmstep.service.evidence import Evidence
+from llmstep.service.mixing import FEATURES, HEAD_FEATURES, Mixing
 from llmstep.service.portfolio import Closer, Portfolio
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
@@ -38,6 +32,7 @@ PORTFOLIO = Portfolio((Closer("simp", -1.0, {}), Closer("ring", -2.0, {})))
 PLAIN = Mixing(
     dict.fromkeys(FEATURES, 0.0)
     | {"bias": -3.0, "library_share": 2.0, "file_share": 2.0, "model": 0.5, "portfolio": 0.25},
+    dict.fromkeys(HEAD_FEATURES, 0.0) | {"model_log_mass": 1.0, "library_head": 1.0},
     0.5,
 )
 
@@ -56,6 +51,7 @@ def proposed(evidence: Evidence) -> dict[str, tuple[str, ...]]:
 def test_each_source_proposes_what_fits_the_goal(index: TacticIndex) -> None:
     assert proposed(Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)) == {
         "exact ⟨hp, hq⟩": ("library",),
+        "exact And.intro hp hq": ("library",),
         "constructor": ("library",),
         "linarith": ("library",),
         "refine ⟨hp, ?_⟩": ("file",),
@@ -124,23 +120,37 @@ def test_the_votes_of_similar_goals_add_up(index: TacticIndex) -> None:
     assert both[0]["library_head"] > both[1]["library_head"]
 
 
-def test_different_kinds_are_chosen() -> None:
-    judged = [("rw [a]", 1.0), ("rw [b]", 0.9), ("simp", 0.6), ("rw [c]", 0.8)]
-    assert choose_varied(judged, 0.0, 3) == ["rw [a]", "rw [b]", "rw [c]"]
-    assert choose_varied(judged, 0.5, 3) == ["rw [a]", "simp", "rw [b]"]
-    assert choose_varied(judged, 0.5, 9) == ["rw [a]", "simp", "rw [b]", "rw [c]"]
-    assert choose_varied([], 0.5, 3) == []
+def test_a_step_of_another_goal_is_told_with_the_names_of_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "i.tactics"
+    monotone = ("f : ℕ → ℕ\nhf : Monotone f\n⊢ f 1 ≤ f 2", "exact hf one_le_two")
+    build_index([monotone, ("⊢ True", "trivial")], path, fewest_rows=1)
+    goal = "g : ℕ → ℕ\nh : Monotone g\n⊢ g 1 ≤ g 2"
+    assert proposed(Evidence(goal, "", TacticIndex(path), False, None, PLAIN)) == {
+        "exact h one_le_two": ("library",)
+    }
 
 
-def test_the_shipped_weights_can_be_read() -> None:
-    mixing = load_mixing()
-    assert set(mixing.weights) == set(FEATURES)
-    assert mixing.weights["model_probability"] > 0
+def test_what_the_sources_say_of_a_first_word(index: TacticIndex) -> None:
+    evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
+    assert set(evidence.head_features("exact")) == set(HEAD_FEATURES)
+    before = evidence.head_features("exact")
+    evidence.add_candidate("exact hp", math.log(0.25), 4)
+    evidence.add_candidate("exact  hp", math.log(0.125), 4)  # the same step once more
+    evidence.add_candidate("exact hq", math.log(0.25), 4)
+    after = evidence.head_features("exact")
+    assert after["model_log_mass"] == pytest.approx(math.log(0.5 + 0.01))
+    assert after["model_count"] == pytest.approx(math.log(3))
+    assert (
+        after["library_head"] == before["library_head"] > evidence.head_features("x")["file_head"]
+    )
+    odds = [evidence.head_features(head)["closer_odds"] for head in ("simp", "ring", "exact")]
+    assert odds[0] > odds[1] > odds[2] == 0.0
 
 
-@pytest.mark.parametrize("text", ["repeat_penalty = 1\n", "[weights]\nbias = 'x'\n", "="])
-def test_a_damaged_table_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "mixing.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ModelFileError, match=str(path)):
-        load_mixing(path)
+def test_the_list_covers_first_words_that_are_likely(index: TacticIndex) -> None:
+    evidence = Evidence(GOAL, "", index, False, PORTFOLIO, PLAIN)
+    for tactic, share in (("exact hp", 0.4), ("exact hq", 0.3), ("refine ?_", 0.1)):
+        evidence.add_candidate(tactic, math.log(share), 3)
+    scored = [("exact hp", -1.0), ("exact hq", -1.1), ("refine ?_", -2.0), ("foo", -2.0)]
+    assert evidence.choose(scored, 2) == ["exact hp", "exact hq"]
+    assert evidence.choose(scored, 3)[2] == "refine ?_"

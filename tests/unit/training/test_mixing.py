@@ -15,7 +15,7 @@ from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
 from llmstep.retrieval.build import build_index
 from llmstep.retrieval.index import TacticIndex
-from llmstep.service.evidence import FEATURES, Mixing, load_mixing
+from llmstep.service.mixing import FEATURES, HEAD_FEATURES, load_mixing
 from llmstep.service.portfolio import Closer, Portfolio, load_portfolio
 from llmstep.training.closers import learn_closers
 from llmstep.training.data import Row
@@ -64,9 +64,12 @@ def test_the_fit_learns_which_source_to_trust(tmp_path: Path) -> None:
     cases = collect_cases([*LINEAR[300:340], *EQUAL[300:340]], None, library(tmp_path / "i"), None)
     mixing, scores = fit_mixing(cases, 4)
     assert set(mixing.weights) == set(FEATURES)
+    assert set(mixing.head_weights) == set(HEAD_FEATURES)
+    assert mixing.head_weights["library_head"] > 0
     assert scores.rows == 80
     assert scores.exact_at_1 == scores.exact_at_n == scores.proposed == 1.0
-    reversed_ = Mixing({name: -weight for name, weight in mixing.weights.items()}, 0.0)
+    turned = {name: -weight for name, weight in mixing.weights.items()}
+    reversed_ = attrs.evolve(mixing, weights=turned, head_value=0.0)
     assert score_mixing(cases, mixing, 1).exact_at_n > score_mixing(cases, reversed_, 1).exact_at_n
 
 
