@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The GGUF file of a new model (default: <run dir>/<recipe id>.gguf).",
+    help="The GGUF file of a new model (default: <run dir>/<recipe id>.gguf); of a fine-tuned "
+    "decoder one is written only if this is given.",
 )
 @click.option(
     "--quantization",
@@ -104,40 +105,43 @@ def train(
         if not world.is_main:
             return
     folder, progress = export_checkpoint(recipe, data_dir, run_dir)
-    made = folder
     if recipe.base is None:
+        output = output or run_dir / f"{recipe.id}.gguf"
+    if output is not None:
         from llmstep.training.export import convert_folder
 
-        made = output or run_dir / f"{recipe.id}.gguf"
-        convert_folder(folder, made, recipe.about, quantization)
-    _tell(recipe, made, run_dir, progress)
+        convert_folder(folder, output, recipe.about, quantization)
+    _tell(recipe, folder, output, run_dir, progress)
 
 
-def _tell(recipe: Recipe, made: Path, run_dir: Path, progress: Progress) -> None:
+def _tell(
+    recipe: Recipe, folder: Path, file: Path | None, run_dir: Path, progress: Progress
+) -> None:
     """Say what there is now, and what to do with it."""
     steps = f"step {progress.step}"
     if progress.best_step == progress.step and progress.best_loss is not None:
         steps += f", the best (validation loss {progress.best_loss:.3f})"
     click.echo(
-        f"{made}: {steps}, {progress.tokens / 1e6:.1f} M tokens, {progress.seconds / 60:.0f} min; "
-        f"loss curves: {run_dir / 'curve.svg'}"
+        f"{file or folder}: {steps}, {progress.tokens / 1e6:.1f} M tokens, "
+        f"{progress.seconds / 60:.0f} min; loss curves: {run_dir / 'curve.svg'}"
     )
     click.echo("\nNext:")
-    for line in _next_commands(recipe, made):
+    for line in _next_commands(recipe, folder, file):
         click.echo(f"  {line}")
 
 
-def _next_commands(recipe: Recipe, made: Path) -> list[str]:
-    model, first = str(made), []
+def _next_commands(recipe: Recipe, folder: Path, file: Path | None) -> list[str]:
+    model, first = str(file), []
     if recipe.base is not None:
+        # A path alone would not say with which prompt the model was tuned.
         from llmstep.backends.hf_files import read_json
 
         # An encoder-decoder model is served from its folder: llama.cpp runs decoders.
-        has_encoder = read_json(made / "config.json").get("is_encoder_decoder")
-        way = "import --link" if has_encoder else "convert"
+        has_encoder = read_json(folder / "config.json").get("is_encoder_decoder")
+        way = "import --link" if has_encoder else "import" if file else "convert"
         model = recipe.id
-        prompt = recipe.base.prompt
-        first = [f"llmstep models {way} {_quote(str(made))} --id {model} --prompt {prompt}"]
+        prompt, made = recipe.base.prompt, _quote(str(file or folder))
+        first = [f"llmstep models {way} {made} --id {model} --prompt {prompt}"]
     return [
         *first,
         f"llmstep eval held-out.jsonl --model {_quote(model)}",

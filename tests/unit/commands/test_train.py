@@ -11,7 +11,9 @@ pytest.importorskip("gguf", reason="the [train] extra is not installed")
 
 from tests.backends.hf_models import build_model
 
+from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.commands.train import train
+from llmstep.conversion.errors import ConversionError
 from llmstep.errors import BackendUnavailableError
 from llmstep.training import distributed
 from llmstep.training.distributed import World
@@ -84,6 +86,25 @@ def test_a_tuned_model_ends_as_a_folder_and_is_taken_in_with_its_prompt(
     assert "step 2, the best (validation loss " in told
     assert f"llmstep models {way} {made} --id mine --prompt {prompt}" in told
     assert "llmstep suggest '⊢ 1 + 1 = 2' --model mine" in told
+
+
+def test_a_tuned_decoder_is_written_as_gguf_where_that_is_asked_for(folder: Path) -> None:
+    build_model(folder / "llama", "llama")
+    base = '[base]\nmodel = "llama"\nprompt = "proofstep"\nlayers = 3\n'
+    plan = "[optimization]\nbudget_steps = 2\nbf16 = false\n"
+    made = folder / "tuned.gguf"
+    told = invoke(folder, base + plan, "--output", str(made))
+    head = read_gguf_head(made)
+    assert head.metadata["general.name"] == "Mine"
+    assert head.metadata["llama.block_count"] == 3
+    assert f"{made}: step 2, " in told
+    assert f"llmstep models import {made} --id mine --prompt proofstep" in told
+    build_model(folder / "byt5", "byt5")
+    base = '[base]\nmodel = "byt5"\nprompt = "byt5"\n'
+    other = ["--output", str(folder / "byt5.gguf"), "--run-dir", str(folder / "other")]
+    with pytest.raises(ConversionError):
+        invoke(folder, base + plan, *other)
+    assert (folder / "other" / "model" / "config.json").is_file()
 
 
 def test_only_the_first_process_tells_and_writes(
