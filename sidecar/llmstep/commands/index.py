@@ -65,10 +65,10 @@ def build(
     Use the result with the setting `library`.
     """
     with _needing_extra():
-        from llmstep.retrieval.build import build_index
+        from llmstep.retrieval.build import TakenStep, build_index
 
         kept = (
-            (row.state, row.tactic)
+            TakenStep(row.state, row.tactic, row.decl)
             for row in _read(rows)
             if row.kind not in skip_kind and not row.file.startswith(skip_file)
         )

@@ -251,12 +251,16 @@ def _scope_sizes(commands: list[Command]) -> Iterator[int]:
             total += size
 
 
-def _scope_lines(commands: list[Command], begin: int) -> list[str]:
-    """The scope lines in force before the command ``begin``."""
+def scope_commands(commands: list[Command], begin: int) -> list[Command]:
+    """The scope commands in force before the command ``begin``, in order."""
     for index, frames in enumerate(_scopes(commands)):
         if index == begin:
-            return [commands[at].line for frame in frames for at in frame]
+            return [commands[at] for frame in frames for at in frame]
     return []
+
+
+def _scope_lines(commands: list[Command], begin: int) -> list[str]:
+    return [command.line for command in scope_commands(commands, begin)]
 
 
 def _cut_inside(

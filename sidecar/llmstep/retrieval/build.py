@@ -1,4 +1,4 @@
-"""Build a tactic index from (goal, tactic) pairs."""
+"""Build a tactic index from steps of proofs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +18,7 @@ from llmstep.replacement import replacing
 from llmstep.retrieval.features import goal_features, hash_feature
 from llmstep.retrieval.index import BLOCK, FORMAT
 from llmstep.retrieval.roles import goal_roles
-from llmstep.retrieval.steps import mark_step, words
+from llmstep.retrieval.steps import mark_namespaces, mark_step, short_names, words
 
 # A feature of fewer rows says nothing about others; one of more says nothing at all. Hypotheses
 # are many and their words common: bounded lower, they cost a third of the space and no accuracy.
@@ -27,41 +28,61 @@ MOST_ROWS_HYPOTHESIS = 2000
 _DTYPES = {"uint8": "U8", "uint16": "U16", "uint32": "U32", "float32": "F32"}
 
 
+@attrs.frozen
+class TakenStep:
+    """A step of a proof.
+
+    Attributes:
+        goal: The printed goal.
+        tactic: The step.
+        declaration: Full name of what is proved; empty if it is not known.
+    """
+
+    goal: str
+    tactic: str
+    declaration: str = ""
+
+
 def build_index(
-    pairs: Iterable[tuple[str, str]],
+    taken: Iterable[TakenStep],
     path: Path,
     metadata: dict[str, str] | None = None,
     fewest_rows: int = FEWEST_ROWS,
 ) -> int:
-    """Write the index of these pairs, in one step at the end.
+    """Write the index of these steps, in one step at the end.
 
     Args:
-        pairs: Printed goal and tactic.
+        taken: The steps.
         path: The file to write.
         metadata: What the file says about itself (licence, source), beside its format.
         fewest_rows: Features of fewer rows are left out; lower it for a small collection.
 
     Returns:
-        The number of pairs.
+        The number of steps.
 
     Raises:
         ModelFileError: The file cannot be written; an older one is whole.
     """
     tactics: dict[str, int] = {}
-    names: set[int] = set()
     tactic_of_row: list[int] = []
     rows: list[frozenset[str]] = []
     frequency: Counter[str] = Counter()
-    for text, tactic in pairs:
-        goal = parse_goal(text)
-        step = mark_step(tactic, goal_roles(goal))
-        tactic_of_row.append(tactics.setdefault(step, len(tactics)))
+    taken = list(taken)
+    known = {step.declaration for step in taken if step.declaration}
+    names = set(map(hash_feature, known))
+    for step in taken:
+        goal = parse_goal(step.goal)
+        marked = mark_step(step.tactic, goal_roles(goal))
+        marked = mark_namespaces(marked, step.declaration, known)
+        tactic_of_row.append(tactics.setdefault(marked, len(tactics)))
         features = goal_features(goal)
         frequency.update(features)
         rows.append(features)
-        names.update(hash_feature(word) for word in (*words(text), *words(tactic)))
+        found = [*words(step.goal), *words(step.tactic)]
+        found += [f"{namespace}.{name}" for namespace, name in short_names(marked)]
+        names.update(map(hash_feature, found))
     arrays = _invert(rows, frequency, fewest_rows)
-    texts = [step.encode() for step in tactics]
+    texts = [marked.encode() for marked in tactics]
     arrays["names"] = np.array(sorted(names), dtype=np.uint32)
     arrays["tactics"] = np.array(tactic_of_row, dtype=np.uint32)
     arrays["offsets"] = np.cumsum([0, *map(len, texts)]).astype(np.uint32)

@@ -9,10 +9,10 @@ several processes share one copy. Arrays, for R rows, V features, T distinct tac
   document frequencies, squared.
 - ``starts`` uint32 (blocks * V + 1,): where a feature's rows begin in ``rows``, block by block.
 - ``rows`` uint16 (n,): row numbers within the block.
-- ``names`` uint32: hashed words of all goals and tactics, ascending.
+- ``names`` uint32: hashed words of all goals and tactics, and names of what they prove, ascending.
 - ``norms`` float32 (R,): one over the length of each row's vector.
 - ``tactics`` uint32 (R,): the row's tactic; ``offsets`` uint32 (T + 1,) and ``text`` uint8: UTF-8
-  of the tactics, local names marked (see `steps`).
+  of the tactics, with marks (see `steps`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class TacticIndex:
         return self._remembered
 
     def knows(self, name: str) -> bool:
-        """Whether the name occurs anywhere in the library's goals or tactics."""
+        """Whether the name occurs in the library: in a goal, in a step, or as what is proved."""
         import numpy as np
 
         key = np.uint32(hash_feature(name))

@@ -72,10 +72,11 @@ class Collector:
         elif self._evidence is None:
             self._add(verdict.tactic, Estimate(candidate.score, ("model",)), hand_on=True)
         elif self._evidence.runs_here(verdict.tactic):
-            estimate = self._evidence.add_candidate(
-                verdict.tactic, candidate.logprob, candidate.tokens
-            )
-            self._add(verdict.tactic, estimate, hand_on=True)
+            tactic = self._evidence.complete_names(verdict.tactic)
+            if not tactic.startswith(self._request.prefix):
+                tactic = verdict.tactic  # what the user has written stays
+            estimate = self._evidence.add_candidate(tactic, candidate.logprob, candidate.tokens)
+            self._add(tactic, estimate, hand_on=True)
 
     def answer(self, n: int) -> tuple[Suggestion, ...]:
         """The ``n`` suggestions to offer, the best first."""

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from llmstep.prompts.goal import parse_goal
+from llmstep.prompts.namespaces import read_name_scope
 from llmstep.retrieval.features import goal_features
 from llmstep.retrieval.index import TacticIndex
 from llmstep.retrieval.lean_file import Declaration, read_declarations
 from llmstep.retrieval.roles import goal_roles
-from llmstep.retrieval.steps import Locals, words
+from llmstep.retrieval.steps import Surroundings, map_lemmas, short_names, words
 from llmstep.service.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
 from llmstep.service.portfolio import (
     LOWEST_LOG_ODDS,
@@ -82,7 +83,11 @@ class Evidence:
         self._prefix = prefix
         self._index = index
         self._text_before = text_before
-        self._locals = Locals.of(goal_roles(parsed))
+        scope = read_name_scope(text_before) if text_before else None
+        knows = index.knows if index else lambda _: False
+        self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
+        self._locals = self._surroundings.roles
+        self._full_names: dict[str, str] = {}
         self._in_goal = set(words(goal))
         features = goal_features(parsed)
         library, self._similarity = self._ask_library(index, features)
@@ -109,6 +114,19 @@ class Evidence:
     def runs_here(self, tactic: str) -> bool:
         """Whether the file's imports leave a chance that the tactic exists."""
         return first_word(tactic) not in self._unusable
+
+    def complete_names(self, tactic: str) -> str:
+        """A tactic of the model with its lemmas' names as they must be written here.
+
+        Steps in a library are written inside the namespace of what they prove, and a model learns
+        them so. Which namespace a name belongs to is taken from the steps on similar goals.
+        """
+
+        def complete(name: str) -> str:
+            is_local = name.partition(".")[0] in self._locals
+            return name if is_local else self._full_names.get(name, name)
+
+        return map_lemmas(tactic, complete) if self._full_names else tactic
 
     def add_candidate(self, tactic: str, logprob: float, tokens: int) -> Estimate:
         """Judge a tactic that the model proposes; it counts as the model's vote for its first word.
@@ -210,7 +228,9 @@ class Evidence:
         votes: dict[str, float] = defaultdict(float)
         nearest: dict[str, float] = {}
         for neighbour in index.nearest(features, NEIGHBOURS) if index else []:
-            step = self._locals.adapt(neighbour.step)
+            for namespace, name in short_names(neighbour.step):
+                self._full_names.setdefault(name, self._surroundings.shorten(namespace, name))
+            step = self._surroundings.adapt(neighbour.step)
             if step is not None:
                 votes[step] += neighbour.similarity**_POWER
                 nearest.setdefault(step, neighbour.similarity)
@@ -225,7 +245,7 @@ class Evidence:
         for declaration, similarity in _compare(declarations, index, features):
             weight = similarity**_POWER
             for number, step in enumerate(declaration.steps):
-                adapted = self._locals.adapt(step)
+                adapted = self._surroundings.adapt(step)
                 if adapted is not None:
                     votes[adapted] += weight * (_LATER_STEP if number else 1.0)
         return _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)

@@ -1,8 +1,9 @@
 """Read (tactic state, tactic) pairs from JSONL and draw the rows of one training pass.
 
 A row is one JSON object per line with at least the strings ``state`` (one goal as Lean prints it)
-and ``tactic``; ``file`` (for the per-file cap), ``kind`` and ``context`` (the file's text before
-the step) are optional. Files ending in ``.gz`` are decompressed on the fly.
+and ``tactic``; ``file`` (for the per-file cap), ``kind``, ``context`` (the file's text before the
+step) and ``decl`` (the theorem's full name) are optional. Files ending in ``.gz`` are decompressed
+on the fly.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from llmstep.training.errors import TrainingDataError
 class Row:
     """One supervised pair: one goal, and one tactic without blanks at either end.
 
-    ``context`` is the text of the Lean file before the step, where it is known.
+    ``context`` is the text of the Lean file before the step, and ``decl`` the full name of the
+    theorem, where they are known.
     """
 
     state: str
@@ -33,6 +35,7 @@ class Row:
     file: str = ""
     kind: str = ""
     context: str = ""
+    decl: str = ""
 
     @property
     def head(self) -> str:
@@ -90,6 +93,7 @@ def read_rows(path: Path, limit: int | None = None) -> list[Row]:
                 file=str(record.get("file") or ""),
                 kind=str(record.get("kind") or ""),
                 context=str(record.get("context") or ""),
+                decl=str(record.get("decl") or ""),
             )
         )
         if limit is not None and len(rows) >= limit:

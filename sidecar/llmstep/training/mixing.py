@@ -149,7 +149,8 @@ def _compare(
         verdict = extract_tactic(text)
         if verdict.tactic is not None:
             best.setdefault(normal_form(verdict.tactic), (verdict.tactic, None, 0))
-    for tactic, candidate in candidates:
+    for proposed, candidate in candidates:
+        tactic = evidence.complete_names(proposed)
         evidence.add_candidate(tactic, candidate.logprob, candidate.tokens)
         key = normal_form(tactic)
         known = best.get(key)

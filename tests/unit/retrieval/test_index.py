@@ -13,10 +13,10 @@ from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
 from llmstep.retrieval import build as build_module
 from llmstep.retrieval import index as index_module
-from llmstep.retrieval.build import build_index
+from llmstep.retrieval.build import TakenStep, build_index
 from llmstep.retrieval.features import goal_features
 from llmstep.retrieval.index import TacticIndex
-from llmstep.retrieval.steps import plain
+from llmstep.retrieval.steps import plain, short_names
 
 PAIRS = [
     ("p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q", "exact ⟨hp, hq⟩"),
@@ -37,7 +37,8 @@ def index(tmp_path: Path) -> TacticIndex:
 
 
 def make_index(path: Path, pairs: Sequence[tuple[str, str]]) -> TacticIndex:
-    assert build_index(pairs, path, {"licence": "MIT"}, fewest_rows=1) == len(pairs)
+    taken = [TakenStep(*pair) for pair in pairs]
+    assert build_index(taken, path, {"licence": "MIT"}, fewest_rows=1) == len(pairs)
     return TacticIndex(path)
 
 
@@ -85,6 +86,17 @@ def test_names_of_goals_and_tactics_are_known(index: TacticIndex) -> None:
     assert not any(map(index.knows, ["Set.inter_subset_right", "inter_subset_left", ""]))
 
 
+def test_names_written_short_in_their_namespace_are_known_in_full(tmp_path: Path) -> None:
+    steps = [
+        TakenStep("s t : Set α\n⊢ s ∩ t = t ∩ s", "exact inter_comm s t", "Set.inter_comm'"),
+        TakenStep("s t : Set α\n⊢ s ∩ t = t ∩ s", "simp", "Set.inter_comm"),
+    ]
+    build_index(steps, tmp_path / "i", fewest_rows=1)
+    index = TacticIndex(tmp_path / "i")
+    assert all(map(index.knows, ["Set.inter_comm", "Set.inter_comm'", "inter_comm"]))
+    assert list(short_names(index._step(0))) == [("Set", "inter_comm")]
+
+
 def test_metadata_is_kept(index: TacticIndex) -> None:
     assert index.metadata["licence"] == "MIT"
     assert len(index) == len(PAIRS)
@@ -126,7 +138,7 @@ def test_a_failed_write_leaves_the_old_file(
 
     monkeypatch.setattr("llmstep.replacement.os.replace", fail)
     with pytest.raises(ModelFileError, match="No space left"):
-        build_index(PAIRS[:1], index.path)
+        build_index([TakenStep(*PAIRS[0])], index.path)
     assert index.path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [index.path]
 

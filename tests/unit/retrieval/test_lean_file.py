@@ -9,7 +9,7 @@ from llmstep.prompts.goal import parse_goal
 from llmstep.retrieval.features import goal_features
 from llmstep.retrieval.lean_file import read_declarations
 from llmstep.retrieval.roles import goal_roles
-from llmstep.retrieval.steps import Locals, plain
+from llmstep.retrieval.steps import Surroundings, plain
 
 FILE = """import Mathlib
 
@@ -72,7 +72,7 @@ def test_a_step_is_told_with_the_names_of_another_goal() -> None:
     (step,) = read_declarations(FILE)[1].steps
     assert plain(step) == "exact Nat.lt_succ_of_le hab"
     goal = parse_goal("m n : ℕ\nh₀ : n < m\nh₁ : m ≤ n\n⊢ m < n + 1")
-    assert Locals.of(goal_roles(goal)).adapt(step) == "exact Nat.lt_succ_of_le h₁"
+    assert Surroundings.of(goal_roles(goal)).adapt(step) == "exact Nat.lt_succ_of_le h₁"
 
 
 def test_roles_in_a_file_are_those_of_the_printed_goal() -> None:
@@ -81,9 +81,9 @@ def test_roles_in_a_file_are_those_of_the_printed_goal() -> None:
     )
     (step,) = read_declarations(file + "\nexample : True := ")[0].steps
     printed = "β : Type u_2\ng : β → ℕ\ninst✝ : Inhabited β\nhg : ∀ (y : β), g y = 0\n⊢ g b = 0"
-    assert Locals.of(goal_roles(parse_goal(printed.replace(" (y : β)", " y")))).adapt(step) == (
-        "exact hg _"
-    )
+    assert Surroundings.of(goal_roles(parse_goal(printed.replace(" (y : β)", " y")))).adapt(
+        step
+    ) == ("exact hg _")
 
 
 def test_no_text_has_no_declarations() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstep.retrieval.build import build_index
+from llmstep.retrieval.build import TakenStep, build_index
 from llmstep.retrieval.index import TacticIndex
 from llmstep.service.evidence import Evidence
 from llmstep.service.mixing import FEATURES, HEAD_FEATURES, Mixing
@@ -40,7 +40,7 @@ PLAIN = Mixing(
 @pytest.fixture
 def index(tmp_path: Path) -> TacticIndex:
     path = tmp_path / "i.tactics"
-    build_index(PAIRS, path, fewest_rows=1)
+    build_index([TakenStep(*pair) for pair in PAIRS], path, fewest_rows=1)
     return TacticIndex(path)
 
 
@@ -122,12 +122,58 @@ def test_the_votes_of_similar_goals_add_up(index: TacticIndex) -> None:
 
 def test_a_step_of_another_goal_is_told_with_the_names_of_this_one(tmp_path: Path) -> None:
     path = tmp_path / "i.tactics"
-    monotone = ("f : ℕ → ℕ\nhf : Monotone f\n⊢ f 1 ≤ f 2", "exact hf one_le_two")
-    build_index([monotone, ("⊢ True", "trivial")], path, fewest_rows=1)
+    monotone = TakenStep("f : ℕ → ℕ\nhf : Monotone f\n⊢ f 1 ≤ f 2", "exact hf one_le_two")
+    build_index([monotone, TakenStep("⊢ True", "trivial")], path, fewest_rows=1)
     goal = "g : ℕ → ℕ\nh : Monotone g\n⊢ g 1 ≤ g 2"
     assert proposed(Evidence(goal, "", TacticIndex(path), False, None, PLAIN)) == {
         "exact h one_le_two": ("library",)
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "exact inter_comm s t"),  # nothing is known of what is open
+        ("import Mathlib\n\nexample : True := by\n  ", "exact Set.inter_comm s t"),
+        ("open Set\n\nexample : True := by\n  ", "exact inter_comm s t"),
+        ("namespace Finset\n\nexample : True := by\n  ", "exact inter_comm s t"),  # kindred
+    ],
+)
+def test_names_are_written_as_the_file_has_them_open(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    goal = "s t : Set ℕ\n⊢ s ∩ t = t ∩ s"
+    steps = [
+        TakenStep(goal, "exact inter_comm s t", "Set.inter_comm'"),
+        TakenStep("⊢ True", "trivial", "Set.inter_comm"),
+        TakenStep("⊢ False", "trivial", "Finset.inter_comm"),
+    ]
+    build_index(steps, tmp_path / "i", fewest_rows=1)
+    evidence = Evidence(goal, text, TacticIndex(tmp_path / "i"), False, None, PLAIN)
+    assert expected in proposed(evidence)
+    # The model writes names as the library does.
+    assert evidence.complete_names("exact inter_comm s t") == expected
+    assert evidence.complete_names("rw [inter_comm, foo]") == (f"rw [{expected.split()[1]}, foo]")
+
+
+def test_the_files_own_names_stay(tmp_path: Path) -> None:
+    goal = "s t : Set ℕ\nh : s = t\n⊢ s ∩ t = t ∩ s"
+    steps = [
+        TakenStep(goal, "exact mem_comm s t", "Set.mem_comm'"),
+        TakenStep(goal, "exact sub_comm s t", "Set.mem_comm'"),
+        TakenStep("⊢ True", "trivial", "Set.mem_comm"),
+        TakenStep("⊢ False", "trivial", "Set.sub_comm"),
+    ]
+    build_index(steps, tmp_path / "i", fewest_rows=1)
+    text = "theorem mem_comm : True := trivial\n\nexample : True := by\n  "
+    evidence = Evidence(goal, text, TacticIndex(tmp_path / "i"), False, None, PLAIN)
+    assert evidence.complete_names("exact mem_comm s t") == "exact mem_comm s t"
+    assert evidence.complete_names("exact sub_comm s t") == "exact Set.sub_comm s t"
+    assert evidence.complete_names("sub_comm <;> sub_comm") == "sub_comm <;> sub_comm"
+    local = Evidence(
+        f"sub_comm : True\n{goal}", text, TacticIndex(tmp_path / "i"), False, None, PLAIN
+    )
+    assert local.complete_names("exact sub_comm s t") == "exact sub_comm s t"
 
 
 def test_what_the_sources_say_of_a_first_word(index: TacticIndex) -> None:

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from llmstep.config import SOURCES, Settings
-from llmstep.retrieval.build import build_index
+from llmstep.retrieval.build import TakenStep, build_index
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.ranking import Suggestion
 from llmstep.service.sources import Sources
@@ -37,7 +37,7 @@ def settings(home: Path) -> Settings:
     library = home / "own.tactics"
     other = "n : ℕ\n⊢ n = n"
     pairs = [(GOAL, "exact ⟨hp, hq⟩"), (GOAL, "constructor"), (other, "rfl"), (other, "simp")]
-    build_index(pairs, library, fewest_rows=1)
+    build_index([TakenStep(*pair) for pair in pairs], library, fewest_rows=1)
     return Settings(model="echo", cache=False, library=str(library))
 
 

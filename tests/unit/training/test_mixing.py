@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from llmstep.cli import cli
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
-from llmstep.retrieval.build import build_index
+from llmstep.retrieval.build import TakenStep, build_index
 from llmstep.retrieval.index import TacticIndex
 from llmstep.service.mixing import FEATURES, HEAD_FEATURES, load_mixing
 from llmstep.service.portfolio import Closer, Portfolio, load_portfolio
@@ -56,7 +56,7 @@ def test_rows_without_closers_are_refused() -> None:
 def library(path: Path) -> TacticIndex:
     pairs = [(row.state, row.tactic) for row in (*LINEAR[:20], *EQUAL[:20])]
     pairs += [("s : Set ℕ\n⊢ s ⊆ s", "exact subset_rfl")] * 5
-    build_index(pairs, path, fewest_rows=1)
+    build_index([TakenStep(*pair) for pair in pairs], path, fewest_rows=1)
     return TacticIndex(path)
 
 

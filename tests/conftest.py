@@ -1,0 +1,18 @@
+"""What all tests share: nothing of the user's own reaches them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty home for settings, models and cache, and no variable that says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("LLMSTEP_")]:
+            patch.delenv(name)
+        patch.setenv("LLMSTEP_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
