@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
-NAMES = ("start", "warm", "profile", "batch", "context", "memory", "models", "precision")
+NAMES = ("start", "warm", "profile", "batch", "context", "memory", "models", "precision", "lean")
 
 
 def main() -> int:

@@ -1,0 +1,100 @@
+"""Do the suggestions run? Elementary goals of held-out templates, each suggestion run by Lean.
+
+Goals of propositional and first-order logic, of templates that no training row has, asked through
+a sidecar, 8 suggestions each. Every suggestion is run by the Lean 4.35 front end of the test suite
+(genuine parser, elaborator and kernel; no library, so `simp` knows no lemmas and `omega` does not
+run: what only they can do counts as failed). `--model` compares models, `--sources` what they are
+mixed with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from common import HERE
+
+from llmstep.evaluation.intervals import wilson
+from llmstep.handshake import SidecarClient
+from llmstep.training.datasets.lean_check import Finding, Lean
+from llmstep.training.datasets.records import Record
+from llmstep.training.synthetic import generate
+
+ROOT = HERE.parents[1]
+FAMILIES = ("propositional", "quantified")
+HEADER = ROOT / "tests" / "unit" / "training" / "datasets" / "core_logic.lean"
+WAIT_S = 120.0
+COUNT = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--goals", type=int, default=200)
+    parser.add_argument("--model", action="append", help="model id or path; again for more")
+    parser.add_argument("--sources", action="append", help="as in LLMSTEP_SOURCES; again for more")
+    options = parser.parse_args()
+    rows = generate(options.goals, 99, FAMILIES, "valid")
+    goals = list(dict.fromkeys(row.state for row in rows))
+    lean = open_lean()
+    print(f"{len(goals)} goals of held-out templates ({', '.join(FAMILIES)}), {COUNT} suggestions")
+    for model in options.model or ["builtin"]:
+        for sources in options.sources or ["model", "model,library,file,portfolio"]:
+            compare(f"{model} [{sources}]", ask(model, sources, goals), lean)
+
+
+def open_lean() -> Lean:
+    """The front end, with the lemmas of core logic that its stand-in library lacks."""
+    os.environ.setdefault("LEANBED_CACHE", str(ROOT / "build" / "leanbed"))
+    front_end = (sys.executable, str(ROOT / "tests" / "lean" / "bed" / "leanbed.py"), "lean")
+    header = HEADER.read_text(encoding="utf-8")
+    return Lean((*front_end, "-Dinterpreter.prefer_native=false"), header=header)
+
+
+def ask(model: str, sources: str, goals: list[str]) -> list[tuple[str, list[str]]]:
+    """The suggestions for each goal, in a file that imports no Mathlib."""
+    command = [sys.executable, "-m", "llmstep", "serve", "--model", model]
+    document = {"uri": "file:///A.lean", "textBefore": "import LLMstep\n\nexample : True := by\n  "}
+    answers: list[tuple[str, list[str]]] = []
+    with SidecarClient(command, {"LLMSTEP_SOURCES": sources}) as sidecar:
+        sidecar.initialize(WAIT_S)
+        for goal in goals:
+            params = {"goals": [goal], "prefix": "", "n": COUNT, "document": document}
+            answer = sidecar.request("llmstep/suggest", params, WAIT_S)
+            answers.append((goal, [item["tactic"] for item in answer["suggestions"]]))
+        sidecar.shut_down(WAIT_S)
+    return answers
+
+
+def compare(name: str, answers: list[tuple[str, list[str]]], lean: Lean) -> None:
+    """Run all suggestions and print how many run, and how many close their goal."""
+    steps = [Record(goal, tactic) for goal, tactics in answers for tactic in tactics]
+    runs = find_good(steps, lean)
+    closes = find_good([Record(step.state, f"({step.tactic}); done") for step in steps], lean)
+    print(name)
+    print(f"  suggestions that run           {share(len(runs), len(steps))}")
+    print(f"  goals with one that runs       {share(count_goals(runs), len(answers))}")
+    print(
+        f"  goals that one of them closes  {share(count_goals(closes), len(answers))}", flush=True
+    )
+
+
+def count_goals(found: set[tuple[str, str]]) -> int:
+    """How many goals are among the pairs."""
+    return len({goal for goal, _ in found})
+
+
+def find_good(steps: list[Record], lean: Lean) -> set[tuple[str, str]]:
+    """The goals and tactics of the steps that Lean accepts."""
+    findings: list[Finding] = lean.check(steps)
+    pairs = zip(steps, findings, strict=True)
+    return {(step.state, step.tactic) for step, finding in pairs if finding.verdict == "good"}
+
+
+def share(count: int, total: int) -> str:
+    """A share with its 95 % interval."""
+    return f"{count / total:.3f} ({wilson(count, total)})"
+
+
+if __name__ == "__main__":
+    main()
