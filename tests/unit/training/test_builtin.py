@@ -12,7 +12,9 @@ def test_the_built_in_model_is_the_one_on_its_card_and_in_its_recipe() -> None:
     assert model.path is not None
     assert verify_model(model).compared == ("size", "sha256")
     assert model.path.stat().st_size <= 20_000_000
-    recipe = load_recipe(models_dir() / "recipes" / "builtin.toml")
+    recipes = models_dir() / "recipes"
+    first, recipe = (load_recipe(recipes / f"builtin{stage}.toml") for stage in ("", "-grown"))
+    assert recipe.base is not None
     reader = GGUFReader(model.path)
 
     def read(key: str) -> object:
@@ -22,8 +24,8 @@ def test_the_built_in_model_is_the_one_on_its_card_and_in_its_recipe() -> None:
 
     assert read("general.name") == recipe.about.name == model.card.name
     assert read("general.license") == recipe.about.licence == model.card.licence
-    assert read("llama.block_count") == recipe.architecture.layers
-    assert read("llama.embedding_length") == recipe.architecture.hidden
+    assert read("llama.block_count") == recipe.base.layers == 2 * first.architecture.layers
+    assert read("llama.embedding_length") == first.architecture.hidden
     tokens = read("tokenizer.ggml.tokens")
     assert isinstance(tokens, list)
     assert tokens[:5] == ["<pad>", "<s>", "</s>", "[GOAL]", "[PROOFSTEP]"]
