@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import torch
 from torch.nn import functional
 
@@ -133,8 +134,13 @@ class PretrainedLearner:
 
     def _check_memory(self, free: int) -> None:
         each = _FROZEN_BYTES[self.base.dtype] if self.base.lora else _TRAINED_BYTES
+        checkpoint, layers = self._checkpoint, self.base.layers
+        if layers is not None and (old := checkpoint.config.get("num_hidden_layers")):
+            # As if all weights were in layers: a little too much, on the safe side.
+            weights = checkpoint.parameters * max(layers, old) // old
+            checkpoint = attrs.evolve(checkpoint, parameters=weights)
         try:
-            check_memory(self._checkpoint, each, free, "memory for training")
+            check_memory(checkpoint, each, free, "memory for training")
         except ModelFileError as error:
             raise MemoryShortageError(
                 error.message,

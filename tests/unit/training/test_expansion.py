@@ -9,9 +9,11 @@ import torch
 from tests.backends.hf_models import build_model
 from transformers import AutoModelForCausalLM
 
+from llmstep.training import pretrained
 from llmstep.training.distributed import find_blocks
-from llmstep.training.errors import RecipeError
+from llmstep.training.errors import MemoryShortageError, RecipeError
 from llmstep.training.expansion import expand_blocks
+from llmstep.training.pretrained import PretrainedLearner
 from llmstep.training.recipe import structure_recipe
 from llmstep.training.runs import export_checkpoint
 from llmstep.training.trainer import Trainer
@@ -81,6 +83,20 @@ def run_rows(folder: Path) -> list[Any]:
     from llmstep.training.data import read_rows
 
     return read_rows(folder / "rows.jsonl")
+
+
+def test_the_new_layers_count_before_the_weights_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = build_model(tmp_path / "llama", "llama")
+    weights = sum(p.numel() for p in AutoModelForCausalLM.from_pretrained(folder).parameters())
+    # The base model's weights fit into what is free, and half as many more do not.
+    monkeypatch.setattr(pretrained, "_TRAINED_BYTES", 2**30 // weights)
+    base = {"model": "llama", "prompt": "proofstep"}
+    free = 2**31
+    PretrainedLearner(structure_recipe(table(base), "r"), folder, free)
+    with pytest.raises(MemoryShortageError, match="memory for training"):
+        PretrainedLearner(structure_recipe(table(base | {"layers": 4}), "r"), folder, free)
 
 
 @pytest.mark.parametrize("layers", [1, 5])
