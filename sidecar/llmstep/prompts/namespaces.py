@@ -52,8 +52,8 @@ def read_name_scope(text_before: str) -> NameScope:
     last = text_before[commands[-1].start :].partition(":=")[0]
     last = "".join(token.text for token in scan_tokens(last) if token.kind != "comment")
     opened.update(_opened(last, inside))  # `open ... in` before a declaration
-    if declared := _DECLARED.search(last):
-        opened.update(_outer(_join(inside, declared[1]).rpartition(".")[0]))
+    if own := _DECLARED.search(last):
+        opened.update(_outer(_join(inside, own[1]).rpartition(".")[0]))
     declared = _DECLARED.findall(text_before[: commands[-1].start])
     return NameScope(frozenset(opened), frozenset(declared))
 
