@@ -157,9 +157,9 @@ def check_model() -> Check:
 def check_sources() -> Check:
     """Can the sources of suggestions besides the model be read?"""
     from llmstep.retrieval.index import TacticIndex
-    from llmstep.service.mixing import load_mixing
-    from llmstep.service.portfolio import load_portfolio
-    from llmstep.service.sources import library_path
+    from llmstep.retrieval.mixing import load_mixing
+    from llmstep.retrieval.portfolio import load_portfolio
+    from llmstep.retrieval.sources import library_path
 
     settings = _settings()
     found = []

@@ -114,9 +114,9 @@ def fit(
 
         from llmstep.config import resolve
         from llmstep.retrieval.index import TacticIndex
+        from llmstep.retrieval.portfolio import load_portfolio
+        from llmstep.retrieval.sources import library_path
         from llmstep.service.engine import find_engine
-        from llmstep.service.portfolio import load_portfolio
-        from llmstep.service.sources import library_path
         from llmstep.training.mixing import CandidateSource, collect_cases, fit_mixing
         from llmstep.training.tables import write_mixing
 

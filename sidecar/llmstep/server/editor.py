@@ -22,7 +22,7 @@ from llmstep.server.features import code_action, completion, inline_completion
 from llmstep.server.protocol import Handler, LLMStepProtocol
 
 if TYPE_CHECKING:
-    from llmstep.server.server import LLMStepServer
+    from llmstep.service.question import ServiceStatus
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +46,12 @@ class Editor(LanguageServer):
 
     Args:
         core: Takes the messages that go out.
-        sidecar: Whose state the progress bar shows.
+        ask_status: The state that the progress bar shows.
     """
 
     protocol: _EditorProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, core: LLMStepProtocol, sidecar: LLMStepServer) -> None:
+    def __init__(self, core: LLMStepProtocol, ask_status: Callable[[], ServiceStatus]) -> None:
         super().__init__(
             "llmstep",
             __version__,
@@ -60,7 +60,7 @@ class Editor(LanguageServer):
         )
         self.protocol.core = core
         self._core = core
-        self._sidecar = sidecar
+        self._ask_status = ask_status
         for feature in (completion, inline_completion, code_action):
             feature.register(self)
 
@@ -79,7 +79,7 @@ class Editor(LanguageServer):
         """The client is ready to be spoken to."""
         window = self.client_capabilities.window
         if window is not None and window.work_done_progress:
-            loading = progress.show_loading(self, self._sidecar.status)
+            loading = progress.show_loading(self, self._ask_status)
             self._core.run_in_background("progress", loading)
 
     def handler(self, method: str) -> Handler | None:

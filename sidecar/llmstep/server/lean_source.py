@@ -12,9 +12,7 @@ import attrs
 from lsprotocol import types
 
 if TYPE_CHECKING:
-    from pygls.workspace import TextDocument
-
-    from llmstep.server.editor import Editor
+    from pygls.workspace import TextDocument, Workspace
 
 LANGUAGE_IDS = frozenset({"lean", "lean4"})
 
@@ -97,9 +95,9 @@ class Place:
         return ""
 
 
-def find_place(editor: Editor, uri: str, position: types.Position) -> Place | None:
+def find_place(workspace: Workspace, uri: str, position: types.Position) -> Place | None:
     """The place in an open Lean document; ``None`` in a document of another language."""
-    document = find_document(editor, uri)
+    document = find_document(workspace, uri)
     if document is None:
         return None
     lines = document.lines
@@ -110,9 +108,9 @@ def find_place(editor: Editor, uri: str, position: types.Position) -> Place | No
     return Place(bare, at.line, at.character)
 
 
-def find_document(editor: Editor, uri: str) -> TextDocument | None:
+def find_document(workspace: Workspace, uri: str) -> TextDocument | None:
     """The open Lean document of that name, if there is one."""
-    document = editor.workspace.get_text_document(uri)
+    document = workspace.get_text_document(uri)
     if document.language_id is None:  # not open: never read from disk on a client's word
         return None
     is_lean = document.language_id in LANGUAGE_IDS or uri.endswith(".lean")

@@ -18,6 +18,7 @@ import attrs
 
 from llmstep import __version__
 from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
+from llmstep.retrieval.ranking import Suggestion
 from llmstep.service.question import (
     Document,
     PrepareRequest,
@@ -25,7 +26,6 @@ from llmstep.service.question import (
     SuggestReply,
     SuggestRequest,
 )
-from llmstep.service.ranking import Suggestion
 
 PROTOCOL_VERSION = 1
 

@@ -11,7 +11,8 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 if TYPE_CHECKING:
-    from llmstep.server.editor import Editor
+    from pygls.lsp.server import LanguageServer
+
     from llmstep.service.question import ServiceStatus
 
 _POLL_SECONDS = 0.1
@@ -19,7 +20,7 @@ _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 0.5
 
 
-async def show_loading(editor: Editor, ask_status: Callable[[], ServiceStatus]) -> None:
+async def show_loading(editor: LanguageServer, ask_status: Callable[[], ServiceStatus]) -> None:
     """Show progress from now until the model is loaded or has failed to load.
 
     Args:

@@ -15,18 +15,16 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import attrs
 
-from llmstep import __version__
 from llmstep.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     SERVER_NOT_INITIALIZED,
     CancelledError,
-    InvalidParamsError,
     LLMStepError,
 )
 from llmstep.server.framing import Incoming, Malformed, encode_frame
@@ -37,12 +35,7 @@ from llmstep.server.messages import (
     STATUS,
     SUGGEST,
     ProtocolVersionError,
-    parse_handshake,
 )
-
-if TYPE_CHECKING:
-    from llmstep.server.editor import Editor
-    from llmstep.server.server import LLMStepServer
 
 logger = logging.getLogger(__name__)
 
@@ -94,20 +87,52 @@ class Handler:
     notification: bool = False
 
 
-class LLMStepProtocol:
-    """One connection to one client."""
+class Owner(Protocol):
+    """Whose connection it is."""
 
-    def __init__(self, sidecar: LLMStepServer, writer: Writer) -> None:
-        self._sidecar = sidecar
+    def initialize(self, params: Any) -> dict[str, Any]:
+        """Take the client in; the result of ``initialize``."""
+        ...
+
+    def greet(self) -> None:
+        """The client is ready to be spoken to."""
+        ...
+
+    def stop(self, code: int) -> None:
+        """The client has left."""
+        ...
+
+
+class Extension(Protocol):
+    """Methods beyond those that are registered: the LSP's, once an editor is there."""
+
+    def handler(self, method: str) -> Handler | None:
+        """What answers a method, if anything does."""
+        ...
+
+    def take_response(self, message: dict[str, Any]) -> bool:
+        """Take the client's answer to a request of ours; ``False`` if there was none."""
+        ...
+
+
+class LLMStepProtocol:
+    """One connection to one client.
+
+    Attributes:
+        extension: Where methods are looked up that nobody has registered.
+    """
+
+    def __init__(self, owner: Owner, writer: Writer) -> None:
+        self._owner = owner
         self._writer = writer
-        self._editor: Editor | None = None
+        self.extension: Extension | None = None
         self._initialized = False
         self._shutdown = False
         self._in_flight: dict[RequestId, asyncio.Task[Any]] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._handlers: dict[str, Handler] = {
             "initialize": Handler(self._initialize),
-            "initialized": Handler(self._greet, notification=True),
+            "initialized": Handler(lambda _params: self._owner.greet(), notification=True),
             "shutdown": Handler(self._shut_down),
             "exit": Handler(self._exit, notification=True),
             "$/cancelRequest": Handler(self._cancel, notification=True),
@@ -208,39 +233,21 @@ class LLMStepProtocol:
         task.add_done_callback(finish)
 
     def _take_response(self, message: dict[str, Any]) -> None:
-        if self._editor is None or not self._editor.take_response(message):
+        if self.extension is None or not self.extension.take_response(message):
             logger.debug("ignored an answer to a request that was never sent")
 
     def _handler(self, method: str) -> Handler | None:
         handler = self._handlers.get(method)
-        if handler is None and self._editor is not None:
-            return self._editor.handler(method)
+        if handler is None and self.extension is not None:
+            return self.extension.handler(method)
         return handler
 
     # Life cycle ----------------------------------------------------------------------------
 
     def _initialize(self, params: Any) -> dict[str, Any]:
-        if not isinstance(params, dict):
-            raise InvalidParamsError("params of initialize must be an object")
-        handshake = parse_handshake(params)
-        capabilities: dict[str, Any] = {"positionEncoding": "utf-16"}
-        if handshake.is_editor:
-            from llmstep.server.editor import Editor
-
-            self._editor = Editor(self, self._sidecar)
-            capabilities = self._editor.initialize(params)
-        capabilities["experimental"] = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}
-        self._sidecar.begin(handshake)
+        result = self._owner.initialize(params)
         self._initialized = True
-        return {
-            "capabilities": capabilities,
-            "serverInfo": {"name": "llmstep", "version": __version__},
-        }
-
-    def _greet(self, _params: Any) -> None:
-        self._sidecar.greet()
-        if self._editor is not None:
-            self._editor.greet()
+        return result
 
     def _shut_down(self, _params: Any) -> None:
         self._shutdown = True
@@ -248,7 +255,7 @@ class LLMStepProtocol:
             task.cancel()
 
     def _exit(self, _params: Any) -> None:
-        self._sidecar.stop(0 if self._shutdown else 1)
+        self._owner.stop(0 if self._shutdown else 1)
 
     def _cancel(self, params: Any) -> None:
         identifier = params.get("id") if isinstance(params, dict) else None

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import attrs
-import psutil
-
-from llmstep.config import Settings, resolve
-from llmstep.errors import LLMStepError
-from llmstep.logs import ClientLogHandler, set_level
+from llmstep import __version__
+from llmstep.config import Settings
+from llmstep.errors import InvalidParamsError
+from llmstep.logs import ClientLogHandler
 from llmstep.server.features import pull, status, suggest
 from llmstep.server.framing import Incoming
-from llmstep.server.messages import LOG_MESSAGE, Handshake
+from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
+from llmstep.server.session import Session
 from llmstep.server.stdio import InputPump, OutputPump
-from llmstep.service.question import PrepareRequest, ServiceStatus, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
-_CLOSE_SECONDS = 0.3
+if TYPE_CHECKING:
+    from llmstep.server.editor import Editor
+
 _FLUSH_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
-
-Request = TypeVar("Request", SuggestRequest, PrepareRequest)
 
 # Levels of `logging` to MessageType of the LSP: error, warning, info, log.
 _MESSAGE_TYPES = ((logging.ERROR, 1), (logging.WARNING, 2), (logging.INFO, 3), (logging.NOTSET, 4))
@@ -51,84 +48,47 @@ class LLMStepServer:
         open_service: Callable[[Settings], SuggestService] = SuggestService,
         on_input_end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._flags = dict(flags or {})
+        self._session = Session(flags or {}, open_service)
         self._client_log = client_log
-        self._open_service = open_service
         self._on_input_end = on_input_end
-        self._settings = Settings()
-        self._service: SuggestService | None = None
         self._protocol: LLMStepProtocol | None = None
+        self._editor: Editor | None = None
         self._ended: asyncio.Future[int] | None = None
 
     def connect(self, writer: Writer) -> LLMStepProtocol:
         """Make the protocol of the one client this server has."""
         protocol = LLMStepProtocol(self, writer)
-        for feature in (suggest, status, pull):
-            feature.register(protocol, self)
+        suggest.register(protocol, self._session)
+        status.register(protocol, self._session)
+        pull.register(protocol)
         self._protocol = protocol
         return protocol
 
-    @property
-    def service(self) -> SuggestService:
-        """The engine; there from `begin` on, before which no request gets through.
+    def initialize(self, params: Any) -> dict[str, Any]:
+        """Take the client in; an editor brings in the LSP."""
+        if not isinstance(params, dict):
+            raise InvalidParamsError("params of initialize must be an object")
+        handshake = parse_handshake(params)
+        capabilities: dict[str, Any] = {"positionEncoding": "utf-16"}
+        if handshake.is_editor and self._protocol is not None:
+            from llmstep.server.editor import Editor
 
-        Raises:
-            LLMStepError: There is no such model. Each use tries again: by then it may be there.
-        """
-        if self._service is None:
-            service = self._open_service(self._settings)
-            service.start()
-            self._service = service
-        return self._service
-
-    def begin(self, handshake: Handshake) -> None:
-        """Settle the settings and begin to load the model in the background.
-
-        What is wrong with either is logged, and told to whoever asks for a suggestion; it does
-        not keep the client from connecting.
-        """
-        resolved = resolve(self._flags, handshake.settings)
-        self._settings = resolved.settings
-        set_level(resolved.settings.log_level)
-        logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
-        if handshake.problem is not None:
-            logger.warning("%s", handshake.problem)
-        for problem in resolved.problems:
-            logger.warning("not taken: %s", problem)
-        if (error := self.status().error) is not None:
-            logger.warning("%s", error)
-
-    def status(self) -> ServiceStatus:
-        """The engine's state, also when there is none because there is no model."""
-        try:
-            return self.service.status()
-        except LLMStepError as error:
-            return ServiceStatus(
-                model=self._settings.model,
-                backend="",
-                state="failed",
-                error=f"{error.message} {error.hint}",
-                load_ms=0.0,
-                context_tokens=None,
-                rss_bytes=psutil.Process().memory_info().rss,
-                running=0,
-                waiting=0,
-                cache_entries=None,
-                cache_hits=0,
-                cache_misses=0,
-            )
-
-    def heed_flags(self, request: Request) -> Request:
-        """The request as it counts: where ``--model`` chose the model, no request changes it."""
-        if request.model is None or self._flags.get("model") is None:
-            return request
-        logger.info("the model was chosen with --model; the request's %r is left", request.model)
-        return attrs.evolve(request, model=None)
+            self._editor = Editor(self._protocol, self._session.status)
+            capabilities = self._editor.initialize(params)
+            self._protocol.extension = self._editor
+        capabilities["experimental"] = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}
+        self._session.begin(handshake)
+        return {
+            "capabilities": capabilities,
+            "serverInfo": {"name": "llmstep", "version": __version__},
+        }
 
     def greet(self) -> None:
         """The client is ready to be spoken to: hand it the log."""
         if self._client_log is not None:
             self._client_log.attach(self._log_to_client)
+        if self._editor is not None:
+            self._editor.greet()
 
     def _log_to_client(self, level: int, text: str) -> None:
         if self._protocol is not None:
@@ -187,9 +147,4 @@ class LLMStepServer:
 
     def close(self) -> None:
         """End the engine's threads; does not wait for one that is stuck in native code."""
-        service, self._service = self._service, None
-        if service is None:
-            return
-        closing = threading.Thread(target=service.close, name="llmstep-close", daemon=True)
-        closing.start()
-        closing.join(_CLOSE_SECONDS)
+        self._session.close()

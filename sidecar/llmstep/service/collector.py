@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from llmstep.backends.base import CancelToken, Candidate
 from llmstep.prompts.postprocess import extract_tactic
 from llmstep.prompts.template import BuiltPrompt
-from llmstep.service.evidence import Estimate, Evidence
+from llmstep.retrieval.evidence import Estimate, Evidence
+from llmstep.retrieval.ranking import Ranking, Suggestion, normal_form
 from llmstep.service.question import SuggestRequest
-from llmstep.service.ranking import Ranking, Suggestion, normal_form
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import attrs
 
 from llmstep.config import BY_NAME, MAX_CANDIDATES
 from llmstep.errors import InvalidParamsError
-from llmstep.service.ranking import Suggestion
+from llmstep.retrieval.ranking import Suggestion
 
 MAX_TIMEOUT_MS = 3_600_000
 
@@ -48,6 +48,11 @@ class SuggestRequest:
     banned: tuple[str, ...] = ()
     premises: tuple[str, ...] = ()
     model: str | None = None
+
+    @property
+    def text_before(self) -> str:
+        """The file before the call; empty if the client did not send it."""
+        return self.document.text_before if self.document else ""
 
     def check(self) -> None:
         """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""

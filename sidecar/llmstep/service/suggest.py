@@ -19,6 +19,8 @@ from llmstep.backends.base import (
 )
 from llmstep.config import Settings
 from llmstep.errors import DeadlineError, LLMStepError
+from llmstep.retrieval.ranking import Suggestion
+from llmstep.retrieval.sources import Sources
 from llmstep.service.cache import SuggestionCache, cache_key
 from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.engine import Engine, find_engine
@@ -30,10 +32,8 @@ from llmstep.service.question import (
     SuggestRequest,
     SuggestStats,
 )
-from llmstep.service.ranking import Suggestion
 from llmstep.service.resident import ResidentModel
 from llmstep.service.scheduler import Scheduler, cancellation
-from llmstep.service.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ class SuggestService:
     ) -> SuggestReply:
         evidence = None
         if self._sources.others:
-            evidence = self._sources.gather(request.goals[0], request.document, request.prefix)
+            evidence = self._sources.gather(request.goals[0], request.text_before, request.prefix)
         collector = Collector(request, evidence, cancel, on_suggestion)
         loaded_before = self._resident.holds(engine) or not self._sources.model
         backend, load_ms = None, 0.0
@@ -290,7 +290,7 @@ class SuggestService:
             premises=request.premises if engine.reads("premises") else (),
             sampling=sampling,
             **engine.fingerprint(),
-            **self._sources.fingerprint(request.document),
+            **self._sources.fingerprint(request.text_before),
         )
 
 

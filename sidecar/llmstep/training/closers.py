@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmstep.prompts.goal import parse_goal
-from llmstep.service.portfolio import Closer, goal_traits
+from llmstep.retrieval.portfolio import Closer, goal_traits
 from llmstep.training.data import Row
 from llmstep.training.errors import TrainingDataError
 from llmstep.training.logistic import fit_logistic

@@ -12,13 +12,13 @@ from llmstep.backends import open_backend
 from llmstep.backends.base import Backend, CancelToken, Candidate, GenerationRequest
 from llmstep.prompts.postprocess import extract_tactic
 from llmstep.prompts.template import BuiltPrompt
+from llmstep.retrieval.evidence import Evidence
 from llmstep.retrieval.index import TacticIndex
+from llmstep.retrieval.mixing import FEATURES, HEAD_FEATURES, Mixing, choose_covering, first_word
+from llmstep.retrieval.portfolio import Portfolio
+from llmstep.retrieval.ranking import normal_form
 from llmstep.service.engine import Engine
-from llmstep.service.evidence import Evidence
-from llmstep.service.mixing import FEATURES, HEAD_FEATURES, Mixing, choose_covering, first_word
-from llmstep.service.portfolio import Portfolio
 from llmstep.service.question import Document
-from llmstep.service.ranking import normal_form
 from llmstep.training.data import Row
 from llmstep.training.errors import TrainingDataError
 from llmstep.training.logistic import fit_logistic

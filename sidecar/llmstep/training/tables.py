@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from llmstep.service.mixing import Mixing
-from llmstep.service.portfolio import Closer
+from llmstep.retrieval.mixing import Mixing
+from llmstep.retrieval.portfolio import Closer
 from llmstep.training.datasets.records import write_text
 from llmstep.training.mixing import MixingScores
 

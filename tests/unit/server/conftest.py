@@ -14,6 +14,7 @@ import pytest
 from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
+from llmstep.retrieval.ranking import Suggestion
 from llmstep.server.server import LLMStepServer
 from llmstep.service.question import (
     PrepareRequest,
@@ -22,7 +23,6 @@ from llmstep.service.question import (
     SuggestRequest,
     SuggestStats,
 )
-from llmstep.service.ranking import Suggestion
 from llmstep.service.suggest import SuggestService
 
 CONTRACT = Path(__file__).parents[2] / "contract"

@@ -56,7 +56,7 @@ async def test_nothing_is_kept_of_what_is_done(connection: Any) -> None:
         )
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    kept = (protocol._in_flight, protocol._background, protocol._editor.protocol._request_futures)
+    kept = (protocol._in_flight, protocol._background, protocol.extension.protocol._request_futures)
     assert [len(table) for table in kept] == [0, 0, 0]
 
 
@@ -121,7 +121,7 @@ async def test_loading_a_large_model_is_shown(
         await asyncio.sleep(0)
     end = connection.sent.pop()
     assert end["params"]["value"] == {"kind": "end", "message": "ready"}
-    pygls = connection.protocol._editor.protocol
+    pygls = connection.protocol.extension.protocol
     assert [pygls._request_futures, pygls._result_types, pygls.progress.tokens] == [{}, {}, {}]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from llmstep.retrieval.build import TakenStep, build_index
+from llmstep.retrieval.evidence import Evidence
 from llmstep.retrieval.index import TacticIndex
-from llmstep.service.evidence import Evidence
-from llmstep.service.mixing import FEATURES, HEAD_FEATURES, Mixing
-from llmstep.service.portfolio import Closer, Portfolio
+from llmstep.retrieval.mixing import FEATURES, HEAD_FEATURES, Mixing
+from llmstep.retrieval.portfolio import Closer, Portfolio
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 PAIRS = [

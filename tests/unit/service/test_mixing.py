@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmstep.errors import ModelFileError
-from llmstep.service.mixing import (
+from llmstep.retrieval.mixing import (
     FEATURES,
     HEAD_FEATURES,
     choose_covering,

@@ -8,7 +8,7 @@ import pytest
 
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
-from llmstep.service.portfolio import (
+from llmstep.retrieval.portfolio import (
     MATHLIB_TACTICS,
     Closer,
     Portfolio,

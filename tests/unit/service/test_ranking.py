@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.service.ranking import Ranking, Suggestion, normal_form, rank
+from llmstep.retrieval.ranking import Ranking, Suggestion, normal_form, rank
 
 SUGGESTIONS = st.builds(
     Suggestion,

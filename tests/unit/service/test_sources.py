@@ -12,9 +12,9 @@ import pytest
 
 from llmstep.config import SOURCES, Settings
 from llmstep.retrieval.build import TakenStep, build_index
+from llmstep.retrieval.ranking import Suggestion
+from llmstep.retrieval.sources import Sources
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
-from llmstep.service.ranking import Suggestion
-from llmstep.service.sources import Sources
 from llmstep.service.suggest import SuggestService
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
@@ -127,8 +127,8 @@ def test_a_missing_library_is_told_once_and_done_without(
 ) -> None:
     sources = Sources(attrs.evolve(settings, library=str(home / "none.tactics")))
     with caplog.at_level(logging.WARNING):
-        assert sources.gather(GOAL, None).propose()
-        sources.gather(GOAL, None)
+        assert sources.gather(GOAL, "").propose()
+        sources.gather(GOAL, "")
     assert [
         record.getMessage() for record in caplog.records if "none.tactics" in record.getMessage()
     ]
@@ -153,7 +153,7 @@ def test_the_cache_knows_sources_and_finished_proofs_but_not_the_proof_at_hand(
     finally:
         service.close()
     fingerprints = [
-        Sources(attrs.evolve(settings, sources=wanted)).fingerprint(None)
+        Sources(attrs.evolve(settings, sources=wanted)).fingerprint("")
         for wanted in (("model",), ("model", "file"), ("model", "library"))
     ]
     assert len({json.dumps(f) for f in fingerprints}) == 3

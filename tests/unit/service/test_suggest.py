@@ -20,8 +20,8 @@ from llmstep.errors import (
     ModelNotFoundError,
     SupersededError,
 )
+from llmstep.retrieval.ranking import Suggestion
 from llmstep.service.question import Document, PrepareRequest, SuggestRequest
-from llmstep.service.ranking import Suggestion
 from llmstep.service.suggest import SuggestService
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"

@@ -15,8 +15,8 @@ from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
 from llmstep.retrieval.build import TakenStep, build_index
 from llmstep.retrieval.index import TacticIndex
-from llmstep.service.mixing import FEATURES, HEAD_FEATURES, load_mixing
-from llmstep.service.portfolio import Closer, Portfolio, load_portfolio
+from llmstep.retrieval.mixing import FEATURES, HEAD_FEATURES, load_mixing
+from llmstep.retrieval.portfolio import Closer, Portfolio, load_portfolio
 from llmstep.training.closers import learn_closers
 from llmstep.training.data import Row
 from llmstep.training.datasets.errors import DataOutputError

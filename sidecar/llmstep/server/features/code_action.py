@@ -12,13 +12,13 @@ from lsprotocol import types
 from llmstep.server.lean_source import Place, find_document, find_place
 
 if TYPE_CHECKING:
-    from llmstep.server.editor import Editor
+    from pygls.lsp.server import LanguageServer
 
 _SORRY = re.compile(r"(?<![\w.«'])sorry(?![\w.'])")
 _TEXTS = {"tactic": 'llmstep ""', "term": 'by llmstep ""'}
 
 
-def register(editor: Editor) -> None:
+def register(editor: LanguageServer) -> None:
     """Add the handler."""
 
     @editor.feature(
@@ -29,8 +29,8 @@ def register(editor: Editor) -> None:
         if not _wants_quick_fixes(params.context.only):
             return []
         uri = params.text_document.uri
-        place = find_place(editor, uri, params.range.start)
-        document = find_document(editor, uri)
+        place = find_place(editor.workspace, uri, params.range.start)
+        document = find_document(editor.workspace, uri)
         if place is None or document is None:
             return []
         actions = []

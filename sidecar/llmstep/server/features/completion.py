@@ -10,7 +10,7 @@ from lsprotocol import types
 from llmstep.server.lean_source import Place, find_place
 
 if TYPE_CHECKING:
-    from llmstep.server.editor import Editor
+    from pygls.lsp.server import LanguageServer
 
 _TACTIC = "llmstep"
 _WORD = re.compile(r"(?:^|[\s·;(⟨>])(l[a-z]*)$")
@@ -26,21 +26,21 @@ _DOCUMENTATION = (
 )
 
 
-def register(editor: Editor) -> None:
+def register(editor: LanguageServer) -> None:
     """Add the handler."""
 
     @editor.feature(
         types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=['"'])
     )
     async def complete(params: types.CompletionParams) -> types.CompletionList | None:
-        place = find_place(editor, params.text_document.uri, params.position)
+        place = find_place(editor.workspace, params.text_document.uri, params.position)
         if place is None:
             return None
         items = _complete_first_word(place) or _complete_tactic(place, _takes_snippets(editor))
         return types.CompletionList(is_incomplete=False, items=items)
 
 
-def _takes_snippets(editor: Editor) -> bool:
+def _takes_snippets(editor: LanguageServer) -> bool:
     text_document = editor.client_capabilities.text_document
     completion = text_document.completion if text_document else None
     item = completion.completion_item if completion else None

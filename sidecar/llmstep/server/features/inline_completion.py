@@ -9,10 +9,10 @@ from lsprotocol import types
 from llmstep.server.lean_source import find_place
 
 if TYPE_CHECKING:
-    from llmstep.server.editor import Editor
+    from pygls.lsp.server import LanguageServer
 
 
-def register(editor: Editor) -> None:
+def register(editor: LanguageServer) -> None:
     """Add the handler.
 
     The options object is needed: without one pygls does not announce the capability.
@@ -25,7 +25,7 @@ def register(editor: Editor) -> None:
     async def complete_inline(
         params: types.InlineCompletionParams,
     ) -> types.InlineCompletionList | None:
-        place = find_place(editor, params.text_document.uri, params.position)
+        place = find_place(editor.workspace, params.text_document.uri, params.position)
         if place is None or not (place.ends_in_by() and place.proof_is_empty() and place.in_code()):
             return None
         gap = "" if place.before == "" or place.before.endswith(" ") else " "

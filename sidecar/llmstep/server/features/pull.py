@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
     from llmstep.server.messages import PullRequest
     from llmstep.server.protocol import LLMStepProtocol
-    from llmstep.server.server import LLMStepServer
 
 
-def register(protocol: LLMStepProtocol, _sidecar: LLMStepServer) -> None:
+def register(protocol: LLMStepProtocol) -> None:
     """Add the handler."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="llmstep-pull")  # begins with the first pull
 

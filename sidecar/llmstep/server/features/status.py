@@ -8,13 +8,13 @@ from llmstep.server.messages import STATUS, status_json
 
 if TYPE_CHECKING:
     from llmstep.server.protocol import LLMStepProtocol
-    from llmstep.server.server import LLMStepServer
+    from llmstep.server.session import Session
 
 
-def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
+def register(protocol: LLMStepProtocol, session: Session) -> None:
     """Add the handler."""
 
     def status(_params: Any) -> dict[str, Any]:
-        return status_json(sidecar.status())
+        return status_json(session.status())
 
     protocol.register(STATUS, status, notification=False)

@@ -18,19 +18,19 @@ from llmstep.server.messages import (
 )
 
 if TYPE_CHECKING:
+    from llmstep.retrieval.ranking import Suggestion
     from llmstep.server.protocol import LLMStepProtocol
-    from llmstep.server.server import LLMStepServer
-    from llmstep.service.ranking import Suggestion
+    from llmstep.server.session import Session
 
 logger = logging.getLogger(__name__)
 
 
-def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
+def register(protocol: LLMStepProtocol, session: Session) -> None:
     """Add both handlers."""
 
     async def suggest(params: Any) -> dict[str, Any]:
         asked, token = parse_suggest(params)
-        request = sidecar.heed_flags(asked)
+        request = session.heed_flags(asked)
         logger.debug("suggest %r for %r", request.prefix, request.goals)
         loop = asyncio.get_running_loop()
         answered = False
@@ -46,14 +46,14 @@ def register(protocol: LLMStepProtocol, sidecar: LLMStepServer) -> None:
                 loop.call_soon_threadsafe(send_progress, suggestion)
 
         try:
-            reply = await sidecar.service.suggest(request, CancelToken(), hand_over)
+            reply = await session.service.suggest(request, CancelToken(), hand_over)
         finally:
             answered = True
         logger.debug("suggested %r", reply.suggestions)
         return reply_json(reply)
 
     async def prepare(params: Any) -> None:
-        await sidecar.service.prepare(sidecar.heed_flags(parse_prepare(params)))
+        await session.service.prepare(session.heed_flags(parse_prepare(params)))
 
     protocol.register(SUGGEST, suggest, notification=False)
     protocol.register(PREPARE, prepare, notification=True)

@@ -10,13 +10,12 @@ from llmstep import paths
 from llmstep.config import Settings
 from llmstep.errors import ModelFileError
 from llmstep.prompts.context import split_commands
+from llmstep.retrieval import mixing, portfolio
+from llmstep.retrieval.evidence import Evidence
 from llmstep.retrieval.index import TacticIndex
 from llmstep.retrieval.lean_file import read_declarations
-from llmstep.service import mixing, portfolio
-from llmstep.service.evidence import Evidence
-from llmstep.service.mixing import load_mixing
-from llmstep.service.portfolio import load_portfolio
-from llmstep.service.question import Document
+from llmstep.retrieval.mixing import load_mixing
+from llmstep.retrieval.portfolio import load_portfolio
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +63,8 @@ class Sources:
         if "file" in self._wanted and text_before:
             read_declarations(text_before)
 
-    def gather(self, goal: str, document: Document | None, prefix: str = "") -> Evidence:
+    def gather(self, goal: str, text_before: str, prefix: str = "") -> Evidence:
         """What these sources say about a goal, and about steps that start with the prefix."""
-        text_before = document.text_before if document else ""
         return Evidence(
             goal,
             text_before,
@@ -77,7 +75,7 @@ class Sources:
             prefix,
         )
 
-    def fingerprint(self, document: Document | None) -> dict[str, object]:
+    def fingerprint(self, text_before: str) -> dict[str, object]:
         """What an answer depends on besides the model, as plain values."""
         if not self.others:
             return {"sources": sorted(self._wanted)}
@@ -86,7 +84,7 @@ class Sources:
         return {
             "sources": sorted(self._wanted),
             "files": [(str(path), _stamp(path)) for path in files],
-            "proofs": _finished_proofs(document.text_before) if document else "",
+            "proofs": _finished_proofs(text_before),
         }
 
     def _open(self) -> TacticIndex | None:

@@ -18,16 +18,16 @@ from llmstep.prompts.namespaces import read_name_scope
 from llmstep.retrieval.features import goal_features
 from llmstep.retrieval.index import TacticIndex
 from llmstep.retrieval.lean_file import Declaration, read_declarations
-from llmstep.retrieval.roles import goal_roles
-from llmstep.retrieval.steps import Surroundings, map_lemmas, short_names, words
-from llmstep.service.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
-from llmstep.service.portfolio import (
+from llmstep.retrieval.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
+from llmstep.retrieval.portfolio import (
     LOWEST_LOG_ODDS,
     MATHLIB_TACTICS,
     Portfolio,
     imports_core_only,
 )
-from llmstep.service.ranking import Origin, normal_form
+from llmstep.retrieval.ranking import Origin, normal_form
+from llmstep.retrieval.roles import goal_roles
+from llmstep.retrieval.steps import Surroundings, map_lemmas, short_names, words
 
 # Steps of this many similar goals vote; each vote is the fourth power of the similarity.
 NEIGHBOURS = 200

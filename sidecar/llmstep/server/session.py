@@ -1,0 +1,107 @@
+"""What one client has: its settings, and the engine that they open."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+import psutil
+
+from llmstep.config import Settings, resolve
+from llmstep.errors import LLMStepError
+from llmstep.logs import set_level
+from llmstep.server.messages import Handshake
+from llmstep.service.question import PrepareRequest, ServiceStatus, SuggestRequest
+from llmstep.service.suggest import SuggestService
+
+_CLOSE_SECONDS = 0.3
+
+logger = logging.getLogger(__name__)
+
+Request = TypeVar("Request", SuggestRequest, PrepareRequest)
+
+
+class Session:
+    """Settles the settings and opens the engine.
+
+    Args:
+        flags: Settings from the command line; they win over what the client asks for.
+        open_service: Makes the engine from the settings; tests put another one in.
+    """
+
+    def __init__(
+        self, flags: Mapping[str, Any], open_service: Callable[[Settings], SuggestService]
+    ) -> None:
+        self._flags = dict(flags)
+        self._open_service = open_service
+        self._settings = Settings()
+        self._service: SuggestService | None = None
+
+    @property
+    def service(self) -> SuggestService:
+        """The engine; there from `begin` on, before which no request gets through.
+
+        Raises:
+            LLMStepError: There is no such model. Each use tries again: by then it may be there.
+        """
+        if self._service is None:
+            service = self._open_service(self._settings)
+            service.start()
+            self._service = service
+        return self._service
+
+    def begin(self, handshake: Handshake) -> None:
+        """Settle the settings and begin to load the model in the background.
+
+        What is wrong with either is logged, and told to whoever asks for a suggestion; it does
+        not keep the client from connecting.
+        """
+        resolved = resolve(self._flags, handshake.settings)
+        self._settings = resolved.settings
+        set_level(resolved.settings.log_level)
+        logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
+        if handshake.problem is not None:
+            logger.warning("%s", handshake.problem)
+        for problem in resolved.problems:
+            logger.warning("not taken: %s", problem)
+        if (error := self.status().error) is not None:
+            logger.warning("%s", error)
+
+    def status(self) -> ServiceStatus:
+        """The engine's state, also when there is none because there is no model."""
+        try:
+            return self.service.status()
+        except LLMStepError as error:
+            return ServiceStatus(
+                model=self._settings.model,
+                backend="",
+                state="failed",
+                error=f"{error.message} {error.hint}",
+                load_ms=0.0,
+                context_tokens=None,
+                rss_bytes=psutil.Process().memory_info().rss,
+                running=0,
+                waiting=0,
+                cache_entries=None,
+                cache_hits=0,
+                cache_misses=0,
+            )
+
+    def heed_flags(self, request: Request) -> Request:
+        """The request as it counts: where ``--model`` chose the model, no request changes it."""
+        if request.model is None or self._flags.get("model") is None:
+            return request
+        logger.info("the model was chosen with --model; the request's %r is left", request.model)
+        return attrs.evolve(request, model=None)
+
+    def close(self) -> None:
+        """End the engine's threads; does not wait for one that is stuck in native code."""
+        service, self._service = self._service, None
+        if service is None:
+            return
+        closing = threading.Thread(target=service.close, name="llmstep-close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
