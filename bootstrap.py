@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
     from llmstep.console import Console
 
 ROOT = Path(__file__).resolve().parent
+WORKSHOP = ROOT / "sidecar" / "workshop"
 VENV = ROOT / ".venv"
 STAMP = VENV / "llmstep-setup.json"
 LOG = ROOT / "build" / "bootstrap.log"
@@ -37,7 +38,8 @@ TORCH_PIN = "torch==2.13.0"
 MODULES = {
     "": ("llmstep", "attrs", "cattrs", "click", "numpy", "platformdirs", "psutil", "pygls"),
     "gguf": ("llama_cpp",),
-    "train": ("torch", "transformers", "gguf", "accelerate", "peft"),
+    "workshop": ("llmstep_workshop", "gguf", "tqdm"),
+    "train": ("torch", "transformers", "accelerate", "peft"),
     "dev": ("pytest", "pytest_lsp", "hypothesis", "ruff", "basedpyright", "importlinter"),
 }
 
@@ -113,7 +115,7 @@ def set_up_tests(console: Console) -> None:
     """
     from llmstep import install
 
-    extras = ("gguf", "train", "dev")
+    extras = ("gguf", "workshop", "train", "dev")
     if is_ready(extras):
         return
     begin(console, 4)
@@ -123,7 +125,7 @@ def set_up_tests(console: Console) -> None:
     install.ensure_llama_cpp(console, venv_python())
     console.step("PyTorch for the processor (training and Hugging Face tests)")
     if not install_torch(console):
-        extras = ("gguf", "dev")
+        extras = ("gguf", "workshop", "dev")
     console.step("llmstep, its libraries and the development tools")
     install_llmstep(console, extras)
 
@@ -213,20 +215,26 @@ def install_torch(console: Console) -> bool:
 def install_llmstep(console: Console, extras: tuple[str, ...]) -> None:
     """Install the sidecar from this folder, editable, and note down that all is complete.
 
+    The workshop is installed beside it where it is among the extras.
+
     Raises:
         CommandError: It could not be installed.
     """
     from llmstep import install
 
-    target = f"{ROOT}[{','.join(extras)}]"
-    install.install_packages(console, venv_python(), "installing", ["--editable", target])
+    own = [name for name in extras if name in ("gguf", "dev")]
+    targets = ["--editable", f"{ROOT}[{','.join(own)}]"]
+    if "workshop" in extras:
+        wanted = "train" if "train" in extras else "convert"
+        targets += ["--editable", f"{WORKSHOP}[{wanted}]"]
+    install.install_packages(console, venv_python(), "installing", targets)
     stamp = {**fingerprint(), "extras": list(extras)}
     STAMP.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
 
 
 def fingerprint() -> dict[str, str]:
-    """What a finished set-up depends on: this place and the list of requirements."""
-    requirements = (ROOT / "pyproject.toml").read_bytes()
+    """What a finished set-up depends on: this place and the lists of requirements."""
+    requirements = b"".join((folder / "pyproject.toml").read_bytes() for folder in (ROOT, WORKSHOP))
     return {"root": str(ROOT), "requirements": hashlib.sha256(requirements).hexdigest()}
 
 

@@ -9,19 +9,16 @@ import sys
 import click
 
 from llmstep import __version__
+from llmstep.commands.workshop import WORKSHOP, load_workshop_command
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("llmstep.commands.bench:bench", "Measure speed and memory on this machine."),
     "config": ("llmstep.commands.config:config", "Show every setting and where it comes from."),
-    "data": ("llmstep.commands.data:data", "Import, generate, clean and check proof steps."),
     "demo": ("llmstep.commands.demo:demo", "Suggest next steps for a few well-known goals."),
     "doctor": ("llmstep.commands.doctor:doctor", "Find what is wrong and say how to mend it."),
-    "eval": ("llmstep.commands.evaluate:evaluate", "Score a model on held-out proof steps."),
-    "index": ("llmstep.commands.index:index", "Build what suggestions draw on besides the model."),
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
     "suggest": ("llmstep.commands.suggest:suggest", "Suggest next steps for one goal."),
-    "train": ("llmstep.commands.train:train", "Train a model from proof steps."),
 }
 
 
@@ -30,10 +27,12 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in alphabetical order."""
-        return sorted(COMMANDS)
+        return sorted({**COMMANDS, **WORKSHOP})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module and return its click command."""
+        if cmd_name in WORKSHOP:
+            return load_workshop_command(cmd_name)
         if cmd_name not in COMMANDS:
             return None
         module_name, attribute = COMMANDS[cmd_name][0].split(":")
@@ -42,7 +41,8 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, so that ``--help`` imports nothing heavy."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+            meanings = {name: meaning for name, (_, meaning) in COMMANDS.items()} | WORKSHOP
+            formatter.write_dl([(name, meanings[name]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

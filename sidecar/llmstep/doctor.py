@@ -156,10 +156,10 @@ def check_model() -> Check:
 
 def check_sources() -> Check:
     """Can the sources of suggestions besides the model be read?"""
-    from llmstep.retrieval.index import TacticIndex
-    from llmstep.retrieval.mixing import load_mixing
-    from llmstep.retrieval.portfolio import load_portfolio
-    from llmstep.retrieval.sources import library_path
+    from llmstep.sources.mixing import load_mixing
+    from llmstep.sources.portfolio import load_portfolio
+    from llmstep.sources.sources import library_path
+    from llmstep.sources.tactic_index import TacticIndex
 
     settings = _settings()
     found = []

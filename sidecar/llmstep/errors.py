@@ -64,6 +64,10 @@ class BackendUnavailableError(LLMStepError):
     default_hint = "Run `llmstep doctor --fix` to install it."
 
 
+class WorkshopMissingError(LLMStepError):
+    """A command of the second distribution, llmstep-workshop, which is not installed."""
+
+
 class PromptTooLongError(LLMStepError):
     """What must stand in the prompt does not fit the model's context window."""
 

@@ -50,7 +50,16 @@ def models_dir() -> Path:
 
 def install_command(extra: str) -> str:
     """The command that adds an extra's libraries to this installation."""
-    root = Path(__file__).parents[2]
+    return _pip_install("llmstep", Path(__file__).parents[2], f"[{extra}]")
+
+
+def install_workshop_command(extra: str = "") -> str:
+    """The command that installs the workshop, with an extra's libraries if one is named."""
+    root = Path(__file__).parents[2] / "sidecar" / "workshop"
+    return _pip_install("llmstep-workshop", root, f"[{extra}]" if extra else "")
+
+
+def _pip_install(distribution: str, root: Path, extra: str) -> str:
     checkout = (root / "pyproject.toml").is_file()
-    target = f'-e "{root}[{extra}]"' if checkout else f'"llmstep[{extra}]"'
+    target = f'-e "{root}{extra}"' if checkout else f'"{distribution}{extra}"'
     return f'"{sys.executable}" -m pip install {target}'

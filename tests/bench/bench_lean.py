@@ -15,11 +15,11 @@ import sys
 
 from common import HERE
 
-from llmstep.evaluation.intervals import wilson
 from llmstep.handshake import SidecarClient
-from llmstep.training.datasets.lean_check import Finding, Lean
-from llmstep.training.datasets.records import Record
-from llmstep.training.synthetic import generate
+from llmstep_workshop.data.lean_check import Finding, Lean
+from llmstep_workshop.data.records import Record
+from llmstep_workshop.data.synthetic import generate
+from llmstep_workshop.evaluation.intervals import wilson
 
 ROOT = HERE.parents[1]
 FAMILIES = ("propositional", "quantified")

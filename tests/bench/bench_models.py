@@ -35,8 +35,8 @@ from weights import write_folder
 
 from llmstep.backends.llama_model import LlamaModel
 from llmstep.commands.bench import Question, ask
-from llmstep.conversion.parity import Passage, compare_models, feed_of
 from llmstep.handshake import SidecarClient
+from llmstep_workshop.conversion.parity import Passage, compare_models, feed_of
 
 WAIT_S = 900.0
 CANDIDATES, TOKENS = 10, 32
@@ -98,7 +98,7 @@ def add_model(name: str, folder: Path, home: Path) -> str:
         command += ["--quant", "Q4_K_M", "--no-check"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         return done.stdout.strip()
-    from llmstep.service.library import import_model
+    from llmstep.service.user_models import import_model
 
     return import_model(folder, model_id=name, prompt="byt5", manner="link").id
 
@@ -178,9 +178,9 @@ def read_states(data: Path | None, limit: int) -> list[str]:
 def compare_quants(original: Path | None, states: list[str], place: Path) -> None:
     """Convert the built-in model's folder to several formats and compare the likeliest tokens."""
     from llmstep.backends.hf_files import read_checkpoint
-    from llmstep.conversion.about import About
-    from llmstep.conversion.quantizer import quantize_file
-    from llmstep.conversion.writer import write_gguf
+    from llmstep_workshop.conversion.model_description import About
+    from llmstep_workshop.conversion.quantizer import quantize_file
+    from llmstep_workshop.conversion.writer import write_gguf
 
     folder = place / "weights"
     if original is None:

@@ -15,7 +15,7 @@ pytest.importorskip("transformers", reason="the [train] extra is not installed")
 pytest.importorskip("gguf", reason="the [train] extra is not installed")
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
 
-from tests.unit.conversion.folders import write_folder
+from tests.unit.workshop.conversion.folders import write_folder
 
 pytestmark = [pytest.mark.gguf, pytest.mark.hf]
 

@@ -73,7 +73,7 @@ def test_the_four_commands_lead_from_rows_to_suggestions(tmp_path: Path) -> None
 
 
 def test_every_recipe_of_the_package_is_named_and_valid() -> None:
-    from llmstep.training.recipe import load_recipe
+    from llmstep_workshop.training.recipe import load_recipe
 
     files = sorted((ROOT / "models" / "recipes").glob("*.toml"))
     assert len(files) >= 4
@@ -85,7 +85,7 @@ def test_every_recipe_of_the_package_is_named_and_valid() -> None:
 
 
 def test_every_key_of_a_recipe_is_explained() -> None:
-    from llmstep.training import recipe
+    from llmstep_workshop.training import recipe
 
     for kind in (recipe.Recipe, recipe.Base, recipe.Lora, recipe.Optimization, recipe.Architecture):
         for field in attrs.fields(kind):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from llmstep.cli import COMMANDS
+from llmstep.commands.workshop import WORKSHOP
 from llmstep.config import BY_NAME
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +110,7 @@ def test_tasks_run_commands_that_exist():
         if task["command"] == "lake":
             assert task["args"] in (["build"], ["run", "llmstep/setup"])
             continue
-        assert task["args"][0] in COMMANDS
+        assert task["args"][0] in {**COMMANDS, **WORKSHOP}
         assert task["command"].endswith("/.venv/bin/llmstep")
         assert task["windows"]["command"].endswith("\\.venv\\Scripts\\llmstep.exe")
 
@@ -182,7 +183,7 @@ def test_troubleshooting_quotes_messages_the_program_really_has():
 def test_commands_settings_and_options_named_in_the_docs_exist(page: Path):
     text = page.read_text(encoding="utf-8")
     for command in re.findall(r"(?:`|^)llmstep ([a-z]+)", text, re.MULTILINE):
-        assert command in COMMANDS
+        assert command in {**COMMANDS, **WORKSHOP}
     extra = {"LLMSTEP_HOME", "LLMSTEP_COMMAND"}
     for variable in re.findall(r"\bLLMSTEP_\w+", text):
         assert variable in extra or variable.removeprefix("LLMSTEP_").lower() in BY_NAME

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from llmstep import __version__
 from llmstep.cli import COMMANDS, cli
+from llmstep.commands.workshop import WORKSHOP
+from llmstep.errors import WorkshopMissingError
 
 HEAVY = ("attrs", "cattrs", "huggingface_hub", "llama_cpp", "numpy", "pygls", "torch")
 
@@ -29,16 +31,29 @@ def test_version() -> None:
 def test_help_lists_every_command_without_importing_it() -> None:
     result = CliRunner().invoke(cli, ["--help"])
     assert result.exit_code == 0
-    for name, (_, meaning) in COMMANDS.items():
+    meanings = {name: meaning for name, (_, meaning) in COMMANDS.items()} | WORKSHOP
+    for name, meaning in meanings.items():
         assert f"  {name} " in result.output
         assert meaning in result.output
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted({**COMMANDS, **WORKSHOP}))
 def test_every_command_has_help(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0, result.output
     assert "Usage:" in result.output
+
+
+@pytest.mark.parametrize("words", [[name] for name in WORKSHOP] + [["models", "convert"]])
+def test_without_the_workshop_its_commands_say_how_to_get_it(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    result = CliRunner().invoke(cli, [*words, "--steps", "3"])
+    assert isinstance(result.exception, WorkshopMissingError)
+    assert " ".join(words) in result.exception.message
+    assert "sidecar" in result.exception.hint
+    assert "workshop" in result.exception.hint
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llmstep.backends.base import BackendInfo
-from llmstep.backends.checks import encode_text
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
 from llmstep.backends.local import LocalBackend, choose_window
+from llmstep.backends.request_checks import encode_text
 from llmstep.backends.search import Search
 from llmstep.backends.tokens import Question, plan_opening
 from llmstep.errors import GenerationError, ModelNotFoundError

@@ -15,7 +15,7 @@ import numpy as np
 
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.llama_library import count_threads, forget_log, load_library, quote_log
-from llmstep.backends.memory import whole_memory
+from llmstep.backends.machine_memory import whole_memory
 from llmstep.backends.tokens import Vocabulary
 from llmstep.errors import GenerationError, ModelFileError
 

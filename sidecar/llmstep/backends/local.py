@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats
-from llmstep.backends.checks import check_sampling
+from llmstep.backends.request_checks import check_sampling
 from llmstep.backends.search import Search
 from llmstep.backends.slots import PromptSlots
 from llmstep.errors import GenerationError, PromptTooLongError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.backends.checks import common_length
+from llmstep.backends.request_checks import common_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

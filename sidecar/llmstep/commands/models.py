@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmstep.commands.convert import convert
 from llmstep.commands.models_files import import_, pull, remove
 from llmstep.commands.models_recommend import recommend
+from llmstep.commands.workshop import load_workshop_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from llmstep.service.catalog import ModelCard
 
 
-@click.group(commands=[convert, pull, import_, remove, recommend])
+class _Models(click.Group):
+    """``convert`` is looked for only when it is asked for: the workshop brings it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "convert"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "convert":
+            return load_workshop_command("models.convert")
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Models, commands=[pull, import_, remove, recommend])
 def models() -> None:
     """List, show, verify, pull, import, convert and remove models, and find the one to take."""
 

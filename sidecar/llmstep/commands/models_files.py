@@ -73,7 +73,7 @@ def import_(
 ) -> None:
     """Take in SOURCE: a .gguf file or a Hugging Face folder, under a name of its own."""
     from llmstep.prompts.template import load_template
-    from llmstep.service.library import import_model
+    from llmstep.service.user_models import import_model
 
     load_template(prompt)
     manner: Literal["copy", "link"] = "link" if link else "copy"
@@ -89,7 +89,7 @@ def import_(
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove(name: str, yes: bool) -> None:
     """Delete what was pulled or imported of the model NAME."""
-    from llmstep.service import library
+    from llmstep.service import user_models as library
 
     removal = library.plan_removal(name)
     for place in removal.paths:

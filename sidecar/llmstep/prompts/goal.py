@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from llmstep.errors import PromptTooLongError
-from llmstep.prompts.lexer import WORD_PATTERN
+from llmstep.lean_text.lexer import WORD_PATTERN
 
 CountTokens = Callable[[str], int]
 

@@ -18,7 +18,6 @@ import attrs
 
 from llmstep import __version__
 from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
-from llmstep.retrieval.ranking import Suggestion
 from llmstep.service.question import (
     Document,
     PrepareRequest,
@@ -26,6 +25,7 @@ from llmstep.service.question import (
     SuggestReply,
     SuggestRequest,
 )
+from llmstep.sources.ranking import Suggestion
 
 PROTOCOL_VERSION = 1
 

@@ -21,7 +21,7 @@ from llmstep.service.card import ModelCard
 from llmstep.service.catalog import find_card, folder, locate, read_catalog
 from llmstep.service.download import OnBytes, Plan, plan_pull, pull
 from llmstep.service.hub import DownloadError, Repository, look_up
-from llmstep.service.library import (
+from llmstep.service.user_models import (
     check_folder,
     check_id,
     describe_file,

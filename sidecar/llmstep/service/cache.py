@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import attrs
 
 from llmstep import __version__
-from llmstep.retrieval.ranking import Suggestion
+from llmstep.sources.ranking import Suggestion
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from llmstep.backends.base import CancelToken, Candidate
-from llmstep.prompts.postprocess import extract_tactic
 from llmstep.prompts.template import BuiltPrompt
-from llmstep.retrieval.evidence import Estimate, Evidence
-from llmstep.retrieval.ranking import Ranking, Suggestion, normal_form
+from llmstep.service.postprocess import extract_tactic
 from llmstep.service.question import SuggestRequest
+from llmstep.sources.evidence import Estimate, Evidence
+from llmstep.sources.ranking import Ranking, Suggestion, normal_form
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import attrs
 
 from llmstep.config import BY_NAME, MAX_CANDIDATES
 from llmstep.errors import InvalidParamsError
-from llmstep.retrieval.ranking import Suggestion
+from llmstep.sources.ranking import Suggestion
 
 MAX_TIMEOUT_MS = 3_600_000
 

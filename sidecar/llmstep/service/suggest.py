@@ -19,8 +19,6 @@ from llmstep.backends.base import (
 )
 from llmstep.config import Settings
 from llmstep.errors import DeadlineError, LLMStepError
-from llmstep.retrieval.ranking import Suggestion
-from llmstep.retrieval.sources import Sources
 from llmstep.service.cache import SuggestionCache, cache_key
 from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.engine import Engine, find_engine
@@ -34,6 +32,8 @@ from llmstep.service.question import (
 )
 from llmstep.service.resident import ResidentModel
 from llmstep.service.scheduler import Scheduler, cancellation
+from llmstep.sources.ranking import Suggestion
+from llmstep.sources.sources import Sources
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 import pytest
 
-from llmstep.commands.data import data
-from llmstep.training.datasets.cleaning import Cleaner
-from llmstep.training.datasets.readers import FORMATS
-from llmstep.training.synthetic import GROUPS
+from llmstep_workshop.commands.data import data
+from llmstep_workshop.data.cleaning import Cleaner
+from llmstep_workshop.data.readers import FORMATS
+from llmstep_workshop.data.synthetic import GROUPS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
 LINES = re.findall(r"^llmstep data (\w+) ([^#\n]*)", PAGE, re.M)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.prompts.context import cut_context, keep_end, split_commands
+from llmstep.lean_text.commands import split_commands
+from llmstep.prompts.context import cut_context, keep_end
 
 FILE = """/-
 Copyright: import nothing

@@ -14,7 +14,6 @@ import pytest
 from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
-from llmstep.retrieval.ranking import Suggestion
 from llmstep.server.server import LLMStepServer
 from llmstep.service.question import (
     PrepareRequest,
@@ -24,6 +23,7 @@ from llmstep.service.question import (
     SuggestStats,
 )
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.ranking import Suggestion
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 

@@ -8,7 +8,6 @@ import attrs
 import pytest
 
 from llmstep.errors import InvalidParamsError
-from llmstep.retrieval.ranking import Suggestion
 from llmstep.server.messages import (
     PROTOCOL_VERSION,
     Handshake,
@@ -28,6 +27,7 @@ from llmstep.service.question import (
     SuggestRequest,
     SuggestStats,
 )
+from llmstep.sources.ranking import Suggestion
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 GOOD: dict[str, Any] = {"goals": ["⊢ True"], "prefix": ""}

@@ -9,9 +9,9 @@ import pytest
 
 from llmstep.errors import PARSE_ERROR
 from llmstep.logs import set_level
-from llmstep.retrieval.ranking import Suggestion
 from llmstep.server.framing import Malformed
 from llmstep.service.question import Document
+from llmstep.sources.ranking import Suggestion
 
 pytestmark = pytest.mark.asyncio
 QUESTION: dict[str, Any] = {"goals": ["⊢ True"], "prefix": "h"}

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from llmstep.backends.base import Sampling
-from llmstep.retrieval.ranking import Suggestion
 from llmstep.service.cache import SuggestionCache, cache_key
+from llmstep.sources.ranking import Suggestion
 
 ANSWER = (Suggestion("exact ⟨h, 𝕜⟩", -0.25), Suggestion("simp\n  rfl", -1.5))
 
@@ -135,7 +135,7 @@ FILL = """
 import sys
 from pathlib import Path
 from llmstep.service.cache import SuggestionCache
-from llmstep.retrieval.ranking import Suggestion
+from llmstep.sources.ranking import Suggestion
 path, name = sys.argv[1:]
 cache = SuggestionCache(Path(path), 1_000_000)
 for number in range(30):

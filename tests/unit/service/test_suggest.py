@@ -20,9 +20,9 @@ from llmstep.errors import (
     ModelNotFoundError,
     SupersededError,
 )
-from llmstep.retrieval.ranking import Suggestion
 from llmstep.service.question import Document, PrepareRequest, SuggestRequest
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.ranking import Suggestion
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 WAIT_S = 20

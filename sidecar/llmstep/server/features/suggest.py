@@ -18,9 +18,9 @@ from llmstep.server.messages import (
 )
 
 if TYPE_CHECKING:
-    from llmstep.retrieval.ranking import Suggestion
     from llmstep.server.protocol import LLMStepProtocol
     from llmstep.server.session import Session
+    from llmstep.sources.ranking import Suggestion
 
 logger = logging.getLogger(__name__)
 

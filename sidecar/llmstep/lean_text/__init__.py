@@ -1,0 +1,1 @@
+"""The one reader of Lean text: tokens, commands, declarations, scope, imports."""

@@ -1,0 +1,1 @@
+"""What speaks for a step besides the model: file, library, portfolio, and how they are mixed."""

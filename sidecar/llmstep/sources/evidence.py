@@ -1,0 +1,308 @@
+"""What speaks for a tactic besides the model: the library, the file, and the portfolio.
+
+All sources propose tactics, and each says something about the tactics of the others: the share of
+similar goals on which a tactic, its first word or its names were used. `mixing` makes one estimate
+of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from llmstep.lean_text.scope import read_name_scope
+from llmstep.prompts.goal import parse_goal
+from llmstep.sources.features import goal_features
+from llmstep.sources.file_proofs import Declaration, read_declarations
+from llmstep.sources.hypothesis_roles import goal_roles
+from llmstep.sources.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
+from llmstep.sources.portfolio import (
+    LOWEST_LOG_ODDS,
+    MATHLIB_TACTICS,
+    Portfolio,
+    imports_core_only,
+)
+from llmstep.sources.ranking import Origin, normal_form
+from llmstep.sources.steps import Surroundings, map_lemmas, short_names, words
+from llmstep.sources.tactic_index import TacticIndex
+
+# Steps of this many similar goals vote; each vote is the fourth power of the similarity.
+NEIGHBOURS = 200
+_POWER = 4
+_LATER_STEP = 0.5
+_MOST_RECALLED = 40
+# Each closer is a tactic of its own kind: more of them would push aside what the model proposes.
+_MOST_CLOSERS = 3
+_SMALLEST_SHARE = 1e-3
+_SMALLEST_HEAD_SHARE = 1e-2
+_SMALLEST_MASS = 1e-2
+_LOWEST_LOGPROB = -15.0
+
+
+@attrs.frozen
+class Estimate:
+    """How likely a tactic is the author's step.
+
+    Attributes:
+        score: Log of the estimated probability (nats, below 0, finite).
+        origin: The sources that proposed it.
+    """
+
+    score: float
+    origin: tuple[Origin, ...]
+
+
+class Evidence:
+    """What the sources other than the model say about one goal.
+
+    Args:
+        goal: The printed goal.
+        text_before: The file up to the question, or empty.
+        index: The library, or ``None`` to do without.
+        use_file: Whether the file's own proofs count.
+        portfolio: The closers, or ``None`` to do without.
+        mixing: Weights of all this.
+        prefix: Of all the tactics that may be proposed, those that start with it are recalled.
+    """
+
+    def __init__(
+        self,
+        goal: str,
+        text_before: str,
+        index: TacticIndex | None,
+        use_file: bool,
+        portfolio: Portfolio | None,
+        mixing: Mixing,
+        prefix: str = "",
+    ) -> None:
+        parsed = parse_goal(goal)
+        self._mixing = mixing
+        self._prefix = prefix
+        self._index = index
+        self._text_before = text_before
+        scope = read_name_scope(text_before) if text_before else None
+        knows = index.knows if index else lambda _: False
+        self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
+        self._locals = self._surroundings.roles
+        self._full_names: dict[str, str] = {}
+        self._in_goal = set(words(goal))
+        features = goal_features(parsed)
+        library, self._similarity = self._ask_library(index, features)
+        file = self._ask_file(text_before, index, features) if use_file else {}
+        self._unusable = MATHLIB_TACTICS if imports_core_only(text_before) else frozenset()
+        closers = portfolio.choose(parsed) if portfolio else {}
+        self._portfolio = {normal_form(tactic): odds for tactic, odds in closers.items()}
+        self._texts: dict[str, str] = {}
+        self._closer_heads: dict[str, float] = {}
+        for tactic, odds in closers.items():
+            head = first_word(tactic)
+            self._closer_heads[head] = max(odds, self._closer_heads.get(head, LOWEST_LOG_ODDS))
+        self._model_votes: dict[str, dict[str, float]] = defaultdict(dict)
+        self._library_votes = _Votes(self._remember(library))
+        self._file_votes = _Votes(self._remember(file))
+        self._remember(self._recall(closers, _MOST_CLOSERS))
+
+    def propose(self) -> list[tuple[str, Estimate]]:
+        """All tactics of these sources, the likeliest first."""
+        found = [(text, self.estimate(text)) for text in self._texts.values()]
+        found.sort(key=lambda item: (-item[1].score, item[0]))
+        return found
+
+    def runs_here(self, tactic: str) -> bool:
+        """Whether the file's imports leave a chance that the tactic exists."""
+        return first_word(tactic) not in self._unusable
+
+    def complete_names(self, tactic: str) -> str:
+        """A tactic of the model with its lemmas' names as they must be written here.
+
+        Steps in a library are written inside the namespace of what they prove, and a model learns
+        them so. Which namespace a name belongs to is taken from the steps on similar goals.
+        """
+
+        def complete(name: str) -> str:
+            is_local = name.partition(".")[0] in self._locals
+            return name if is_local else self._full_names.get(name, name)
+
+        return map_lemmas(tactic, complete) if self._full_names else tactic
+
+    def add_candidate(self, tactic: str, logprob: float, tokens: int) -> Estimate:
+        """Judge a tactic that the model proposes; it counts as the model's vote for its first word.
+
+        Args:
+            tactic: Its text.
+            logprob: What the model gives it (nats, summed over its tokens).
+            tokens: Number of these tokens.
+        """
+        votes, key = self._model_votes[first_word(tactic)], normal_form(tactic)
+        votes[key] = max(logprob, votes.get(key, logprob))
+        return self.estimate(tactic, logprob, tokens)
+
+    def estimate(self, tactic: str, logprob: float | None = None, tokens: int = 0) -> Estimate:
+        """Judge a tactic; of one that the model proposed, see ``add_candidate``."""
+        values = self.features(tactic, logprob, tokens)
+        origin: list[Origin] = []
+        if logprob is not None:
+            origin.append("model")
+        key = normal_form(tactic)
+        if key in self._library_votes:
+            origin.append("library")
+        if key in self._file_votes:
+            origin.append("file")
+        if key in self._portfolio:
+            origin.append("portfolio")
+        return Estimate(log_sigmoid(self._mixing.log_odds(values)), tuple(origin))
+
+    def features(self, tactic: str, logprob: float | None, tokens: int) -> dict[str, float]:
+        """The numbers that the estimate weighs; see ``FEATURES``."""
+        key, head = normal_form(tactic), first_word(tactic)
+        used = words(tactic)
+        bases = [word.partition(".")[0] for word in used]
+        foreign = [
+            word
+            for word, base in zip(used, bases, strict=True)
+            if word != head and word not in self._in_goal and base not in self._locals
+        ]
+        known = sum(w in self._library_votes.names or w in self._file_votes.names for w in foreign)
+        library, file = self._library_votes, self._file_votes
+        by_model = logprob is not None
+        return {
+            "bias": 1.0,
+            "library": float(key in library),
+            "library_share": library.share(key),
+            "library_log_share": math.log(library.share(key) + _SMALLEST_SHARE),
+            "library_similarity": self._similarity.get(key, 0.0),
+            "file": float(key in file),
+            "file_share": file.share(key),
+            "file_log_share": math.log(file.share(key) + _SMALLEST_SHARE),
+            "file_strength": file.votes.get(key, 0.0) ** (1 / _POWER),
+            "portfolio": float(key in self._portfolio),
+            "portfolio_log_odds": max(self._portfolio.get(key, 0.0), LOWEST_LOG_ODDS),
+            "model": float(by_model),
+            "model_probability": math.exp(logprob) if logprob is not None else 0.0,
+            "model_logprob": max(logprob, _LOWEST_LOGPROB) if logprob is not None else 0.0,
+            "model_mean": logprob / max(tokens, 1) if logprob is not None else 0.0,
+            "library_head": library.log_head_share(head),
+            "file_head": file.log_head_share(head),
+            "names_known": known / len(foreign) if foreign else 1.0,
+            "no_names": float(not foreign),
+            "invented": float(any(self._is_invented(name) for name in foreign)),
+            "length": min(len(tactic), 100) / 20,
+            "uses_local": float(any(base in self._locals for base in bases)),
+        }
+
+    def _is_invented(self, name: str) -> bool:
+        """Whether neither the library nor the file has ever seen the name."""
+        if self._index is None or self._index.knows(name):
+            return False
+        return name not in self._text_before
+
+    def head_features(self, head: str) -> dict[str, float]:
+        """The numbers that the estimate of a first word weighs; see ``HEAD_FEATURES``."""
+        votes = self._model_votes.get(head, {})
+        mass = sum(map(math.exp, votes.values()))
+        closer = self._closer_heads.get(head, LOWEST_LOG_ODDS)
+        return {
+            "bias": 1.0,
+            "model_log_mass": math.log(mass + _SMALLEST_MASS),
+            "model_count": math.log1p(len(votes)),
+            "library_head": self._library_votes.log_head_share(head),
+            "file_head": self._file_votes.log_head_share(head),
+            "closer_odds": max(closer - LOWEST_LOG_ODDS, 0.0),
+        }
+
+    def choose(self, scored: Iterable[tuple[str, float]], n: int) -> list[str]:
+        """The ``n`` tactics to offer, given tactics with their scores (see `Estimate`)."""
+        judged = [(tactic, math.exp(score)) for tactic, score in scored]
+        heads = {
+            head: sigmoid(self._mixing.head_log_odds(self.head_features(head)))
+            for head in {first_word(tactic) for tactic, _ in judged}
+        }
+        return choose_covering(judged, heads, self._mixing.head_value, n)
+
+    def _ask_library(
+        self, index: TacticIndex | None, features: frozenset[str]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        votes: dict[str, float] = defaultdict(float)
+        nearest: dict[str, float] = {}
+        for neighbour in index.nearest(features, NEIGHBOURS) if index else []:
+            for namespace, name in short_names(neighbour.step):
+                self._full_names.setdefault(name, self._surroundings.shorten(namespace, name))
+            step = self._surroundings.adapt(neighbour.step)
+            if step is not None:
+                votes[step] += neighbour.similarity**_POWER
+                nearest.setdefault(step, neighbour.similarity)
+        strongest = _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
+        return strongest, {normal_form(step): nearest[step] for step in strongest}
+
+    def _ask_file(
+        self, text_before: str, index: TacticIndex | None, features: frozenset[str]
+    ) -> dict[str, float]:
+        declarations = read_declarations(text_before) if text_before else []
+        votes: dict[str, float] = defaultdict(float)
+        for declaration, similarity in _compare(declarations, index, features):
+            weight = similarity**_POWER
+            for number, step in enumerate(declaration.steps):
+                adapted = self._surroundings.adapt(step)
+                if adapted is not None:
+                    votes[adapted] += weight * (_LATER_STEP if number else 1.0)
+        return _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
+
+    def _recall(self, votes: Mapping[str, float], count: int) -> dict[str, float]:
+        """The strongest of those that start with the prefix."""
+        if not self._prefix:
+            return _strongest(votes, count)
+        fitting = {text: vote for text, vote in votes.items() if text.startswith(self._prefix)}
+        return _strongest(fitting, count)
+
+    def _remember(self, votes: dict[str, float]) -> dict[str, float]:
+        for text in votes:
+            if self.runs_here(text):
+                self._texts.setdefault(normal_form(text), text)
+        return votes
+
+
+class _Votes:
+    """Votes for tactics, added up by tactic, by first word and by name."""
+
+    def __init__(self, votes: Mapping[str, float]) -> None:
+        # The constant keeps a lone vote of hardly any similarity from being a share of one.
+        self._total = sum(votes.values()) + 0.02
+        self.votes: dict[str, float] = {}
+        self._heads: dict[str, float] = defaultdict(float)
+        self.names: set[str] = set()
+        for text, weight in votes.items():
+            key = normal_form(text)
+            self.votes[key] = self.votes.get(key, 0.0) + weight
+            self._heads[first_word(text)] += weight
+            self.names.update(words(text))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.votes
+
+    def share(self, key: str) -> float:
+        return self.votes.get(key, 0.0) / self._total
+
+    def log_head_share(self, head: str) -> float:
+        return math.log(self._heads.get(head, 0.0) / self._total + _SMALLEST_HEAD_SHARE)
+
+
+def _compare(
+    declarations: Sequence[Declaration], index: TacticIndex | None, features: frozenset[str]
+) -> Iterable[tuple[Declaration, float]]:
+    """The declarations that share a feature with the goal, with the cosine of the two."""
+    every = set(features).union(*(declaration.features for declaration in declarations))
+    weights = index.weigh(every) if index else dict.fromkeys(every, 1.0)
+    length = sum(weights[feature] for feature in features)
+    for declaration in declarations:
+        common = sum(weights[feature] for feature in declaration.features & features)
+        if common > 0.0:
+            own = sum(weights[feature] for feature in declaration.features)
+            yield declaration, common / math.sqrt(own * length)
+
+
+def _strongest(votes: Mapping[str, float], count: int) -> dict[str, float]:
+    ordered = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
+    return dict(ordered[:count])

@@ -1,0 +1,113 @@
+"""The sources of suggestions that are in use, and the files behind them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from llmstep import paths
+from llmstep.config import Settings
+from llmstep.errors import ModelFileError
+from llmstep.lean_text.commands import split_commands
+from llmstep.sources import mixing, portfolio
+from llmstep.sources.evidence import Evidence
+from llmstep.sources.file_proofs import read_declarations
+from llmstep.sources.mixing import load_mixing
+from llmstep.sources.portfolio import load_portfolio
+from llmstep.sources.tactic_index import TacticIndex
+
+log = logging.getLogger(__name__)
+
+BUILTIN_LIBRARY = "builtin"
+BUILTIN_FILE = "llmstep-builtin.tactics"
+
+
+def library_path(name: str) -> Path:
+    """The file of a library: a path, or ``builtin``."""
+    if name == BUILTIN_LIBRARY:
+        return paths.models_dir() / BUILTIN_FILE
+    return Path(name).expanduser()
+
+
+class Sources:
+    """Library, file and portfolio as the settings want them.
+
+    A library that cannot be read is reported once in the log and done without: the other sources
+    still answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._wanted: Collection[str] = settings.sources
+        self._library_path = library_path(settings.library)
+        self._index: TacticIndex | None = None
+        self._tried = False
+
+    @property
+    def model(self) -> bool:
+        """Whether the model is asked."""
+        return "model" in self._wanted
+
+    @property
+    def others(self) -> bool:
+        """Whether any source besides the model is in use."""
+        return any(source != "model" for source in self._wanted)
+
+    def prepare(self, text_before: str) -> None:
+        """Read what the first question would have to wait for."""
+        if self.others:
+            self._open()
+            load_mixing()
+        if "portfolio" in self._wanted:
+            load_portfolio()
+        if "file" in self._wanted and text_before:
+            read_declarations(text_before)
+
+    def gather(self, goal: str, text_before: str, prefix: str = "") -> Evidence:
+        """What these sources say about a goal, and about steps that start with the prefix."""
+        return Evidence(
+            goal,
+            text_before,
+            self._open(),
+            "file" in self._wanted,
+            load_portfolio() if "portfolio" in self._wanted else None,
+            load_mixing(),
+            prefix,
+        )
+
+    def fingerprint(self, text_before: str) -> dict[str, object]:
+        """What an answer depends on besides the model, as plain values."""
+        if not self.others:
+            return {"sources": sorted(self._wanted)}
+        files = [paths.models_dir() / mixing.FILE_NAME, paths.models_dir() / portfolio.FILE_NAME]
+        files += [self._library_path] if "library" in self._wanted else []
+        return {
+            "sources": sorted(self._wanted),
+            "files": [(str(path), _stamp(path)) for path in files],
+            "proofs": _finished_proofs(text_before),
+        }
+
+    def _open(self) -> TacticIndex | None:
+        if "library" in self._wanted and not self._tried:
+            self._tried = True
+            try:
+                self._index = TacticIndex(self._library_path)
+            except ModelFileError as error:
+                log.warning("no suggestions from the library: %s %s", error.message, error.hint)
+            except ImportError as error:
+                log.warning("no suggestions from the library: %s", error)
+        return self._index
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return status.st_mtime_ns, status.st_size
+
+
+def _finished_proofs(text_before: str) -> str:
+    """The text before the declaration that the question stands in: it alone is learned from."""
+    commands = split_commands(text_before)
+    return text_before[: commands[-1].start] if commands else ""

@@ -1,1 +1,0 @@
-"""Data, training, export and evaluation of small tactic models (extra ``[train]``)."""

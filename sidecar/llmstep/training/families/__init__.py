@@ -1,1 +1,0 @@
-"""Families of synthetic goals; :mod:`llmstep.training.synthetic` draws from them."""

@@ -1,0 +1,1 @@
+"""Commands that join ``llmstep`` where the workshop is installed."""

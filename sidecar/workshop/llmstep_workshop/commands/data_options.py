@@ -1,0 +1,77 @@
+"""What the subcommands of ``llmstep data`` have in common."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from llmstep_workshop.data.sheet import Sheet
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+rows_argument = click.argument(
+    "rows", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+
+
+def add_common_options(command: _Command) -> _Command:
+    """Add --output, --sheet and --licence to a command."""
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            required=True,
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The JSONL file to write; compressed if its name ends in .gz.",
+        ),
+        click.option(
+            "--sheet",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The data sheet (default: the output's name with .md after it).",
+        ),
+        click.option("--licence", default="", help="Licence of the data, for the sheet."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def spell_command() -> str:
+    """The command that is running, with what was given to it."""
+    context = click.get_current_context()
+    words = ["llmstep", *context.command_path.split()[1:]]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if isinstance(parameter, click.Argument):
+            words += map(str, value if isinstance(value, tuple) else [value])
+        elif value not in (None, (), "", False) and value != parameter.default:
+            name = max(parameter.opts, key=len)
+            if value is True:
+                words.append(name)
+            for item in () if value is True else value if isinstance(value, tuple) else (value,):
+                words += [name, str(item)]
+    return shlex.join(words)
+
+
+def write_sheet(output: Path, path: Path | None, sheet: Sheet, *, told: bool = False) -> None:
+    """Write the data sheet and say where it is.
+
+    Args:
+        output: The data file; the sheet stands beside it unless ``path`` says otherwise.
+        path: Where the user wants it.
+        sheet: The sheet.
+        told: The numbers of rows have been told.
+    """
+    from llmstep_workshop.data.records import write_text
+
+    path = path or output.with_name(f"{output.name}.md")
+    write_text(path, sheet.render())
+    if not told:
+        rows = sum(profile.rows for profile in sheet.profiles.values())
+        click.echo(f"{output}: {rows:,} rows")
+    click.echo(f"{path}: the data sheet")

@@ -1,0 +1,1 @@
+"""Building and fitting what the sources of suggestions draw on."""

@@ -1,0 +1,64 @@
+"""Write the learned tables of ``models/`` as TOML, in one step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from llmstep.sources.mixing import Mixing
+from llmstep.sources.portfolio import Closer
+from llmstep_workshop.data.records import write_text
+from llmstep_workshop.index.mixing_fit import MixingScores
+
+
+def write_portfolio(path: Path, closers: Sequence[Closer], rows: int) -> None:
+    """Write ``portfolio.toml``.
+
+    Raises:
+        DataOutputError: It cannot be written; an older file is whole.
+    """
+
+    def lines() -> Iterator[str]:
+        yield f"# Learned by `llmstep index portfolio` from {rows:,} proof steps: log-odds that an"
+        yield "# author used the tactic, as a sum over traits of the goal (sources/portfolio.py)."
+        for closer in closers:
+            yield f"\n[[closer]]\ntactic = {_quote(closer.tactic)}\nbias = {closer.bias}"
+            yield "\n[closer.weights]"
+            yield from _entries(closer.weights)
+
+    write_text(path, "\n".join(lines()) + "\n")
+
+
+def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> None:
+    """Write ``mixing.toml``.
+
+    Raises:
+        DataOutputError: It cannot be written; an older file is whole.
+    """
+
+    def lines() -> Iterator[str]:
+        yield f"# Fitted by `llmstep index fit` on {scores.rows:,} held-out proof steps: log-odds"
+        yield "# that a tactic is the author's step, and that its first word is, each as a sum over"
+        yield "# what the sources say of it (sources/evidence.py). Cross-validated on these steps:"
+        yield f"# exact@1 {scores.exact_at_1:.3f}, exact@{n} {scores.exact_at_n:.3f}, first "
+        yield f"# word@{n} {scores.head_at_n:.3f}, proposed by any source {scores.proposed:.3f}."
+        yield "\n# What covering the right first word is worth, where the right step is 1."
+        yield f"head_value = {mixing.head_value}"
+        yield "\n[weights]"
+        yield from _entries(mixing.weights)
+        yield "\n[head_weights]"
+        yield from _entries(mixing.head_weights)
+
+    write_text(path, "\n".join(lines()) + "\n")
+
+
+def _entries(values: Mapping[str, float]) -> Iterator[str]:
+    for name, value in values.items():
+        bare = name.replace("_", "").isascii() and name.replace("_", "").isalnum()
+        yield f"{name if bare else _quote(name)} = {value}"
+
+
+def _quote(text: str) -> str:
+    # A TOML basic string has JSON's escapes for all that occurs here.
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Training of tactic models, from scratch or from a pretrained one (extra ``[train]``)."""

@@ -1,0 +1,54 @@
+"""What is open, and what is declared, where a text ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmstep.lean_text.scope import NameScope, read_name_scope
+
+END = "\n\nexample : True := by\n  "
+
+
+@pytest.mark.parametrize(
+    ("text", "opened"),
+    [
+        ("import Mathlib", set()),
+        ("open Set Filter", {"Set", "Filter"}),
+        ("open scoped Topology", set()),
+        ("open Set (inter_comm union_comm)", set()),
+        ("open Set hiding inter_comm", {"Set"}),
+        ("open Set renaming inter_comm → foo", {"Set"}),
+        ("namespace A.B", {"A", "A.B"}),
+        ("namespace A\nnamespace B", {"A", "A.B"}),
+        ("namespace A\nnamespace B\nend B", {"A"}),
+        ("namespace A\nopen B", {"A", "B", "A.B"}),
+        ("section\nopen Set\nend", set()),
+        ("section Foo\nopen Set", {"Set"}),
+        ("-- open Set", set()),
+        ("/-\nopen Set\n-/", set()),
+        ("theorem A.foo : True := by\n  open Set in simp", set()),
+    ],
+)
+def test_namespaces_that_are_open(text: str, opened: set[str]) -> None:
+    assert read_name_scope(text + END).opened == opened
+
+
+def test_the_declaration_at_the_end_has_what_opens_for_it_alone() -> None:
+    text = "namespace A\n\nopen Set in\n/-- Text. -/\ntheorem B.C.foo : 1 = 1 := by\n  "
+    assert read_name_scope(text).opened == {"A", "A.B", "A.B.C", "Set", "A.Set"}
+
+
+def test_names_that_the_text_declares() -> None:
+    text = "theorem foo : p := q\n\n@[simp] private lemma Bar.baz : p := q\n\ndef two := 2" + END
+    assert read_name_scope(text).declared == {"foo", "Bar.baz", "two"}
+
+
+def test_a_text_without_commands_says_nothing() -> None:
+    assert read_name_scope("") == read_name_scope("  exact foo") == NameScope()
+
+
+@given(st.text(alphabet="open namespace end section theorem \n.:=ABx(/-)", max_size=200))
+def test_any_text_can_be_read(text: str) -> None:
+    assert "" not in read_name_scope(text).opened
