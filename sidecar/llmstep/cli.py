@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("llmstep.commands.config:config", "Show every setting and where it comes from."),
     "demo": ("llmstep.commands.demo:demo", "Suggest next steps for a few well-known goals."),
     "doctor": ("llmstep.commands.doctor:doctor", "Find what is wrong and say how to mend it."),
+    "mcp": ("llmstep.commands.mcp:mcp", "Serve tools for agents (Model Context Protocol)."),
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
     "suggest": ("llmstep.commands.suggest:suggest", "Suggest next steps for one goal."),
