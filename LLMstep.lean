@@ -8,6 +8,7 @@ public import LLMstep.Sidecar
 public import LLMstep.Goal
 public import LLMstep.Check
 public import LLMstep.Ask
+public import LLMstep.Place
 public import LLMstep.Suggest
 public import LLMstep.Tactic
 public import LLMstep.Status

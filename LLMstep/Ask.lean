@@ -25,11 +25,13 @@ structure Inquiry where
   document? : Option Document := none
   stopOnClose : Bool := true
 
-/-- A checked candidate, the model's score of it, and its place in the model's order. -/
+/-- A checked candidate, the model's score of it, and its place in the model's order. `text`: what is put in place of the call, as
+soon as that is known. -/
 structure Scored where
   checked : Checked
   score : Float
   place : Nat
+  text : String := ""
 
 /-- All candidates in the model's order. `late`: the time was over before the model had finished. -/
 structure Gathered where

@@ -273,7 +273,8 @@ def runSearch (stx : Syntax) : TacticM Unit := do
   let checked ← checkCandidate proof { limits.check with timeoutMs := 0, heartbeats := 0 }
   let (.closes, some after) := (checked.outcome, checked.after?)
     | giveUp sofar started "blockFails" (some proof) s!"llmstep: a proof was found, but as one block it {checked.outcome.text}:\n{proof}"
-  let text ← replacementText stx checked.tactic checked.isSequence
+  let some text ← replacementText? stx (← placeOf? stx) checked (crowded := (← getUnsolvedGoals).length > 1)
+    | giveUp sofar started "blockFails" (some proof) s!"llmstep: a proof was found, but in this place it would be read as something else:\n{proof}"
   Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text } (header := "Try this:")
   if ← boolOption llmstep.search.report then logInfoAt stx (← reportLine sofar started "proof" (some checked.tactic))
   let messages ← Core.getMessageLog

@@ -1,6 +1,7 @@
 module
 public meta import Lean
 public meta import LLMstep.Ask
+public meta import LLMstep.Place
 public meta section
 open Lean Meta Elab Tactic
 
@@ -19,30 +20,6 @@ Try these:
 ```
 -/
 namespace LLMstep
-
-/-- Indent all lines but the first, so that text that goes to column `column` keeps its shape. -/
-def indentTo (column : Nat) (text : String) : String :=
-  match text.splitOn "\n" with
-  | [] => text
-  | first :: rest =>
-    let pad := String.join (List.replicate column " ")
-    "\n".intercalate (first :: rest.map fun line => if isBlank line then "" else pad ++ line)
-
-/-- What may stand before a whole sequence of tactics on its line. -/
-def sequenceOpeners : List String := ["by", "·", ".", "=>", "{", ";", "do"]
-
-/-- Whether a sequence may replace a tactic that stands after `before` on its line: behind `<;>` or `first |`, only the sequence's
-first tactic would. -/
-def sequenceFits (before : String) : Bool :=
-  let before := trimmed before
-  before.isEmpty || sequenceOpeners.any fun opener => before.endsWith opener
-
-/-- The text that replaces `stx`. -/
-def replacementText (stx : Syntax) (tactic : String) (isSequence : Bool) : CoreM String := do
-  let column ← columnOf stx
-  if isSequence && !sequenceFits (← linePrefix stx) then
-    return s!"({indentTo (column + 1) tactic})"
-  return indentTo column tactic
 
 /-- Remaining goals as they stand below a suggestion. -/
 def remainingText (goals : Array String) : String :=
@@ -75,9 +52,16 @@ def failureLines (scored : Array Scored) : String := Id.run do
       lines := lines ++ s!"\n  {s.checked.tactic.replace "\n" "\n  "}\n    {why.replace "\n" "\n    "}"
   return lines
 
-/-- Show the candidates in place of `stx`. Throws if none is worth showing. -/
-def showSuggestions (stx : Syntax) (gathered : Gathered) : CoreM Unit := do
-  let scored := gathered.scored
+/-- The candidate with the text that would be put in place of `stx`; one that cannot be put there fails. -/
+def placed (stx : Syntax) (place? : Option Place) (crowded : Bool) (s : Scored) : CoreM Scored := do
+  if s.checked.outcome.isFailure then return s
+  match ← replacementText? stx place? s.checked crowded with
+  | some text => return { s with text }
+  | none => return { s with checked := { s.checked with outcome := .fails "runs, but would be read as something else in this place" } }
+
+/-- Show the candidates in place of `stx`. Throws if none is worth showing. `crowded`: whether there are other goals. -/
+def showSuggestions (stx : Syntax) (place? : Option Place) (gathered : Gathered) (crowded := false) : CoreM Unit := do
+  let scored ← gathered.scored.mapM (placed stx place? crowded)
   let shown := worthShowing scored
   let showFailed ← boolOption llmstep.showFailed
   if shown.isEmpty then
@@ -88,10 +72,9 @@ def showSuggestions (stx : Syntax) (gathered : Gathered) : CoreM Unit := do
     throwError "llmstep: none of the candidates runs here ({scored.size} tried){reasons}"
   let mut suggestions : Array Lean.Meta.Tactic.TryThis.Suggestion := #[]
   for s in shown do
-    let text ← replacementText stx s.checked.tactic s.checked.isSequence
     match s.checked.outcome with
-    | .runs goals => suggestions := suggestions.push { suggestion := .string text, postInfo? := some (remainingText goals) }
-    | _ => suggestions := suggestions.push { suggestion := .string text, preInfo? := some "🎉 " }
+    | .runs goals => suggestions := suggestions.push { suggestion := .string s.text, postInfo? := some (remainingText goals) }
+    | _ => suggestions := suggestions.push { suggestion := .string s.text, preInfo? := some "🎉 " }
   Lean.Meta.Tactic.TryThis.addSuggestions stx suggestions (header := "Try these:")
   let failures := failureLines scored
   if showFailed && !failures.isEmpty then logInfoAt stx m!"llmstep: these candidates fail here:{failures}"

@@ -28,7 +28,11 @@ def inquiryAt (stx : Syntax) (prefix' : String) : CoreM Inquiry := do
 
 def runLLMstep (stx : Syntax) (prefix' : String) : TacticM Unit := do
   refuseInBatch "llmstep"
-  showSuggestions stx (← gather (← inquiryAt stx prefix') (← limitsFromOptions))
+  let place? ← placeOf? stx
+  if let some place := place? then
+    if place.isUnfinished then throwError "llmstep: the line of this call cannot be read yet; nothing was asked"
+  let gathered ← gather (← inquiryAt stx prefix') (← limitsFromOptions)
+  showSuggestions stx place? gathered (crowded := (← getUnsolvedGoals).length > 1)
 
 elab_rules : tactic
   | `(tactic| llmstep) => do runLLMstep (← getRef) ""

@@ -60,8 +60,10 @@ elab "sequence_becomes " wanted:str : tactic => do
   let stx ← getRef
   let checked ← checkCandidate "constructor\n· exact hp\n· exact hq" {}
   ensure "a sequence" checked.isSequence
-  same "text" (← replacementText stx checked.tactic checked.isSequence) wanted.getString
-  expectIn (← captured (showSuggestions stx { scored := #[{ checked, score := 0, place := 0 }] })) #["🎉", "constructor"]
+  let place? ← placeOf? stx
+  ensure "the place is found" place?.isSome
+  same "text" ((← replacementText? stx place? checked).getD "") wanted.getString
+  expectIn (← captured (showSuggestions stx place? { scored := #[{ checked, score := 0, place := 0 }] })) #["🎉", "constructor"]
 
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   sequence_becomes "constructor\n  · exact hp\n  · exact hq"

@@ -95,3 +95,29 @@ end Lean
   | .cons a _ => a
   | .nil => default
 instance [BEq α] : BEq (List α) := ⟨List.bedBeq⟩
+namespace Lean
+@[extern "l_Lean_Syntax_structEq"] opaque Syntax.structEq : Syntax → Syntax → Bool
+@[extern "l_Lean_MessageLog_empty"] opaque MessageLog.empty : MessageLog
+instance : EmptyCollection MessageLog := ⟨MessageLog.empty⟩
+@[extern "l_Lean_MessageLog_add"] opaque MessageLog.add (msg : Message) (log : MessageLog) : MessageLog
+@[extern "l_Lean_MessageLog_markAllReported"] opaque MessageLog.markAllReported (log : MessageLog) : MessageLog
+namespace Parser
+opaque bedInputContext : NonemptyType.{0}
+structure InputContext where
+  bedVal : bedInputContext.type
+instance : Nonempty InputContext := bedTrust
+@[extern "l_Lean_Parser_mkInputContext"] opaque mkInputContext (input fileName : String) (normalizeInput := true)
+  (endPos : String.Pos.Raw := ⟨input.utf8ByteSize⟩) (endPos_valid : True := True.intro) : InputContext
+structure ParserModuleContext where
+  env : Environment
+  options : Options
+  currNamespace : Name := Name.anonymous
+  openDecls : List bedOpaque.type := []
+structure ModuleParserState where
+  pos : String.Pos.Raw := ⟨0⟩
+  recovering : Bool := false
+  hasLeading : Bool := true
+@[extern "l_Lean_Parser_parseCommand"] opaque parseCommand (inputCtx : InputContext) (pmctx : ParserModuleContext) (mps : ModuleParserState)
+  (messages : MessageLog) : Syntax × ModuleParserState × MessageLog := (.missing, mps, messages)
+end Parser
+end Lean
