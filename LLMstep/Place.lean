@@ -158,9 +158,11 @@ def placeOf? (stx : Syntax) : CoreM (Option Place) := do
   return findPlace? (← getEnv) (← getOptions) (← getFileMap) range
 
 /-- Whether the line of the call does not parse: its user is still writing it, and what Lean's error recovery makes of it is another
-call than the one that is meant (`llmstep "exa` is `llmstep`). -/
+call than the one that is meant. Of `llmstep "exa`, the command ends behind `llmstep`, and what follows is none. -/
 def Place.isUnfinished (place : Place) : Bool :=
-  place.parsed.errorLines.contains ((place.before ++ place.here).splitOn "\n").length
+  let line := ((place.before ++ place.here).splitOn "\n").length
+  let next := parseCommandAt place.env place.options (place.before ++ place.here ++ place.after) place.parsed.stop
+  place.parsed.errorLines.contains line || next.errorLines.contains line
 
 /-! ## Layouts -/
 
@@ -177,19 +179,29 @@ structure Layout where
   text : String
   items : Array Syntax
 
-/-- The tactics of a text with their separators, and their sequence, as they are parsed where a sequence may stand. -/
-def tacticsOf? (env : Environment) (text : String) : Option (Array Syntax × Syntax) := do
+/-- The tactics of a sequence with the separators between them. A line's end is an empty one, also behind the last tactic. -/
+def tacticsIn (sequence : Syntax) : Array Syntax :=
+  let inner := sequence[0]
+  if inner.getKind == `Lean.Parser.Tactic.tacticSeq1Indented then
+    let items := inner[0].getArgs
+    if items.size % 2 == 0 && items[items.size - 1]!.getKind == nullKind then items.extract 0 (items.size - 1) else items
+  else #[inner]
+
+private def sameTactics (a b : Array Syntax) : Bool :=
+  a.size == b.size && (a.toList.zip b.toList).all fun (x, y) => x.structEq y
+
+/-- The tactics of a text, as they are parsed where a sequence may stand. -/
+def tacticsOf? (env : Environment) (text : String) : Option (Array Syntax) := do
   let .ok stx := Parser.runParserCategory env `tactic s!"(\n{text}\n)" "<llmstep>" | none
   guard <| stx.getKind == `Lean.Parser.Tactic.paren
-  let sequence := stx[1]
-  return (if sequence[0].getKind == `Lean.Parser.Tactic.tacticSeq1Indented then sequence[0][0].getArgs else #[sequence[0]], sequence)
+  return tacticsIn stx[1]
 
-/-- The layout `opener ++ tactic ++ closer`, if it is one tactic with just the sequence in it that ran. -/
-private def wrapped? (env : Environment) (sequence : Syntax) (opener tactic closer : String) : Option Layout := do
+/-- The layout `opener ++ tactic ++ closer`, if it is one tactic with just those in it that ran. -/
+private def wrapped? (env : Environment) (ran : Array Syntax) (opener tactic closer : String) : Option Layout := do
   let text := opener ++ indentTo opener.length tactic ++ closer
-  let (items, _) ← tacticsOf? env text
+  let items ← tacticsOf? env text
   let item ← items[0]?
-  guard <| items.size == 1 && item[1].structEq sequence
+  guard <| items.size == 1 && sameTactics (tacticsIn item[1]) ran
   return { text, items }
 
 /-- Words of tactics that look at all goals, not at the main goal alone. -/
@@ -197,28 +209,28 @@ def goalWords : List String :=
   ["all_goals", "any_goals", "case", "case'", "done", "on_goal", "pick_goal", "repeat'", "repeat1'", "rotate_left", "rotate_right", "swap"]
 
 /-- Whether a tactic may do something else where there are other goals than where it was checked, on the main goal alone. -/
-def looksAtAllGoals (stx : Syntax) : Bool :=
-  (stx.find? fun
+def looksAtAllGoals (tactics : Array Syntax) : Bool :=
+  tactics.any fun stx => (stx.find? fun
     | .atom _ token => goalWords.contains (trimmed token)
     | _ => false).isSome
 
 /-- How a tactic may be written, best first. `crowded`: whether there are other goals. -/
 def layouts (env : Environment) (tactic : String) (closes crowded : Bool) : List Layout := Id.run do
-  let some (items, sequence) := tacticsOf? env tactic | return []
-  let focused := ["focus " |> (wrapped? env sequence · tactic ""), wrapped? env sequence "(focus " tactic ")"].filterMap id
-  if crowded && looksAtAllGoals sequence then return focused
-  let bracketed := [("(", ")"), ("(", "\n)"), ("· ", "")].map fun (opener, closer) =>
-    if opener == "· " && !closes then none else wrapped? env sequence opener tactic closer
-  return { text := tactic, items } :: bracketed.filterMap id
+  let some ran := tacticsOf? env tactic | return []
+  let brackets :=
+    if crowded && looksAtAllGoals ran then [("focus ", "")]
+    else [("(", ")"), ("(", "\n)")] ++ if closes then [("· ", "")] else []
+  let wrapped := brackets.filterMap fun (opener, closer) => wrapped? env ran opener tactic closer
+  return if crowded && looksAtAllGoals ran then wrapped else { text := tactic, items := ran } :: wrapped
 
 /-- How a tactic may be written where a term stands. -/
 def termLayouts (env : Environment) (tactic : String) : List Layout := Id.run do
-  let some (_, sequence) := tacticsOf? env tactic | return []
+  let some ran := tacticsOf? env tactic | return []
   let bare := "by " ++ indentTo 3 tactic
   let inBrackets := "(by " ++ indentTo 4 tactic ++ ")"
   let parse (text : String) (by? : Syntax → Syntax) : Option Layout := do
     let .ok stx := Parser.runParserCategory env `term text "<llmstep>" | none
-    guard <| (by? stx).getKind == `Lean.Parser.Term.byTactic && (by? stx)[1].structEq sequence
+    guard <| (by? stx).getKind == `Lean.Parser.Term.byTactic && sameTactics (tacticsIn (by? stx)[1]) ran
     return { text, items := #[stx] }
   return [parse bare id, parse inBrackets (·[1])].filterMap id
 

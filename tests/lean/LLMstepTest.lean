@@ -7,6 +7,7 @@ import LLMstepTest.Command
 import LLMstepTest.Check
 import LLMstepTest.Goal
 import LLMstepTest.Sidecar
+import LLMstepTest.Place
 import LLMstepTest.Suggest
 import LLMstepTest.Tactic
 import LLMstepTest.Search

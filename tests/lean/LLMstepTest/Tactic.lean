@@ -67,7 +67,7 @@ elab "sequence_becomes " wanted:str : tactic => do
 
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   sequence_becomes "constructor\n  · exact hp\n  · exact hq"
-  skip; sequence_becomes "constructor\n        · exact hp\n        · exact hq"
+  skip; sequence_becomes "(constructor\n         · exact hp\n         · exact hq)"
   (skip <;> sequence_becomes "(constructor\n             · exact hp\n             · exact hq)")
   exact ⟨hp, hq⟩
 

@@ -1,0 +1,149 @@
+"""What is clicked is what was checked: each suggestion proves in its place what it promised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import check
+import psutil
+import pytest
+from language_client import LanguageClient
+
+pytestmark = pytest.mark.leanbed
+
+HEAD = (
+    'import LLMstep\nset_option llmstep.command "llmstep serve --model echo"\n'
+    "set_option linter.unusedVariables false\n"
+)
+BOTH = "theorem both (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n"
+ERROR = 1
+
+Script = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """A suggestion after the click: its title, the proof it makes, the errors of that."""
+
+    title: str
+    proof: str
+    errors: list[str] = field(default_factory=list)
+
+
+class Editor:
+    """Opens proofs and takes every suggestion that is offered in them, one after the other."""
+
+    def __init__(self, package: check.LeanChecker, folder: Path, script: Script) -> None:
+        answers = folder / "answers.json"
+        answers.write_text(json.dumps(script), encoding="utf-8")
+        self.client = LanguageClient(package, folder, LLMSTEP_ECHO_SCRIPT=str(answers))
+        self._files = 0
+
+    def open(self, text: str) -> list[str]:
+        """Open a file of its own; the messages that Lean has for it."""
+        self._files += 1
+        self.client.open(f"Place{self._files}.lean", HEAD + text)
+        return self.client.elaborated()
+
+    def offers(self, marker: str, step: bool) -> list[dict[str, object]]:
+        """What is offered at the first place of this text: a step, or suggestions."""
+        before = self.client.text[: self.client.text.index(marker, len(HEAD))]
+        line, character = before.count("\n"), len(before.rsplit("\n", 1)[-1])
+        found = self.client.actions(line, character)
+        return [a for a in found if (a["title"] == "llmstep: suggest a step") == step]
+
+    def click_all(self, text: str, marker: str = "llmstep", step: bool = False) -> list[Clicked]:
+        """Every suggestion for this text, each applied to the text as it was."""
+        self.open(text)
+        clicked = []
+        for i in range(len(self.offers(marker, step))):
+            if i:
+                self.client.change(HEAD + text)
+                self.client.elaborated()
+            action = self.offers(marker, step)[i]
+            if "edit" not in action:
+                action = self.client.request("codeAction/resolve", action)
+            proof = self.client.apply(action).removeprefix(HEAD)
+            self.client.elaborated()
+            errors = [d["message"] for d in self.client.diagnostics if d["severity"] == ERROR]
+            clicked.append(Clicked(str(action["title"]), proof, errors))
+        return clicked
+
+
+EditorFor = Callable[[Script], Editor]
+
+
+@pytest.fixture(scope="module")
+def package(checker: check.LeanChecker) -> check.LeanChecker:
+    assert not checker.check(check.ROOT / "LLMstep.lean")
+    return checker
+
+
+@pytest.fixture
+def editor_for(package: check.LeanChecker, tmp_path: Path) -> Iterator[EditorFor]:
+    editors: list[Editor] = []
+
+    def make(script: Script) -> Editor:
+        editors.append(Editor(package, tmp_path, script))
+        return editors[-1]
+
+    yield make
+    for editor in editors:
+        editor.client.stop()
+
+
+def answers(*tactics: str, goal: str = "⊢ p ∧ q") -> dict[str, object]:
+    candidates = [{"tactic": t, "score": -0.1 * (i + 1)} for i, t in enumerate(tactics)]
+    return {"goal": goal, "candidates": candidates}
+
+
+# No two lead to the same goal: of those, one alone is shown.
+OPEN_ENDS = [
+    "have h : p ∧ q := by exact And.intro hp hq",
+    "have h : q ∧ p := by\n  exact And.intro hq hp",
+    "first | have h : p ∧ p := And.intro hp hp | skip",
+    "refine (fun (h : q ∧ q) => ?_) (And.intro hq hq)",
+]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "llmstep <;> exact ⟨hp, hq⟩",
+        "llmstep; exact ⟨hp, hq⟩",
+        "(llmstep); exact ⟨hp, hq⟩",
+        "skip; llmstep\n  exact ⟨hp, hq⟩",
+        "first | llmstep | skip\n  exact ⟨hp, hq⟩",
+        "try llmstep\n  exact ⟨hp, hq⟩",
+    ],
+)
+def test_what_follows_the_call_is_left_alone(editor_for: EditorFor, call: str) -> None:
+    editor = editor_for([answers(*OPEN_ENDS)])
+    clicked = editor.click_all(BOTH + f"  {call}\n")
+    assert [c.errors for c in clicked] == [[]] * len(OPEN_ENDS), clicked
+
+
+def test_a_call_that_is_being_written_asks_nothing(editor_for: EditorFor) -> None:
+    editor = editor_for([answers("exact ⟨hp, hq⟩")])
+    for call in (
+        'llmstep "exa',
+        'llmstep "',
+        'llmstep r#"exa"',
+        "llmstep exact",
+        'llmstep "exact" foo',
+    ):
+        assert editor.click_all(BOTH + f"  {call}\n") == [], call
+        assert editor.click_all(BOTH + f"  {call}\n\ntheorem next : True := True.intro\n") == [], (
+            call
+        )
+        assert not sidecars(), call
+    # What is wrong further down is no matter of the call's.
+    assert len(editor.click_all(BOTH + "  llmstep\n  exact (\n")) == 1
+
+
+def sidecars() -> list[psutil.Process]:
+    """The sidecars below this process; each is started by the first question of a file."""
+    return [c for c in psutil.Process().children(recursive=True) if "serve" in c.cmdline()]
