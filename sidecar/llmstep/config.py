@@ -211,7 +211,12 @@ TABLE: tuple[Setting, ...] = (
         _integer(0, 1_048_576),
         "context window in tokens; 0 takes the model's own, up to 4096 to bound memory",
     ),
-    Setting("threads", _integer(0, 1024), "CPU threads of the model; 0 takes the physical cores"),
+    Setting(
+        "threads",
+        _integer(0, 1024),
+        "CPU threads of the model; 0 lets the backend choose: one for the built-in model, up to "
+        "all physical cores for larger ones",
+    ),
     Setting(
         "precision",
         _choice("auto", "float32", "bfloat16", "float16", "int8"),

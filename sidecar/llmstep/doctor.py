@@ -188,7 +188,7 @@ def check_machine() -> Check:
         f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free"
     )
     if threads > logical:
-        cure = "Set `threads` to the number of physical cores, or to 0: more are slower."
+        cure = "Set `threads` to 0, or to at most the number of physical cores: more are slower."
         return Check("machine", "warn", detail, cure)
     needed = _model_bytes() + 300 * _MEBI
     if memory.available < needed:

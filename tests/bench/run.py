@@ -11,7 +11,18 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
-NAMES = ("start", "warm", "profile", "batch", "context", "memory", "models", "precision", "lean")
+NAMES = (
+    "start",
+    "handshake",
+    "warm",
+    "profile",
+    "batch",
+    "context",
+    "memory",
+    "models",
+    "precision",
+    "lean",
+)
 
 
 def main() -> int:

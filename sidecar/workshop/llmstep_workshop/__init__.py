@@ -1,3 +1,3 @@
 """Where models come from: data, training, conversion, evaluation, and the tables of the sources."""
 
-__version__ = "2.0.0.dev0"
+__version__ = "2.0.0"

@@ -38,7 +38,9 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of candidates and rows.")
 @click.option("--limit", type=click.IntRange(1), help="Rows per file; theorems with --lean.")
 @click.option("--context-tokens", type=int, help="Context window; longer states are trimmed.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads (default: physical cores).")
+@click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads (default: by the size of the model)."
+)
 @click.option("--nll/--no-nll", default=True, show_default=True, help="Negative log-likelihood.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model and file.")
 @click.option("--report", type=_WRITABLE, help="Also write an HTML page that compares the models.")

@@ -53,7 +53,7 @@ def quantize_file(
         source: A GGUF file.
         target: The file to write.
         quant: One of `BITS`.
-        threads: CPU threads; 0 takes the physical cores.
+        threads: CPU threads; 0 takes as many as there are physical cores.
         on_progress: Called with the bytes written so far and those that are expected.
 
     Raises:

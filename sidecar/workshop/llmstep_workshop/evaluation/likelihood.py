@@ -85,7 +85,7 @@ class LlamaScorer:
         path: The file.
         template: Its prompt.
         window: Most tokens of prompt and tactic.
-        threads: CPU threads; 0 takes the physical cores.
+        threads: CPU threads; 0 chooses by the size of the model, as the sidecar does.
         stops: Strings that end a tactic, besides the prompt's own.
 
     Raises:
