@@ -7,11 +7,11 @@ command counts as part of the one above it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
-from llmstep.lean_text.lexer import comment_end
+from llmstep.lean_text.lexer import WORD_PATTERN, comment_end
 from llmstep.lean_text.vocabulary import (
     DECLARATIONS,
     FRAMES,
@@ -26,11 +26,16 @@ _COMMAND = re.compile(
     re.MULTILINE,
 )
 # Where a line-start keyword might be inside a comment or a string. Line comments are matched so
-# that what they quote opens nothing.
-_HIDING = re.compile(r'--[^\n]*|/-|"')
+# that what they quote opens nothing, and so are quotation marks as character literals.
+_HIDING = re.compile(r"--[^\n]*|/-|'\\?\"'|\br(?P<hashes>#*)\"|\"")
 _STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+_LONGEST_STRING = 10_000
 _BLANKS = re.compile(r"\s*")
 _NAME = re.compile(r"[a-z_0-9]*")
+_FRAME_NAME = re.compile(rf"\b(?:namespace|section|end)\s+({WORD_PATTERN})")
+_COMPONENT = re.compile(r"«[^«»\n]*»|[^.«»]+")
+# `open Foo in` with the command it is for in the same line.
+_LEAD = re.compile(r"[^\n]*?\sin(?=[ \t]+\S)[ \t]*")
 
 
 @attrs.frozen
@@ -42,24 +47,51 @@ class Command:
         end: Offset of the next command, or the length of the text.
         keyword: Its first keyword after attributes, comments and modifiers.
         line: Its text without the comments in front, for scope commands.
+        at: Offset of the keyword.
+        frames: How many scopes it opens, negative where it closes some.
     """
 
     start: int
     end: int
     keyword: str
     line: str
+    at: int = 0
+    frames: int = 0
+
+
+@attrs.frozen
+class SplitText:
+    """The commands of a text, and how far they can be reused for a text that begins alike.
+
+    Attributes:
+        commands: In order; text before the first belongs to none.
+        sure: Offset up to which nothing depends on text far behind it: a string or comment that
+            is never closed hides commands only as long as it stays so.
+    """
+
+    commands: list[Command]
+    sure: int
 
 
 def split_commands(document: str) -> list[Command]:
     """The document's top-level commands in order; text before the first belongs to none."""
-    return list(_join_leads(document, list(_command_starts(document))))
+    return split_text(document).commands
 
 
-def _command_starts(document: str) -> Iterator[tuple[int, str]]:
+def split_text(document: str, start: int = 0) -> SplitText:
+    """The commands from an offset on at which a command starts."""
+    hidden, sure = _hidden_spans(document, start)
+    starts = list(_command_starts(document, start, hidden))
+    return SplitText(list(_join_leads(document, starts)), sure)
+
+
+def _command_starts(
+    document: str, start: int, hidden: list[tuple[int, int]]
+) -> Iterator[tuple[int, str]]:
     """Offset and kind of everything at the start of a line that looks like a command."""
-    spans = _hidden_spans(document)
+    spans = iter(hidden)
     begin, end = next(spans, (len(document), len(document)))
-    for match in _COMMAND.finditer(document):
+    for match in _COMMAND.finditer(document, start):
         at = match.start()
         while end <= at and begin < len(document):
             begin, end = next(spans, (len(document), len(document)))
@@ -73,23 +105,37 @@ def _command_starts(document: str) -> Iterator[tuple[int, str]]:
             yield at, "attribute" if match["attribute"] else "#"
 
 
-def _hidden_spans(document: str) -> Iterator[tuple[int, int]]:
-    """Block comments and strings of more than one line, in order: no command starts inside."""
-    end = 0
-    for opener in _HIDING.finditer(document):
+def _hidden_spans(document: str, start: int) -> tuple[list[tuple[int, int]], int]:
+    """Block comments and strings of more than one line, in order: no command starts inside.
+
+    Also the offset of the first of them whose end is not found.
+    """
+    spans: list[tuple[int, int]] = []
+    end, sure = start, len(document)
+    for opener in _HIDING.finditer(document, start):
         begin = opener.start()
-        if begin < end or opener[0][:2] == "--":
+        if begin < end or opener[0][:2] == "--" or opener[0][0] == "'":
             continue
         if opener[0] == "/-":
-            end = comment_end(document, begin) or len(document)
+            found = comment_end(document, begin)
+            end = found or len(document)
+        elif opener["hashes"] is not None:
+            closing = '"' + opener["hashes"]
+            at = document.find(closing, opener.end(), opener.end() + _LONGEST_STRING)
+            found = None if at < 0 else at + len(closing)
+            end = found or opener.end()
         else:
             # A lone quotation mark is more likely a character literal than a string to the end.
-            found = _STRING_END.match(document, opener.end(), opener.end() + 10_000)
-            end = found.end() if found else opener.end()
-        if "\n" in document[begin:end]:
-            yield begin, end
+            string = _STRING_END.match(document, opener.end(), opener.end() + _LONGEST_STRING)
+            found = string.end() if string else None
+            end = found or opener.end()
+        if found is None:
+            sure = min(sure, begin)
+        if document.find("\n", begin, end) >= 0:
+            spans.append((begin, end))
         if end == len(document):
-            return
+            break
+    return spans, sure
 
 
 def _join_leads(document: str, starts: list[tuple[int, str]]) -> Iterator[Command]:
@@ -97,23 +143,40 @@ def _join_leads(document: str, starts: list[tuple[int, str]]) -> Iterator[Comman
     lead: int | None = None
     for index, (start, kind) in enumerate(starts):
         end = starts[index + 1][0] if index + 1 < len(starts) else len(document)
-        if kind == "comment" and index + 1 < len(starts):
+        last = index + 1 == len(starts)
+        if kind == "comment" and not last:
             lead = start if lead is None else lead
             continue
-        if kind == "attribute":
-            body = _after_attribute(document, start, end)
-            kind = _keyword_at(document, body) if body < end else ""
-        else:
-            body = start
+        body = start
+        while kind == "attribute":
+            body = _after_attribute(document, body, end)
+            attribute = document.startswith("@[", body, end)
+            kind = "attribute" if attribute else _keyword_at(document, body) if body < end else ""
+        while kind in SCOPED and (inner := _LEAD.match(document, body, end)):
+            # An unknown word behind ` in` is a term's, such as in `variable (h : let x := 1 in p)`.
+            if not (found := _keyword_at(document, inner.end())):
+                break
+            body, kind = inner.end(), found
         leads = kind == "" or (kind in SCOPED and document[body:end].rstrip().endswith(" in"))
-        if leads and index + 1 < len(starts):
+        if leads and not last:
             lead = start if lead is None else lead
             continue
-        keyword = _after_modifiers(document, body) if kind in MODIFIERS else kind
-        scoped = keyword in SCOPED or keyword in FRAMES or keyword in IMPORTS or keyword == "end"
+        at = body
+        if kind in MODIFIERS:
+            at, kind = _after_modifiers(document, body)
+        frame = kind in FRAMES or kind == "end"
+        scoped = frame or kind in SCOPED or kind in IMPORTS
         line = document[start:end].rstrip() if scoped else ""
-        yield Command(start if lead is None else lead, end, keyword, line)
+        frames = _count_frames(kind, line) if frame else 0
+        yield Command(start if lead is None else lead, end, kind, line, at, frames)
         lead = None
+
+
+def _count_frames(keyword: str, line: str) -> int:
+    """A dotted name stands for as many scopes as it has components."""
+    named = _FRAME_NAME.search(line)
+    count = len(_COMPONENT.findall(named[1])) if named else 1
+    return -count if keyword == "end" else count
 
 
 def _after_attribute(document: str, start: int, end: int) -> int:
@@ -131,34 +194,23 @@ def _keyword_at(document: str, at: int) -> str:
     return word[0] if word and word[0] in _KEYWORDS else ""
 
 
-def _after_modifiers(document: str, at: int) -> str:
-    """The keyword behind ``private noncomputable``, ``public``, ``local`` ..."""
+def _after_modifiers(document: str, at: int) -> tuple[int, str]:
+    """The keyword behind ``private noncomputable``, ``public``, ``local`` ..., and its offset."""
     while (word := _keyword_at(document, at)) in MODIFIERS:
         blanks = _BLANKS.match(document, at + len(word))
         at = blanks.end() if blanks else at + len(word)
-    return word or "def"
+    return at, word or "def"
 
 
-def _scopes(commands: list[Command]) -> Iterator[list[list[int]]]:
-    """For each command the stack of open frames before it, as indices of scope commands.
-
-    The same list is handed out each time, changed in place.
-    """
-    frames: list[list[int]] = [[]]
-    for index, command in enumerate(commands):
-        yield frames
-        if command.keyword in FRAMES:
-            frames.append([index])
-        elif command.keyword == "end":
-            if len(frames) > 1:
-                frames.pop()
-        elif command.keyword in SCOPED or command.keyword in IMPORTS:
-            frames[-1].append(index)
-
-
-def scope_commands(commands: list[Command], begin: int) -> list[Command]:
+def scope_commands(commands: Sequence[Command], begin: int) -> list[Command]:
     """The scope commands in force before the command ``begin``, in order."""
-    for index, frames in enumerate(_scopes(commands)):
-        if index == begin:
-            return [commands[at] for frame in frames for at in frame]
-    return []
+    frames: list[list[Command]] = [[]]
+    for command in commands[:begin]:
+        if command.frames > 0:
+            frames += [[] for _ in range(command.frames)]
+            frames[-command.frames].append(command)
+        elif command.frames < 0:
+            del frames[max(len(frames) + command.frames, 1) :]
+        elif command.keyword in SCOPED or command.keyword in IMPORTS:
+            frames[-1].append(command)
+    return [command for frame in frames for command in frame]

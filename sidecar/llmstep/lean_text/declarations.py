@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal, cast
 
 import attrs
+
+from llmstep.lean_text.commands import Command, split_commands
+from llmstep.lean_text.heads import Head, drop_comments, flatten, read_head, split_groups
+from llmstep.lean_text.lexer import plain_name
+from llmstep.lean_text.members import Member, read_members
+from llmstep.lean_text.scope import Scope, base_names, join_name
 
 StatementKind = Literal[
     "theorem", "lemma", "def", "abbrev", "instance", "axiom", "field", "constructor"
 ]
+_KINDS: Mapping[str, StatementKind] = {
+    "theorem": "theorem",
+    "lemma": "lemma",
+    "proof_wanted": "theorem",
+    "def": "def",
+    "irreducible_def": "def",
+    "abbrev": "abbrev",
+    "instance": "instance",
+    "axiom": "axiom",
+    "constant": "axiom",
+    "opaque": "axiom",
+}
+_TYPES = frozenset({"structure", "class", "inductive", "coinductive"})
+# What declares a name, or has a proof, and is not itself a premise.
+_OTHERS = _TYPES | {"example", "alias"}
+# What has a proof or a value that steps can be learned from.
+PROVED = frozenset({"theorem", "lemma", "example", "instance", "def", "abbrev"})
+# A longer declaration is data rather than a proof.
+_LONGEST = 20_000
+_LONGEST_VALUE = 200
+_PRIVATE = re.compile(r"\bprivate\b")
+_PROTECTED = re.compile(r"\bprotected\b")
+_LEADS = re.compile(r"\b(open|variables?|include|omit)\b(?:(?!\sin\b).)*\sin\b", re.DOTALL)
+_FIRST_CASE = re.compile(r"\|\s*((?:(?!=>|\|).)*?)\s*=>\s*([^\n]*)", re.DOTALL)
+_TERM = re.compile(r"(?!by\b|match\b|do\b|fun\b|if\b|let\b|have\b|calc\b)\S")
 
 
 @attrs.frozen
@@ -44,11 +76,151 @@ class Declaration:
     """A statement of the file with its proof.
 
     Attributes:
-        statement: What it states.
+        statement: What it states; nameless for an `example`.
+        keyword: What it was declared by.
+        written: Its name as it is written there.
         types: The names before the colon of each bracket, with the type behind it.
+        target: What stands behind its colon, on one line.
         proof: The text behind its ``:=``, comments left out, lines kept; empty if there is none.
+        members: Of a structure or an inductive type, its fields and constructors.
     """
 
     statement: Statement
+    keyword: str
+    written: str
     types: Mapping[str, str]
+    target: str
     proof: str
+    members: tuple[Statement, ...] = ()
+
+    def statements(self) -> Iterator[Statement]:
+        """What of it a proof can name."""
+        if self.statement.name and self.keyword in _KINDS:
+            yield self.statement
+        yield from self.members
+
+
+def read_declaration(text: str, command: Command, scope: Scope, line: int) -> Declaration | None:
+    """What a command declares; ``None`` if it declares nothing that a proof could use.
+
+    Args:
+        text: The file.
+        command: A command of it.
+        scope: What is in force before the command.
+        line: Line of the command's keyword.
+    """
+    keyword = command.keyword
+    if keyword not in _KINDS and keyword not in _OTHERS:
+        return None
+    head = read_head(text, command)
+    if head is None or not (head.name or keyword in ("instance", "example")):
+        return None
+    lead = text[command.start : command.at]
+    scope = enter_leads(scope, lead)
+    conclusion = flatten(head.conclusion(text))
+    own = flatten(head.binders(text))
+    groups = split_groups(own)
+    bound = {name for group in groups for name in group.names}
+    mentioned = base_names(conclusion).union(*(base_names(group.type) for group in groups))
+    used = scope.used_variables(mentioned - bound)
+    binders = " ".join((*(group.text for group in used), own)).rstrip()
+    name = full_name(head.name, scope.inside)
+    short = command.end - command.start <= _LONGEST
+    body = text[head.body + len(head.opener) : command.end] if short and head.opener else ""
+    statement = Statement(
+        name,
+        _KINDS.get(keyword, "def"),
+        binders,
+        conclusion,
+        line=line,
+        private=_PRIVATE.search(lead) is not None,
+        protected=_PROTECTED.search(lead) is not None,
+    )
+    types = {name: group.type for group in (*used, *groups) for name in group.names}
+    if keyword in _TYPES:
+        found = read_members(text[head.body : command.end], head.opener, keyword) if short else ()
+        members = tuple(_member(statement, member, binders, keyword) for member in found)
+        return Declaration(statement, keyword, head.name, types, conclusion, "", members)
+    proof = drop_comments(body).strip() if head.opener == ":=" and keyword in PROVED else ""
+    if statement.kind in ("def", "abbrev") and short:
+        arguments = " ".join(
+            name for group in groups if group.text[0] == "(" for name in group.names
+        )
+        equation = _equation(head, text, command, f"{head.name} {arguments}".rstrip(), body)
+        statement = attrs.evolve(statement, conclusion=equation or conclusion)
+    return Declaration(statement, keyword, head.name, types, conclusion, proof)
+
+
+def _equation(head: Head, text: str, command: Command, applied: str, body: str) -> str:
+    """A definition as an equation, if it is short: by its value, or by its first case."""
+    if head.opener == ":=":
+        value = flatten(body[: 2 * _LONGEST_VALUE]) if len(body) <= 2 * _LONGEST_VALUE else ""
+        if 0 < len(value) <= _LONGEST_VALUE and _TERM.match(value):
+            return f"{applied} = {value}"
+    elif head.opener == "|" and (
+        case := _FIRST_CASE.match(text, head.body, min(command.end, head.body + 400))
+    ):
+        patterns = " ".join(part.strip() for part in case[1].split(","))
+        value = flatten(case[2])
+        if patterns and _TERM.match(value):
+            patterns = f"({patterns})" if " " in patterns and "," not in case[1] else patterns
+            return f"{applied} {patterns} = {value}"
+    return ""
+
+
+def _member(owner: Statement, member: Member, binders: str, keyword: str) -> Statement:
+    """A field or constructor as a statement of its own."""
+    kind: StatementKind = cast(StatementKind, member.kind)
+    given = binders
+    if member.kind == "field":
+        names = " ".join(
+            name for group in split_groups(binders) if group.text[0] == "(" for name in group.names
+        )
+        applied = f"{owner.name} {names}".rstrip()
+        # The parameters of a field's projection are implicit.
+        given = " ".join(
+            f"{{{group.text[1:-1]}}}" if group.text[0] == "(" else group.text
+            for group in split_groups(binders)
+        )
+        own = f"[self : {applied}]" if keyword == "class" else f"(self : {applied})"
+        given = f"{given} {own}".lstrip()
+    if member.binders:
+        given = f"{given} {member.binders}".lstrip()
+    return Statement(
+        f"{owner.name}.{member.name}",
+        kind,
+        given,
+        member.type or owner.name,
+        line=owner.line + member.line,
+        private=owner.private,
+        protected=False,
+    )
+
+
+def enter_leads(scope: Scope, lead: str) -> Scope:
+    """The scope with what `open ... in` and its like say before a declaration."""
+    if " in" not in lead and "\nin" not in lead:
+        return scope
+    for found in _LEADS.finditer(drop_comments(lead)):
+        scope = scope.extended(found[1], found[0].removesuffix("in").rstrip())
+    return scope
+
+
+def full_name(written: str, inside: str) -> str:
+    """The full name of what is declared by that name inside that namespace."""
+    if not written:
+        return ""
+    if written.startswith("_root_."):
+        return plain_name(written)
+    return join_name(inside, plain_name(written))
+
+
+def scan_declarations(text: str) -> Iterator[Declaration]:
+    """What a file declares, in order, each with the section variables it uses."""
+    scope = Scope()
+    line = at = 0
+    for command in split_commands(text):
+        line, at = line + text.count("\n", at, command.at), command.at
+        if (found := read_declaration(text, command, scope, line)) is not None:
+            yield found
+        scope = scope.after(command)

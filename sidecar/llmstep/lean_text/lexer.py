@@ -22,7 +22,7 @@ _LETTER_LIKE = "α-κμ-ωΑ-ΟΡΤ-Ωϊ-ϻἀ-῾℀-⅏\U0001d49c-\U0001d59fÀ
 _SUBSCRIPTS = "₀-₉ₐ-ₜᵢ-ᵪⱼ"
 _FIRST = rf"[A-Za-z_{_LETTER_LIKE}]"
 _REST = rf"[A-Za-z0-9_'!?{_LETTER_LIKE}{_SUBSCRIPTS}]"
-_COMPONENT = rf"(?:{_FIRST}{_REST}*|«[^»\n]*»)"
+_COMPONENT = rf"(?:{_FIRST}{_REST}*|«[^«»\n]*»)"
 WORD_PATTERN = rf"{_COMPONENT}(?:\.{_COMPONENT})*"
 
 BRACKETS = {
@@ -87,10 +87,13 @@ class Token:
         return self.start + len(self.text)
 
 
-def comment_end(text: str, start: int) -> int | None:
-    """Offset after the block comment that opens at ``start``; ``None`` if it never does."""
+def comment_end(text: str, start: int, stop: int | None = None) -> int | None:
+    """Offset after the block comment that opens at ``start``; ``None`` if it never ends.
+
+    Looked for up to ``stop``, or the end of the text.
+    """
     depth = 0
-    for edge in _COMMENT_EDGE.finditer(text, start):
+    for edge in _COMMENT_EDGE.finditer(text, start, len(text) if stop is None else stop):
         depth += 1 if edge[0] == "/-" else -1
         if depth == 0:
             return edge.end()

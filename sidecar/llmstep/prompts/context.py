@@ -7,12 +7,13 @@ lines that are in scope where it begins: imports, ``namespace``, ``section``, ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
-from llmstep.lean_text.commands import Command, scope_commands, split_commands
-from llmstep.lean_text.vocabulary import FRAMES, IMPORTS, SCOPED
+from llmstep.lean_text.commands import Command, scope_commands
+from llmstep.lean_text.document import read_document
+from llmstep.lean_text.vocabulary import IMPORTS, SCOPED
 from llmstep.prompts.goal import CountTokens, fits
 
 # No real file is longer; of one that is, only the end is read, so that it costs under a second.
@@ -53,7 +54,7 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
         return CutContext(document)
     if len(document) > _MOST_CHARACTERS:
         document = document[document.find("\n", len(document) - _MOST_CHARACTERS) + 1 :]
-    commands = split_commands(document)
+    commands = read_document(document).commands
     while True:
         begin = _first_that_fits(commands, characters)
         if begin is None:
@@ -67,7 +68,7 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
         characters = min(len(text) * budget / max(count_tokens(text), 1), characters) * 0.95
 
 
-def _first_that_fits(commands: list[Command], characters: float) -> int | None:
+def _first_that_fits(commands: Sequence[Command], characters: float) -> int | None:
     """Index of a command from which on, with its scope lines, the text is short enough.
 
     The first such command, but moved on to a coarse grid of offsets where it can be: while the
@@ -91,30 +92,30 @@ def _first_that_fits(commands: list[Command], characters: float) -> int | None:
     return first
 
 
-def _scope_sizes(commands: list[Command]) -> Iterator[int]:
+def _scope_sizes(commands: Sequence[Command]) -> Iterator[int]:
     """For each command the characters of the scope lines before it."""
     frames: list[int] = [0]
     total = 0
     for command in commands:
         yield total
         size = len(command.line) + 1
-        if command.keyword in FRAMES:
-            frames.append(size)
+        if command.frames > 0:
+            frames += [size, *[0] * (command.frames - 1)]
             total += size
-        elif command.keyword == "end":
-            if len(frames) > 1:
-                total -= frames.pop()
+        elif command.frames < 0:
+            total -= sum(frames[max(len(frames) + command.frames, 1) :])
+            del frames[max(len(frames) + command.frames, 1) :]
         elif command.keyword in SCOPED or command.keyword in IMPORTS:
             frames[-1] += size
             total += size
 
 
-def _scope_lines(commands: list[Command], begin: int) -> list[str]:
+def _scope_lines(commands: Sequence[Command], begin: int) -> list[str]:
     return [command.line for command in scope_commands(commands, begin)]
 
 
 def _cut_inside(
-    document: str, commands: list[Command], budget: int, count_tokens: CountTokens
+    document: str, commands: Sequence[Command], budget: int, count_tokens: CountTokens
 ) -> CutContext:
     """The last declaration is too long with its scope: keep its end and what scope fits."""
     last = commands[-1].start if commands else 0

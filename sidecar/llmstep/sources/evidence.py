@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from llmstep.lean_text.scope import read_name_scope
+from llmstep.lean_text.document import read_document
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import Declaration, read_declarations
+from llmstep.sources.file_proofs import FileProof, read_proofs
 from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
 from llmstep.sources.portfolio import (
@@ -83,7 +83,7 @@ class Evidence:
         self._prefix = prefix
         self._index = index
         self._text_before = text_before
-        scope = read_name_scope(text_before) if text_before else None
+        scope = read_document(text_before).names() if text_before else None
         knows = index.knows if index else lambda _: False
         self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
         self._locals = self._surroundings.roles
@@ -240,7 +240,7 @@ class Evidence:
     def _ask_file(
         self, text_before: str, index: TacticIndex | None, features: frozenset[str]
     ) -> dict[str, float]:
-        declarations = read_declarations(text_before) if text_before else []
+        declarations = read_proofs(text_before) if text_before else []
         votes: dict[str, float] = defaultdict(float)
         for declaration, similarity in _compare(declarations, index, features):
             weight = similarity**_POWER
@@ -290,8 +290,8 @@ class _Votes:
 
 
 def _compare(
-    declarations: Sequence[Declaration], index: TacticIndex | None, features: frozenset[str]
-) -> Iterable[tuple[Declaration, float]]:
+    declarations: Sequence[FileProof], index: TacticIndex | None, features: frozenset[str]
+) -> Iterable[tuple[FileProof, float]]:
     """The declarations that share a feature with the goal, with the cosine of the two."""
     every = set(features).union(*(declaration.features for declaration in declarations))
     weights = index.weigh(every) if index else dict.fromkeys(every, 1.0)

@@ -9,10 +9,10 @@ from pathlib import Path
 from llmstep import paths
 from llmstep.config import Settings
 from llmstep.errors import ModelFileError
-from llmstep.lean_text.commands import split_commands
+from llmstep.lean_text.document import read_document
 from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
-from llmstep.sources.file_proofs import read_declarations
+from llmstep.sources.file_proofs import read_proofs
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.portfolio import load_portfolio
 from llmstep.sources.tactic_index import TacticIndex
@@ -61,7 +61,7 @@ class Sources:
         if "portfolio" in self._wanted:
             load_portfolio()
         if "file" in self._wanted and text_before:
-            read_declarations(text_before)
+            read_proofs(text_before)
 
     def gather(self, goal: str, text_before: str, prefix: str = "") -> Evidence:
         """What these sources say about a goal, and about steps that start with the prefix."""
@@ -84,7 +84,8 @@ class Sources:
         return {
             "sources": sorted(self._wanted),
             "files": [(str(path), _stamp(path)) for path in files],
-            "proofs": _finished_proofs(text_before),
+            # The declaration that the question stands in is not learned from.
+            "proofs": read_document(text_before).finished_digest(),
         }
 
     def _open(self) -> TacticIndex | None:
@@ -105,9 +106,3 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return status.st_mtime_ns, status.st_size
-
-
-def _finished_proofs(text_before: str) -> str:
-    """The text before the declaration that the question stands in: it alone is learned from."""
-    commands = split_commands(text_before)
-    return text_before[: commands[-1].start] if commands else ""

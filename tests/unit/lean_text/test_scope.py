@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.lean_text.scope import NameScope, read_name_scope
+from llmstep.lean_text.document import read_document
+from llmstep.lean_text.scope import NameScope
+
+
+def read_name_scope(text: str) -> NameScope:
+    return read_document(text).names()
+
 
 END = "\n\nexample : True := by\n  "
 

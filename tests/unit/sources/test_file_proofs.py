@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import read_declarations
+from llmstep.sources.file_proofs import read_proofs
 from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.steps import Surroundings, plain
 
@@ -40,7 +40,7 @@ theorem four (p : Prop) : p → p := by
 
 
 def steps_of(text: str) -> list[list[str]]:
-    return [[plain(step) for step in d.steps] for d in read_declarations(text)]
+    return [[plain(step) for step in d.steps] for d in read_proofs(text)]
 
 
 def test_each_declaration_gives_its_steps() -> None:
@@ -63,13 +63,13 @@ def test_the_declaration_at_the_end_is_the_questions_own() -> None:
 
 
 def test_a_statement_resembles_its_goal() -> None:
-    declared = read_declarations(FILE)[0].features
+    declared = read_proofs(FILE)[0].features
     printed = goal_features(parse_goal("p q : Prop\nhp : p\n⊢ p ∨ q"))
     assert {f for f in printed if f[0] in "GBP"} == {f for f in declared if f[0] in "GBP"}
 
 
 def test_a_step_is_told_with_the_names_of_another_goal() -> None:
-    (step,) = read_declarations(FILE)[1].steps
+    (step,) = read_proofs(FILE)[1].steps
     assert plain(step) == "exact Nat.lt_succ_of_le hab"
     goal = parse_goal("m n : ℕ\nh₀ : n < m\nh₁ : m ≤ n\n⊢ m < n + 1")
     assert Surroundings.of(goal_roles(goal)).adapt(step) == "exact Nat.lt_succ_of_le h₁"
@@ -79,7 +79,7 @@ def test_roles_in_a_file_are_those_of_the_printed_goal() -> None:
     file = (
         "theorem t {α : Type*} (f : α → ℕ) [Inhabited α] (h : ∀ x, f x = 0) : f a = 0 :=\n  h _\n"
     )
-    (step,) = read_declarations(file + "\nexample : True := ")[0].steps
+    (step,) = read_proofs(file + "\nexample : True := ")[0].steps
     printed = "β : Type u_2\ng : β → ℕ\ninst✝ : Inhabited β\nhg : ∀ (y : β), g y = 0\n⊢ g b = 0"
     assert Surroundings.of(goal_roles(parse_goal(printed.replace(" (y : β)", " y")))).adapt(
         step
@@ -87,11 +87,11 @@ def test_roles_in_a_file_are_those_of_the_printed_goal() -> None:
 
 
 def test_no_text_has_no_declarations() -> None:
-    assert read_declarations("") == []
-    assert read_declarations("import Mathlib\n\nexample : True := by\n  ") == []
+    assert read_proofs("") == []
+    assert read_proofs("import Mathlib\n\nexample : True := by\n  ") == []
 
 
 @given(st.text(alphabet="theorem lemma :=byexact⟨⟩()[]{}·|-\n /h1 ", max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
-    for declaration in read_declarations(text):
+    for declaration in read_proofs(text):
         assert declaration.steps
