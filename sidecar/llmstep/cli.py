@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("llmstep.commands.mcp:mcp", "Serve tools for agents (Model Context Protocol)."),
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
+    "setup": ("llmstep.commands.setup:setup", "Show or write what an editor's settings need."),
     "suggest": ("llmstep.commands.suggest:suggest", "Suggest next steps for one goal."),
 }
 

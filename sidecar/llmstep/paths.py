@@ -44,8 +44,17 @@ def models_dir() -> Path:
     A wheel carries them as ``llmstep/_models``; in a source checkout (editable install) they lie
     in ``models/`` at the top of the repository.
     """
-    packaged = Path(__file__).parent / "_models"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models"
+    return _shipped("_models", "models")
+
+
+def editor_files() -> Path:
+    """The ready-made files for VS Code; packaged and found as `models_dir` is."""
+    return _shipped("_vscode", "vscode-config")
+
+
+def _shipped(packaged: str, in_checkout: str) -> Path:
+    folder = Path(__file__).parent / packaged
+    return folder if folder.is_dir() else Path(__file__).parents[2] / in_checkout
 
 
 def install_command(extra: str) -> str:
