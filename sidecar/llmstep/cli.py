@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from llmstep import __version__
 from llmstep.commands.workshop import WORKSHOP, load_workshop_command
+
+if TYPE_CHECKING:
+    from llmstep.errors import LLMStepError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("llmstep.commands.bench:bench", "Measure speed and memory on this machine."),
@@ -56,13 +61,41 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; errors meant for the user end in one line and its cure."""
     from llmstep.errors import LLMStepError
+    from llmstep.limits import explain_limit
 
     for stream in (sys.stdout, sys.stderr):
         # Lean text is full of ⊢ and ℕ; a Windows console in a legacy code page cannot print them.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        cli.main(prog_name="llmstep")
+        try:
+            cli.main(prog_name="llmstep")
+        finally:
+            _flush()
     except LLMStepError as error:
-        click.echo(f"llmstep: {error.message}\n  {error.hint}", err=True)
-        sys.exit(1)
+        _end_with(error)
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        limit = explain_limit(error)
+        if limit is None:
+            raise
+        # What was half made when the limit was met complains again while it is taken down.
+        sys.unraisablehook = lambda _: None
+        _end_with(limit)
+
+
+def _flush() -> None:
+    """Write out what is left, here, where a full disk can still be told of."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # The interpreter would try again at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise
+
+
+def _end_with(error: LLMStepError) -> NoReturn:
+    """Tell an error and its cure; what a server or file put into them is shown as text."""
+    for line in (f"llmstep: {error.message}", f"  {error.hint}"):
+        click.echo("".join(c if c.isprintable() or c == "\n" else "?" for c in line), err=True)
+    sys.exit(1)

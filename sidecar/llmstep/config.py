@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import attrs
 
 from llmstep import paths
+from llmstep.user_files import read_toml
 
 MAX_CANDIDATES = 64
 SOURCES = ("model", "library", "file", "portfolio")
@@ -138,8 +138,9 @@ def _flag(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError("text")
+    if not isinstance(value, str) or any(c < " " or c == "\x7f" for c in value):
+        # TOML reads "C:\\new\\tab" in double quotes with a line break and a tab in it.
+        raise ValueError("text on one line (in TOML, a path with \\ stands in single quotes)")
     return value
 
 
@@ -291,11 +292,10 @@ def _shown(value: Any) -> str:
 
 def _read_file(path: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     try:
-        with path.open("rb") as file:
-            values = tomllib.load(file)
-    except FileNotFoundError:
+        values = read_toml(path)
+    except (FileNotFoundError, NotADirectoryError):
         return {}, ()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         return {}, (Problem("", str(path), f"the file cannot be read: {error}"),)
     return read_layer(values, str(path))
 
@@ -331,8 +331,11 @@ def resolve(
     """
     path = paths.config_file() if config_path is None else config_path
     given = {key: value for key, value in (flags or {}).items() if value is not None}
+    home = paths.home_problem()
+    no_home = (Problem("LLMSTEP_HOME", "environment variable LLMSTEP_HOME", home),) if home else ()
     layers = [
         (str(path), _read_file(path)),
+        ("environment", ({}, no_home)),
         ("environment", _read_environment(os.environ if environ is None else environ)),
         (
             "initialization options",

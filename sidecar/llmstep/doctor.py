@@ -200,10 +200,11 @@ def check_machine() -> Check:
 def check_cache() -> Check:
     """Can the cache folder be written?"""
     from llmstep import paths
+    from llmstep.user_files import make_private_folder
 
     folder = paths.cache_dir()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"llmstep")
         free = shutil.disk_usage(folder).free
@@ -316,7 +317,9 @@ def _requirement(name: str) -> str:
 
 
 def _find_lean_tool(name: str) -> str | None:
-    elan = Path(os.environ.get("ELAN_HOME") or Path.home() / ".elan") / "bin"
+    from llmstep import paths
+
+    elan = paths.expand(os.environ.get("ELAN_HOME") or "~/.elan") / "bin"
     return shutil.which(name) or shutil.which(name, path=str(elan))
 
 

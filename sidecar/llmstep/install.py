@@ -207,6 +207,14 @@ def ensure_pip(console: Console, python: Path) -> None:
     console.run("adding pip to the environment", [python, "-m", "ensurepip", "--default-pip"])
 
 
+def _expand(name: str) -> Path:
+    """A path with ``~`` replaced; one below which nothing can be made if there is no home."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(os.devnull) / "llmstep"
+
+
 def wheel_dir() -> Path:
     """Folder of the wheels built here, for this version, platform and processor.
 
@@ -216,15 +224,15 @@ def wheel_dir() -> Path:
     """
     home = os.environ.get("LLMSTEP_HOME")
     if home:
-        cache = Path(home).expanduser() / "cache"
+        cache = _expand(home) / "cache"
     elif sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        local = os.environ.get("LOCALAPPDATA") or str(_expand("~/AppData/Local"))
         cache = Path(local) / "llmstep" / "Cache"
     elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches" / "llmstep"
+        cache = _expand("~/Library/Caches/llmstep")
     else:
-        base = os.environ.get("XDG_CACHE_HOME", "").strip() or str(Path.home() / ".cache")
-        cache = Path(base).expanduser() / "llmstep"
+        base = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+        cache = _expand(base) / "llmstep"
     key = f"{PACKAGE}-{BUILD_VERSION}-{sysconfig.get_platform()}-{_processor_id()}"
     return cache / "wheels" / key
 

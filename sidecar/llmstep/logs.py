@@ -5,12 +5,17 @@ Goals and the text of files are logged at ``DEBUG`` only: logs are shown to othe
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
+
+from llmstep.user_files import make_folder, open_private
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _LEVELS = {
@@ -68,6 +73,36 @@ class ClientLogHandler(logging.Handler):
             self._sending.now = False
 
 
+class _FileHandler(logging.StreamHandler[TextIO]):
+    """Appends to a file that only this user can read: at ``DEBUG`` it holds goals and file text.
+
+    When the disk is full it says so once and stops; the sidecar goes on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        stream = open_private(path, "ab")
+        super().__init__(io.TextIOWrapper(stream, "utf-8", "replace", write_through=True))
+        self._path = path
+        self._failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._failed:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._failed = True
+        logger.warning("the log file %s is written no further: %s", self._path, error)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.close()
+        super().close()
+
+
 def set_up_logging(level: str, log_file: Path | None = None) -> ClientLogHandler:
     """Send all logs to stderr, to ``log_file`` if given, and to the handler that is returned.
 
@@ -82,8 +117,8 @@ def set_up_logging(level: str, log_file: Path | None = None) -> ClientLogHandler
     problem: OSError | None = None
     if log_file is not None:
         try:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(log_file, encoding="utf-8", errors="replace"))
+            make_folder(log_file.parent)
+            handlers.append(_FileHandler(log_file))
         except OSError as error:
             problem = error
     for handler in handlers:

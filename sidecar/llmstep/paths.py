@@ -11,11 +11,35 @@ import platformdirs
 APP = "llmstep"
 
 
+# Nothing can be made or read below it: what is optional is then done without.
+_NOWHERE = Path(os.devnull) / APP
+
+
+def expand(name: str) -> Path:
+    """A path with ``~`` and ``~user`` replaced; as it is where there is no such home folder."""
+    path = Path(name)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def _folder(kind: str) -> Path:
     home = os.environ.get("LLMSTEP_HOME")
-    if home:
-        return Path(home).expanduser() / kind
-    return Path(getattr(platformdirs, f"user_{kind}_path")(APP, appauthor=False))
+    if home and home_problem() is None:
+        return expand(home) / kind
+    try:
+        return Path(getattr(platformdirs, f"user_{kind}_path")(APP, appauthor=False))
+    except RuntimeError:  # no HOME, and no entry in the table of users
+        return _NOWHERE / kind
+
+
+def home_problem() -> str | None:
+    """Why ``LLMSTEP_HOME`` cannot be followed; ``None`` if it can, or is not set."""
+    home = os.environ.get("LLMSTEP_HOME", "")
+    if home.startswith("~") and str(expand(home)).startswith("~"):
+        return f"`LLMSTEP_HOME` names the home folder of a user there is not: {home!r}"
+    return None
 
 
 def config_file() -> Path:

@@ -35,6 +35,7 @@ from llmstep.backends.base import (
     PromptPart,
 )
 from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
+from llmstep.user_files import read_json_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ def read_script(path: Path) -> tuple[Rule, ...]:
         ModelFileError: The file cannot be read or is no script; the message names rule and field.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json_value(path)
     except OSError as error:
         raise ModelFileError(
             f"cannot read the echo script {path}: {error.strerror or error}", hint=_HINT

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.errors import ModelFileError
+from llmstep.user_files import open_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def read_gguf_head(path: Path) -> GgufHead:
         ModelFileError: The file is missing, unreadable, empty, no GGUF, or ends too early.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = file.read(len(_MAGIC))
             if not start:
                 raise ModelFileError(f"the model file {path} is empty", hint=_again(path))

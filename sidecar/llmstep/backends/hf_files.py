@@ -11,7 +11,6 @@ the length of a JSON header, the header, the tensors
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import struct
@@ -23,8 +22,9 @@ import attrs
 
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.paths import install_command
+from llmstep.user_files import open_file, parse_json, read_json_value
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
 _SAFETENSORS = "model.safetensors"
 _PICKLE = "pytorch_model.bin"
 _LARGEST_HEADER = 100_000_000  # the limit of the safetensors library itself
@@ -161,7 +161,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelFileError: It cannot be read, or holds no JSON object.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = read_json_value(path)
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be read: {error}") from error
     if not isinstance(value, dict):
@@ -197,7 +197,10 @@ def _find_weights(folder: Path) -> tuple[tuple[Path, ...], bool]:
             shards = read_json(index).get("weight_map")
             if not isinstance(shards, dict) or not shards:
                 raise ModelFileError(f"{index} names no weight files")
-            files = tuple(folder / str(name) for name in sorted(set(shards.values())))
+            names = sorted({str(name) for name in shards.values()})
+            if any(Path(name).name != name or "\\" in name for name in names):
+                raise ModelFileError(f"{index} names weight files of another folder")
+            files = tuple(folder / name for name in names)
             missing = [file.name for file in files if not file.is_file()]
             if missing:
                 raise ModelFileError(
@@ -215,7 +218,7 @@ def _find_weights(folder: Path) -> tuple[tuple[Path, ...], bool]:
 def _count_parameters(path: Path) -> int:
     """Number of weights in a safetensors file, whose header is checked against its size."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_file(path) as file:
         start = file.read(len(_LFS_POINTER))
         if start == _LFS_POINTER:
             raise ModelFileError(
@@ -228,7 +231,7 @@ def _count_parameters(path: Path) -> int:
         file.seek(8)
         header = file.read(length)
     try:
-        tensors = json.loads(header)
+        tensors = parse_json(header)
         tensors.pop("__metadata__", None)
         end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
         count = sum(math.prod(tensor["shape"]) for tensor in tensors.values())

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from llmstep.errors import BackendUnavailableError
+from llmstep.limits import explain_limit
 
 _LINES_KEPT = 40
 _PARAMETERS_PER_THREAD = 32_000_000
@@ -37,10 +38,14 @@ def load_library() -> Any:
     try:
         from llama_cpp import llama_cpp as library
     except ImportError as error:
+        if (limit := explain_limit(error)) is not None:
+            raise limit from error
         raise BackendUnavailableError(
             "the llama.cpp backend needs the package llama-cpp-python, which is not installed"
         ) from error
     except (OSError, RuntimeError) as error:  # the package is there, its shared library is not
+        if (limit := explain_limit(error)) is not None:
+            raise limit from error
         raise BackendUnavailableError(f"llama-cpp-python cannot be loaded: {error}") from error
     if not hasattr(library, "LLAMA_LOAD_MODE_MMAP"):
         raise BackendUnavailableError("llama-cpp-python is too old: 0.3.36 or newer is needed")

@@ -26,6 +26,14 @@ def whole_memory() -> int:
     return whole if limit is None else min(whole, limit)
 
 
+def resident_bytes() -> int:
+    """Bytes this process holds in memory; 0 where the system does not tell (no file to spare)."""
+    try:
+        return psutil.Process().memory_info().rss
+    except (OSError, psutil.Error):
+        return 0
+
+
 def _read_limit() -> int | None:
     return _read_number("memory.max")
 

@@ -11,6 +11,7 @@ import click
 
 from llmstep import __version__, paths
 from llmstep.doctor import Check, fix, run_checks
+from llmstep.user_files import make_private_folder, open_private
 
 
 @click.command()
@@ -64,8 +65,8 @@ def summarize(failed: int, warned: int) -> str:
 def _open_log() -> Path | None:
     log = paths.log_dir() / "install.log"
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("", encoding="utf-8")
+        make_private_folder(log.parent)
+        open_private(log).close()
     except OSError:
         return None
     return log

@@ -10,6 +10,8 @@ from pathlib import Path
 import attrs
 import click
 
+from llmstep.errors import InvalidParamsError
+
 
 @click.command()
 @click.argument("goal", required=False)
@@ -93,9 +95,32 @@ def read_stdin() -> str:
     """Read the goal from standard input, telling a person at a terminal what is awaited."""
     if sys.stdin.isatty():
         click.echo("Write or paste the goal, then end the input (Ctrl-D).", err=True)
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
+    return decode(sys.stdin.buffer.read(), "standard input")
 
 
 def read_text(path: Path) -> str:
-    """Read a Lean file; bytes that are no UTF-8 become replacement characters."""
-    return path.read_text(encoding="utf-8", errors="replace")
+    """Read a goal or a Lean file, which may be a pipe: ``--goal-file <(command)``.
+
+    Raises:
+        InvalidParamsError: It cannot be read, or is in an encoding that is none of Unicode's.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidParamsError(
+            f"{path} cannot be read: {error.strerror or error}", hint="Name a text file."
+        ) from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, where: str) -> str:
+    """Text as editors and shells write it; what is none is refused, never replaced silently."""
+    from llmstep.user_files import TextError, decode_text
+
+    try:
+        return decode_text(data)
+    except TextError as error:
+        message, _, cure = str(error).partition("; ")
+        raise InvalidParamsError(
+            f"{where} {message}", hint=f"{cure[:1].upper()}{cure[1:]}."
+        ) from None

@@ -20,7 +20,16 @@ CountTokens = Callable[[str], int]
 
 ELLIPSIS = "…"
 
-_HEADER = re.compile(r"\s*(?:\d+ goals?|(?:[^\n]*: )?unsolved goals):?[^\S\n]*\n")
+_COUNT = re.compile(r"\d{1,6} goals?:?")
+# Blanks beyond the space that editors and web pages put in its place, all of one column; and what
+# has no width at all: a byte order mark, a zero-width space or joiner at the edge of a copy.
+_CLEANED = {
+    **dict.fromkeys(
+        map(ord, "\t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"), " "
+    ),
+    **dict.fromkeys(range(0x2000, 0x200B), " "),
+    **dict.fromkeys((0x200B, 0x2060, 0xFEFF), ""),
+}
 _TURNSTILE = re.compile(r"(?:⊢|\|-|\|)(?=\s|$)")
 _NAMES = re.compile(r"([^\s()\[\]{}⟨⟩,:=]+(?: [^\s()\[\]{}⟨⟩,:=]+)*) :(?:=|\s|$)")
 _WORD = re.compile(WORD_PATTERN)
@@ -87,16 +96,45 @@ def split_goals(text: str) -> list[str]:
     A line such as ``2 goals`` or ``error: unsolved goals`` before them, as it comes along with a
     copy from the infoview or a message, is none of them.
     """
-    text = _HEADER.sub("", text.replace("\r\n", "\n").strip("\n"))
-    goals = re.split(r"\n[^\S\n]*\n+(?=case |[^\s])", text) if "⊢" in text else [text]
-    whole: list[str] = []
-    for goal in goals:
-        # Only a target ends a goal: a blank line inside a hypothesis does not.
-        if whole and "⊢" not in whole[-1]:
-            whole[-1] += "\n" + goal
-        else:
-            whole.append(goal)
-    return [goal.rstrip() for goal in whole if goal.strip()]
+    lines = clean_text(text).strip("\n").split("\n")
+    kept = [line for line in lines[:-1] if not _is_header(line)] + lines[-1:]
+    goals: list[list[str]] = [[]]
+    complete, printed = False, "⊢" in text
+    blank: list[str] = []
+    for line in kept:
+        if not line.strip():
+            blank.append(line)
+            continue
+        if line[0] == " " or not printed:
+            goals[-1] += blank
+        elif blank and complete:
+            # Only a target ends a goal: a blank line inside a hypothesis does not.
+            goals.append([])
+            complete = False
+        blank = []
+        goals[-1].append(line)
+        complete = complete or "⊢" in line
+    return ["\n".join(goal).rstrip() for goal in goals if goal]
+
+
+def clean_text(text: str) -> str:
+    """A goal as Lean prints it, from what was pasted or sent.
+
+    Lines end in LF, every blank is a space, and characters without width are gone: to the models
+    and the library, `x : ℕ` with a no-break space in it would be another goal.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.translate(_CLEANED)
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line is ``2 goals`` or ``error: unsolved goals``; read once, however long it is."""
+    words = line.strip()
+    if _COUNT.fullmatch(words):
+        return True
+    before = words.removesuffix(":").removesuffix("unsolved goals")
+    return before != words.removesuffix(":") and (not before or before.endswith(": "))
 
 
 def parse_goal(text: str) -> Goal:

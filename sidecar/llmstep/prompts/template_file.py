@@ -24,7 +24,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import string
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +32,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import ConfigError
+from llmstep.user_files import parse_toml, read_file
 
 FIELDS = ("state", "context", "shots", "premises")
 
@@ -104,7 +104,7 @@ def load_template(name: str) -> Template:
         ConfigError: There is none, or its file is wrong; names the file and the key.
     """
     if name.endswith(".toml"):
-        return _read(Path(name).expanduser(), ())
+        return _read(paths.expand(name), ())
     found = _locate(name)
     if found is not None:
         return _read(found, ())
@@ -124,9 +124,9 @@ def _locate(name: str) -> Path | None:
 
 def _read(file: Path, above: tuple[Path, ...]) -> Template:
     try:
-        raw = file.read_bytes()
-        values = tomllib.loads(raw.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raw = read_file(file)
+        values = parse_toml(raw)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
     _check_keys(file, "", values, ("id", "description", "use", "prompts", *_PROMPT_KEYS))
     name = _text(file, "id", values.get("id", file.stem))

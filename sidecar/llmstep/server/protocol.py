@@ -27,6 +27,7 @@ from llmstep.errors import (
     CancelledError,
     LLMStepError,
 )
+from llmstep.limits import explain_limit
 from llmstep.server.framing import Incoming, Malformed, encode_frame
 from llmstep.server.messages import (
     PREPARE,
@@ -284,6 +285,7 @@ class LLMStepProtocol:
             self._reject(identifier, error)
 
     def _reject(self, identifier: RequestId | None, error: BaseException) -> None:
+        error = explain_limit(error) or error
         if isinstance(error, LLMStepError):
             data: dict[str, Any] = {"hint": error.hint}
             if isinstance(error, ProtocolVersionError):

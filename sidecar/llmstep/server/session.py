@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import attrs
-import psutil
 
+from llmstep.backends.machine_memory import resident_bytes
 from llmstep.config import Settings, resolve
 from llmstep.errors import LLMStepError
 from llmstep.logs import set_level
@@ -82,7 +82,7 @@ class Session:
                 error=f"{error.message} {error.hint}",
                 load_ms=0.0,
                 context_tokens=None,
-                rss_bytes=psutil.Process().memory_info().rss,
+                rss_bytes=resident_bytes(),
                 running=0,
                 waiting=0,
                 cache_entries=None,

@@ -36,7 +36,7 @@ DEFAULT_PROMPT = "llemma-fewshot"
 
 _REFERENCE = re.compile(
     r"(?:https?://[^/]+/|hf\.co/)?"
-    r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?(?::(?P<file>[^:/\\]+))?/?"
+    r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>(?!.*\.\.)[\w./-]+))?(?::(?P<file>[^:/\\]+))?/?"
 )
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 # The format that the recommendations count with: a quarter of the weights' size, little lost.
@@ -222,7 +222,9 @@ def _make_card(reference: Reference, repository: Repository, wish: Wish) -> tupl
 
 def _choose_file(repository: Repository) -> str:
     """The GGUF file to take where none is named; empty for a folder of weights."""
-    files = [name for name in repository.files if name.endswith(".gguf") and "/" not in name]
+    files = [
+        name for name in repository.files if name.endswith(".gguf") and not set(name) & set("/\\:")
+    ]
     if not files and "config.json" in repository.files:
         return ""
     usual = [name for name in files if _USUAL.search(name)]

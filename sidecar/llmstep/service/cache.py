@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import attrs
 
 from llmstep import __version__
-from llmstep.sources.ranking import Suggestion
+from llmstep.service.postprocess import has_control
+from llmstep.sources.ranking import Origin, Suggestion
+from llmstep.user_files import make_private_folder, open_private, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,20 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be part of a cache key")
 
 
+def _read_row(entry: Any, prefix: str) -> Suggestion:
+    """One suggestion of a row; raises ``ValueError`` or ``TypeError`` for what cannot be one."""
+    tactic, score, origin = entry
+    if not isinstance(tactic, str) or not tactic.startswith(prefix) or not tactic.strip():
+        raise ValueError("no tactic that starts with the prefix")
+    if has_control(tactic[len(prefix) :]):
+        raise ValueError("characters that no tactic has")
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or not -math.inf < score <= 0:
+        raise ValueError("no logarithm of a probability")
+    if not origin or not set(origin) <= set(get_args(Origin)):
+        raise ValueError("no source")
+    return Suggestion(tactic, float(score), tuple(origin))
+
+
 class SuggestionCache:
     """Suggestions by key, the least recently used given up first.
 
@@ -104,19 +121,24 @@ class SuggestionCache:
         """Whether there is a file to ask."""
         return self._connection is not None
 
-    def get(self, key: str) -> tuple[Suggestion, ...] | None:
-        """The suggestions kept under a key; ``None`` if there are none."""
+    def get(self, key: str, prefix: str = "") -> tuple[Suggestion, ...] | None:
+        """The suggestions kept under a key; ``None`` if there are none.
+
+        A row that no answer of ours can be is dropped: a bad disk, or another program, wrote it.
+
+        Args:
+            key: The question's key.
+            prefix: What every suggestion must start with.
+        """
         row = self._attempt(
             lambda db: db.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
         )
         if row is None:
             return None
         try:
-            found = tuple(
-                Suggestion(str(tactic), float(score), tuple(origin))
-                for tactic, score, origin in json.loads(row[0])
-            )
+            found = tuple(_read_row(entry, prefix) for entry in parse_json(row[0]))
         except (ValueError, TypeError):
+            log.info("a row of the suggestion cache was wrong and is dropped")
             self._attempt(lambda db: db.execute("DELETE FROM answers WHERE key = ?", (key,)))
             return None
         with self._lock:
@@ -230,7 +252,9 @@ class SuggestionCache:
         self._warn("unused", f"the suggestion cache {self.path} is not used: {error}")
 
     def _connect(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.path.parent)
+        # Made here, as SQLite would let others read it; its journals take their mode from it.
+        open_private(self.path, "ab").close()
         self._connection = db = sqlite3.connect(
             self.path, timeout=_BUSY_MS / 1000, check_same_thread=False
         )

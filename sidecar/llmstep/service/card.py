@@ -6,7 +6,6 @@ A card says only what a public source says: what is unknown (a revision, a check
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import attrs
 
 from llmstep.errors import ModelFileError
+from llmstep.user_files import read_toml
 
 
 @attrs.frozen
@@ -86,8 +86,8 @@ def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
             the file and the key.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = read_toml(file)
+    except (OSError, ValueError) as error:
         raise _wrong(file, "", f"cannot be read: {error}") from None
     sampling = values.get("sampling", {})
     if not isinstance(sampling, dict):
@@ -104,8 +104,11 @@ def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
         for key, value in sampling.items()
         if key in attrs.fields_dict(SamplingDefaults)
     }
-    if checked["id"] in ("", "echo") or "/" in checked["id"] or checked["id"].endswith(".gguf"):
-        raise _wrong(file, "id", f"{checked['id']!r} cannot be a model's name")
+    name = checked["id"]
+    # The id is a folder's name, too.
+    is_path = set(name) & set("/\\:") or name in (".", "..") or not name.isprintable()
+    if is_path or name in ("", "echo") or name.endswith(".gguf"):
+        raise _wrong(file, "id", f"{name!r} cannot be a model's name")
     if not checked["backends"]:
         raise _wrong(file, "backends", "must name a backend")
     return ModelCard(**checked, sampling=SamplingDefaults(**numbers)), tuple(odd)
@@ -164,7 +167,7 @@ def _sha256(file: Path, key: str, value: Any) -> str:
 
 def _file_name(file: Path, key: str, value: Any) -> str:
     text = _text(file, key, value)
-    if Path(text).name != text or "\\" in text:
+    if Path(text).name != text or set(text) & set("\\:") or text == "..":
         raise _wrong(file, key, "must be a file name without a folder")
     return text
 

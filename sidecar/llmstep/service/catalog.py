@@ -10,7 +10,6 @@ import difflib
 import functools
 import hashlib
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Callable
@@ -24,13 +23,14 @@ from llmstep.backends.hf_files import find_folder
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
 from llmstep.service.lockfile import read_lock
+from llmstep.user_files import inside, open_file, read_json_value
 
 __all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model", "verify_model"]
 
 _CHUNK = 1 << 20
 # Beside the cards lies what the other sources of suggestions have learned.
 _TABLES = {"mixing.toml", "portfolio.toml"}
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
 # Up to this size a file is hashed whole for its fingerprint; that takes some 50 ms.
 _HASH_WHOLE = 64 << 20
 # Library and extra that a backend needs; the library is looked for, never imported, here.
@@ -122,7 +122,12 @@ def read_catalog() -> Catalog:
     cards: dict[str, ModelCard] = {}
     problems: list[str] = []
     for folder in card_folders():
-        for file in sorted(folder.glob("*.toml")):
+        try:
+            files = sorted(folder.glob("*.toml"))
+        except OSError as error:  # such as a data folder of another user
+            problems.append(f"{folder} cannot be read: {error.strerror or error}")
+            continue
+        for file in files:
             if file.name in _TABLES:
                 continue
             try:
@@ -182,7 +187,7 @@ def find_card(name: str) -> ModelCard | None:
             return card
     for folder in card_folders():
         file = folder / f"{name}.toml"
-        if "/" not in name and "\\" not in name and file.is_file():
+        if not set(name) & set("/\\:") and _is_file(file):
             read_card(file)
     return None
 
@@ -191,13 +196,21 @@ def locate(card: ModelCard) -> Path | None:
     """Where the card's file (or folder) lies on this machine; ``None`` if it does not."""
     if card.file:
         places = [folder(card) / card.file, *(place / card.file for place in card_folders())]
-        return next((place for place in places if place.is_file()), None)
-    return folder(card) if (folder(card) / "config.json").is_file() else None
+        return next((place for place in places if _is_file(place)), None)
+    return folder(card) if _is_file(folder(card) / "config.json") else None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file that can be reached."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def folder(card: ModelCard) -> Path:
     """Where the user's copy of the model belongs."""
-    return paths.data_dir() / "models" / card.id
+    return inside(paths.data_dir() / "models", card.id)
 
 
 def how_to_get(card: ModelCard) -> str:
@@ -239,7 +252,7 @@ def _find_remote(name: str) -> ResolvedModel:
 
 
 def _from_path(name: str) -> ResolvedModel:
-    path = Path(name).expanduser()
+    path = paths.expand(name)
     if path.is_dir():
         return _from_folder(path.resolve(), path.resolve().name)
     if not path.exists() and _HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
@@ -264,7 +277,7 @@ def _from_path(name: str) -> ResolvedModel:
 def _from_folder(path: Path, name: str) -> ResolvedModel:
     """A Hugging Face folder without a card: the prompt follows from its kind."""
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config = read_json_value(path / "config.json")
     except (OSError, ValueError) as error:
         raise ModelFileError(
             f"{path} is a folder without a config.json that can be read: {error}",
@@ -353,7 +366,7 @@ def hash_file(path: Path, on_progress: Callable[[int, int], None] | None = None)
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 if on_progress:
@@ -389,7 +402,7 @@ def _fingerprint(path: Path, size: int, mtime_ns: int) -> str:
     if size <= _HASH_WHOLE:
         return hash_file(path)
     digest = hashlib.sha256(f"{size}:{mtime_ns}".encode())
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         digest.update(stream.read(_CHUNK))
         stream.seek(-_CHUNK, 2)
         digest.update(stream.read(_CHUNK))

@@ -21,6 +21,7 @@ from llmstep.service.card import ModelCard
 from llmstep.service.catalog import folder, hash_file
 from llmstep.service.hub import DownloadError, RemoteFile, hub_errors, look_up
 from llmstep.service.lockfile import LockedFile, LockedModel, read_lock, write_lock
+from llmstep.user_files import inside, make_folder
 
 # What a model folder needs at its top: weights as safetensors, configuration and tokenizer.
 _FOLDER_SUFFIXES = (".safetensors", ".json", ".model", ".txt", ".jinja")
@@ -105,14 +106,14 @@ def pull(
     """
     place = folder(plan.card)
     # Named by the commit: a part of another version must not be continued.
-    staging = place.parent / ".incoming" / plan.card.id / plan.revision
+    staging = inside(place.parent, ".incoming", plan.card.id, plan.revision)
     _check_room(plan, place.parent, staging)
     locked: dict[str, LockedFile] = {}
     for file in plan.files:
-        path = staging / file.name
+        path = inside(staging, file.name)
         if not path.is_file():
             with hub_errors(plan.card.repo, plan.revision, file.name):
-                staging.mkdir(parents=True, exist_ok=True)
+                make_folder(staging)
                 _fetch(plan, file, path, _bar_class(file.name, bars, on_bytes, cancel))
         locked[file.name] = _check_file(plan, file, path)
     _move(staging, place, [file.name for file in plan.files])
@@ -129,7 +130,7 @@ def _choose(card: ModelCard, files: Mapping[str, RemoteFile]) -> tuple[RemoteFil
             )
         return (files[card.file],)
     # On Windows a backslash would lead out of the folder.
-    top = [file for name, file in files.items() if "/" not in name and "\\" not in name]
+    top = [file for name, file in files.items() if not set(name) & set("/\\:")]
     chosen = [file for file in top if file.name.endswith(_FOLDER_SUFFIXES)]
     if not any(file.name.endswith(".safetensors") for file in chosen):
         # Fetched all the same: the backend refuses a pickle until the user allows it.
@@ -190,7 +191,7 @@ def _git_oid(path: Path) -> str:
 
 
 def _check_room(plan: Plan, place: Path, staging: Path) -> None:
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     kept = sum(file.stat().st_size for file in staging.iterdir()) if staging.is_dir() else 0
     free = shutil.disk_usage(place).free
     if plan.size_bytes - kept + _SPARE_BYTES > free:
@@ -232,10 +233,10 @@ def _fetch(plan: Plan, file: RemoteFile, path: Path, bar: Any) -> None:
 
 
 def _move(staging: Path, place: Path, names: list[str]) -> None:
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     for name in names:
-        (staging / name).replace(place / name)
-    shutil.rmtree(staging.parent, ignore_errors=True)
+        inside(staging, name).replace(inside(place, name))
+    shutil.rmtree(inside(place.parent, ".incoming", place.name), ignore_errors=True)
 
 
 def _bar_class(name: str, bars: bool, on_bytes: OnBytes | None, cancel: CancelToken | None) -> Any:

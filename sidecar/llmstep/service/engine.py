@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 import attrs
 
 from llmstep.backends.base import DEFAULT_CONTEXT, Backend, BackendOptions, Sampling
 from llmstep.config import MAX_CANDIDATES, Settings
-from llmstep.errors import ModelNotFoundError
+from llmstep.errors import ModelFileError, ModelNotFoundError
+from llmstep.limits import explain_limit
 from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
 from llmstep.service.catalog import ResolvedModel, find_model
 from llmstep.service.question import Document
@@ -103,10 +105,15 @@ def find_engine(settings: Settings, name: str | None = None) -> Engine:
     """
     try:
         model = find_model(settings.model if name is None else name)
-    except (OSError, RuntimeError) as error:
-        # A name too long for any file system, or the home folder of a user there is not.
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelNotFoundError(f"the model's name cannot be a path: {reason}") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ModelNotFoundError("the model's name is too long for a path") from None
+        if explain_limit(error) is not None:
+            raise
+        raise ModelFileError(
+            f"{error.filename or 'the model'} cannot be read: {error.strerror or error}",
+            hint="Make it readable for you, or choose another model.",
+        ) from None
     template = load_template(settings.prompt or model.card.prompt)
     options = BackendOptions(
         path=model.path,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ import attrs
 from llmstep import paths
 from llmstep.errors import BackendUnavailableError, LLMStepError
 
+# A commit of git, as the hub tells it.
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -91,11 +94,21 @@ def look_up(repo: str, revision: str | None) -> Repository:
     counted = found.safetensors.total if found.safetensors else gguf.get("total")
     return Repository(
         repo,
-        found.sha or revision or "main",
+        _read_commit(repo, found.sha or revision),
         {sibling.rfilename: _remote_file(sibling) for sibling in found.siblings or []},
         tuple(found.tags or ()),
         gguf,
         counted if isinstance(counted, int) and counted > 0 else None,
+    )
+
+
+def _read_commit(repo: str, told: str | None) -> str:
+    """The commit, which names a folder later on: nothing but 40 hexadecimal digits will do."""
+    if told is not None and _COMMIT.fullmatch(told):
+        return told
+    raise DownloadError(
+        f"{_endpoint()} names no commit of {repo}: {told!r:.60}",
+        hint="Unset HF_ENDPOINT, or take another mirror: this one does not answer as the hub does.",
     )
 
 

@@ -10,7 +10,6 @@ takes both from the hub's own metadata and writes them here; every later one is 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import ModelFileError
+from llmstep.user_files import read_json_value, write_private
 
 _VERSION = 1
 
@@ -64,7 +64,7 @@ def read_lock() -> dict[str, LockedModel]:
     """
     path = lock_path()
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_value(path)
         return {str(key): _parse(value) for key, value in values["models"].items()}
     except FileNotFoundError:
         return {}
@@ -86,13 +86,9 @@ def write_lock(models: Mapping[str, LockedModel]) -> None:
         "version": _VERSION,
         "models": {key: _unparse(model) for key, model in sorted(models.items())},
     }
-    new = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
+        write_private(path, json.dumps(values, indent=1) + "\n")
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise ModelFileError(
             f"{path} cannot be written: {error.strerror or error}",
             hint="Make room on the disk, or make the folder writable.",

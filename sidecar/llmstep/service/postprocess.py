@@ -91,6 +91,11 @@ _CONTROL = re.compile(
 _SILENT = ("space", "newline", "comment")
 
 
+def has_control(text: str) -> bool:
+    """Whether a text holds a character that no tactic may hold."""
+    return _CONTROL.search(text) is not None
+
+
 def extract_tactic(
     text: str,
     prefix: str = "",

@@ -6,6 +6,7 @@ import attrs
 
 from llmstep.config import BY_NAME, MAX_CANDIDATES
 from llmstep.errors import InvalidParamsError
+from llmstep.prompts.goal import clean_text
 from llmstep.sources.ranking import Suggestion
 
 MAX_TIMEOUT_MS = 3_600_000
@@ -21,7 +22,7 @@ class Document:
     """
 
     uri: str
-    text_before: str = ""
+    text_before: str = attrs.field(default="", converter=lambda text: text.removeprefix("\ufeff"))
 
 
 @attrs.frozen
@@ -40,7 +41,7 @@ class SuggestRequest:
             ``None``.
     """
 
-    goals: tuple[str, ...]
+    goals: tuple[str, ...] = attrs.field(converter=lambda goals: tuple(map(clean_text, goals)))
     prefix: str = ""
     document: Document | None = None
     n: int | None = None
@@ -56,6 +57,10 @@ class SuggestRequest:
 
     def check(self) -> None:
         """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
+        texts = (("prefix", self.prefix), ("document", self.text_before))
+        lists = (("goals", self.goals), ("banned", self.banned), ("premises", self.premises))
+        for name, text in (*texts, *((name, text) for name, many in lists for text in many)):
+            _check_unicode(name, text)
         if not self.goals or not any(goal.strip() for goal in self.goals):
             raise InvalidParamsError(
                 "`goals` must hold at least one goal that is not empty",
@@ -85,6 +90,17 @@ class PrepareRequest:
     def check(self) -> None:
         """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
         _check_model(self.model)
+
+
+def _check_unicode(name: str, text: str) -> None:
+    """Refuse half a surrogate pair: JSON carries it, and so does an argument that is no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidParamsError(
+            f"`{name}` is no valid Unicode at character {error.start}",
+            hint="Send it as UTF-8; in a file, save it as UTF-8.",
+        ) from None
 
 
 def _check_model(name: str | None) -> None:

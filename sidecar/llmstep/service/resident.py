@@ -8,6 +8,7 @@ from typing import Literal
 from llmstep.backends import open_backend
 from llmstep.backends.base import Backend
 from llmstep.errors import LLMStepError
+from llmstep.limits import explain_limit
 from llmstep.service.engine import Engine
 
 LoadState = Literal["unloaded", "loading", "ready", "failed"]
@@ -80,7 +81,8 @@ class ResidentModel:
                 raise
             except Exception as error:
                 self._state = "failed"
-                self._error = LLMStepError(f"the model cannot be loaded: {error}")
+                told = f"the model cannot be loaded: {error}"
+                self._error = explain_limit(error) or LLMStepError(told)
                 raise self._error from error
             self._load_ms = (time.monotonic() - begin) * 1000
             self._state, self._error = "ready", None

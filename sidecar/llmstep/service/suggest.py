@@ -7,8 +7,6 @@ import functools
 import logging
 import time
 
-import psutil
-
 from llmstep import paths
 from llmstep.backends.base import (
     Backend,
@@ -17,6 +15,7 @@ from llmstep.backends.base import (
     GenerationStats,
     Sampling,
 )
+from llmstep.backends.machine_memory import resident_bytes
 from llmstep.config import Settings
 from llmstep.errors import DeadlineError, LLMStepError
 from llmstep.service.cache import SuggestionCache, cache_key
@@ -183,7 +182,7 @@ class SuggestService:
             error=f"{error.message} {error.hint}" if error else None,
             load_ms=self._resident.load_ms,
             context_tokens=backend.info.context_tokens if backend else None,
-            rss_bytes=psutil.Process().memory_info().rss,
+            rss_bytes=resident_bytes(),
             running=int(self._scheduler.busy),
             waiting=self._scheduler.queued,
             cache_entries=self._cache.count() if self._cache else None,
@@ -277,7 +276,7 @@ class SuggestService:
         """The question's key, and its answer if it is known."""
         assert self._cache is not None
         key = self._cache_key(request, engine, sampling)
-        return key, self._cache.get(key)
+        return key, self._cache.get(key, request.prefix)
 
     def _cache_key(self, request: SuggestRequest, engine: Engine, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""

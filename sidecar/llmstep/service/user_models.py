@@ -17,6 +17,7 @@ from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
 from llmstep.service.catalog import folder, hash_file, read_catalog
+from llmstep.user_files import inside, make_folder, read_json_value, write_private
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED = ("echo", "openai")
@@ -117,7 +118,7 @@ def import_model(
     check_id(card.id)
     place = folder(card)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         _take_in(source, card, place, manner)
         write_card(card)
     except (OSError, shutil.Error) as error:
@@ -139,7 +140,8 @@ def plan_removal(model_id: str) -> Removal:
     if not _ID.fullmatch(model_id):
         raise ModelNotFoundError(f"there is no model {model_id!r}")
     models = paths.data_dir() / "models"
-    places = [models / model_id, models / f"{model_id}.toml", models / ".incoming" / model_id]
+    names = ((model_id,), (f"{model_id}.toml",), (".incoming", model_id))
+    places = [inside(models, *parts) for parts in names]
     found = tuple(place for place in places if place.exists() or place.is_symlink())
     if not found:
         raise ModelNotFoundError(
@@ -187,10 +189,9 @@ def write_card(card: ModelCard) -> None:
     Raises:
         OSError: It cannot be written; there is none then.
     """
-    file = paths.data_dir() / "models" / f"{card.id}.toml"
+    file = inside(paths.data_dir() / "models", f"{card.id}.toml")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(format_card(card), encoding="utf-8")
+        write_private(file, format_card(card))
         read_card(file)
     except OSError:
         file.unlink(missing_ok=True)
@@ -245,7 +246,7 @@ def describe_folder(source: Path) -> ModelCard:
     """
     config = source / "config.json"
     try:
-        values: Any = json.loads(config.read_text(encoding="utf-8"))
+        values: Any = read_json_value(config)
     except FileNotFoundError:
         raise ModelFileError(
             f"{source} is no model folder: it has no config.json",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import ModelFileError
+from llmstep.user_files import read_toml
 
 FILE_NAME = "mixing.toml"
 FEATURES = (
@@ -86,7 +86,7 @@ def load_mixing(path: Path | None = None) -> Mixing:
     """
     path = path or paths.models_dir() / FILE_NAME
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
         weights = {name: float(values["weights"][name]) for name in FEATURES}
         head_weights = {name: float(values["head_weights"][name]) for name in HEAD_FEATURES}
         return Mixing(weights, head_weights, float(values["head_value"]))

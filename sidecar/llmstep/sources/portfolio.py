@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from llmstep import paths
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import Goal, Hypothesis
+from llmstep.user_files import read_toml
 
 FILE_NAME = "portfolio.toml"
 
@@ -107,7 +106,7 @@ def load_portfolio(path: Path | None = None) -> Portfolio:
     """
     path = path or paths.models_dir() / FILE_NAME
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
         closers = tuple(
             Closer(
                 tactic=str(entry["tactic"]),

@@ -10,6 +10,7 @@ from llmstep import paths
 from llmstep.config import Settings
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.document import read_document
+from llmstep.limits import explain_limit
 from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.file_proofs import read_proofs
@@ -27,7 +28,7 @@ def library_path(name: str) -> Path:
     """The file of a library: a path, or ``builtin``."""
     if name == BUILTIN_LIBRARY:
         return paths.models_dir() / BUILTIN_FILE
-    return Path(name).expanduser()
+    return paths.expand(name)
 
 
 class Sources:
@@ -96,7 +97,10 @@ class Sources:
             except ModelFileError as error:
                 log.warning("no suggestions from the library: %s %s", error.message, error.hint)
             except ImportError as error:
-                log.warning("no suggestions from the library: %s", error)
+                limit = explain_limit(error)
+                log.warning(
+                    "no suggestions from the library: %s", limit.message if limit else error
+                )
         return self._index
 
 

@@ -28,6 +28,7 @@ import attrs
 
 from llmstep.errors import ModelFileError
 from llmstep.sources.features import hash_feature
+from llmstep.user_files import open_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +65,7 @@ class TacticIndex:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file
             raise _broken(path, f"cannot be read: {error}") from error

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from llmstep.cli import cli
+from llmstep.errors import InvalidParamsError
 
 GOAL = "p : Prop\nh : p\n⊢ p"
 RULES = [
@@ -64,8 +65,44 @@ def test_a_goal_from_a_file_with_a_prefix_and_context(tmp_path: Path) -> None:
     assert tactics(run("--json", *options).stdout) == ["exact h"]
 
 
-def test_bytes_that_are_no_utf8_are_survived() -> None:
-    assert run("--json", stdin=b"h : \xff\n\xe2\x8a\xa2 p").exit_code == 0
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_goal_that_a_windows_program_wrote(tmp_path: Path, encoding: str, end: str) -> None:
+    data = GOAL.replace("\n", end).replace(" ", "\u00a0").encode(encoding)
+    (tmp_path / "goal.txt").write_bytes(data)
+    (tmp_path / "echo.json").write_text(
+        json.dumps([{"goal": GOAL, "candidates": [{"tactic": "exact h", "score": -1}]}])
+    )
+    environ = {"LLMSTEP_ECHO_SCRIPT": str(tmp_path / "echo.json")}
+    for result in (
+        CliRunner().invoke(cli, ["suggest", "--json"], input=data, env=environ),
+        CliRunner().invoke(
+            cli, ["suggest", "--json", "--goal-file", str(tmp_path / "goal.txt")], env=environ
+        ),
+    ):
+        assert tactics(result.stdout) == ["exact h"]
+
+
+def test_text_of_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    bad = b"h : \xff\n\xe2\x8a\xa2 p"
+    (tmp_path / "bad.txt").write_bytes(bad)
+    for result, name in (
+        (run(stdin=bad), "standard input"),
+        (run("--goal-file", str(tmp_path / "bad.txt")), "bad.txt"),
+        (run(GOAL, "--context", str(tmp_path / "bad.txt")), "bad.txt"),
+    ):
+        assert isinstance(result.exception, InvalidParamsError)
+        assert name in result.exception.message
+        assert "0xff in line 1" in result.exception.message
+        assert "UTF-8" in result.exception.hint
+
+
+@pytest.mark.parametrize("arguments", [["x\udcff : Nat\n⊢ x = x"], [GOAL, "--prefix", "ex\udcff"]])
+def test_an_argument_that_is_no_utf8_is_refused_by_name(arguments: list[str]) -> None:
+    """What Python makes of a stray byte in an argument is half a surrogate pair."""
+    error = run(*arguments).exception
+    assert isinstance(error, InvalidParamsError)
+    assert "no valid Unicode at character" in error.message
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.errors import PromptTooLongError
-from llmstep.prompts.goal import parse_goal, split_goals, trim_goal
+from llmstep.prompts.goal import clean_text, parse_goal, split_goals, trim_goal
+from llmstep.service.question import SuggestRequest
 
 # Goals in Lean's layout, after Mathlib (Apache-2.0).
 GROUP = """case intro.intro
@@ -194,3 +195,17 @@ def test_a_huge_goal_costs_the_tokenizer_little(goal: str) -> None:
     assert count(trimmed.text) <= 500
     # The work that grows with a tokenizer's cost is bounded by the budget, not by the goal.
     assert tokenizer.characters < 200_000
+
+
+def test_blanks_are_spaces_and_what_has_no_width_is_gone() -> None:
+    pasted = "\ufeffn\u00a0:\u2009ℕ\u200b\r\nh\u3000: n\u202f= 1\r\u2060⊢\u00a0n = 1"
+    assert clean_text(pasted) == "n : ℕ\nh : n = 1\n⊢ n = 1"
+    assert split_goals(pasted) == ["n : ℕ\nh : n = 1\n⊢ n = 1"]
+    assert SuggestRequest((pasted,)).goals == ("n : ℕ\nh : n = 1\n⊢ n = 1",)
+    assert clean_text(GROUP) == GROUP
+
+
+@pytest.mark.parametrize("header", ["2 goals", "1 goal:", "a: unsolved goals", "unsolved goals:"])
+def test_a_header_is_none_of_the_goals(header: str) -> None:
+    assert split_goals(f"{header}\n⊢ p\n\n{header}\n⊢ q") == ["⊢ p", "⊢ q"]
+    assert split_goals(f"h : {header} x\n⊢ p") == [f"h : {header} x\n⊢ p"]
