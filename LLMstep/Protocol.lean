@@ -56,9 +56,18 @@ def prepareMessage (document? : Option Document) (model? : Option String := none
   notificationMessage "llmstep/prepare" <| Json.mkObj <|
     present "document" (document?.map Document.json) ++ present "model" model?
 
+/-- A proof that was tried: the block of tactics, the first error with its line in it, and the goals that are open there. -/
+structure Attempt where
+  text : String
+  error : String
+  goals : Array String
+
+def Attempt.json (a : Attempt) : Json := Json.mkObj [("text", a.text), ("error", a.error), ("goals", toJson a.goals)]
+
 /-- Params of `llmstep/suggest`.
 `goals`: pretty-printed, the main goal first. `prefix'`: characters every candidate starts with. `banned`: names that must
-not be used. `timeoutMs`: when the sidecar should answer with what it has. `model?`: the model to ask, if not the sidecar's own. -/
+not be used. `timeoutMs`: when the sidecar should answer with what it has. `model?`: the model to ask, if not the sidecar's own. `mode?`: `proof` asks
+for whole proofs; `hint?` and `attempt?` belong to it. -/
 structure SuggestParams where
   goals : Array String
   prefix' : String
@@ -69,13 +78,17 @@ structure SuggestParams where
   premises : Array String := #[]
   model? : Option String := none
   partialResultToken? : Option String := none
+  mode? : Option String := none
+  hint? : Option String := none
+  attempt? : Option Attempt := none
 
 def SuggestParams.json (p : SuggestParams) : Json :=
   let nonempty (key : String) (names : Array String) := if names.isEmpty then [] else [(key, toJson names)]
   Json.mkObj <| [("goals", toJson p.goals), ("prefix", toJson p.prefix')]
     ++ present "document" (p.document?.map Document.json) ++ present "n" p.n? ++ present "timeoutMs" p.timeoutMs?
     ++ nonempty "banned" p.banned ++ nonempty "premises" p.premises ++ present "model" p.model?
-    ++ present "partialResultToken" p.partialResultToken?
+    ++ present "partialResultToken" p.partialResultToken? ++ present "mode" p.mode? ++ present "hint" p.hint?
+    ++ present "attempt" (p.attempt?.map Attempt.json)
 
 /-- Answer to a request of the sidecar: Lean offers it no methods. -/
 def methodNotFoundMessage (id : Json) (method : String) : Json :=
@@ -88,6 +101,15 @@ def methodNotFoundMessage (id : Json) (method : String) : Json :=
 structure Candidate where
   tactic : String
   score : Float
+  /-- Whether `tactic` is a whole proof, and then why the model has stopped: `end`, `budget`, `time` or `repetition`. -/
+  isProof : Bool := false
+  stop : String := "end"
+
+/-- How far the model is with a whole proof: `thinking` or `writing`, what was generated for it, and what has been written since. -/
+structure Written where
+  stage : String
+  tokens : Nat
+  text : String := ""
 
 /-- Result of `llmstep/suggest`, best candidate first. -/
 structure Answer where
@@ -100,6 +122,8 @@ structure RpcError where
   code : Int
   message : String
   hint? : Option String := none
+  /-- What a program can tell the fault by. -/
+  reason? : Option String := none
 deriving Inhabited
 
 /-- The error as the user sees it. -/
@@ -113,11 +137,16 @@ inductive Incoming where
   | result (id : Nat) (value : Json)
   | failure (id? : Option Nat) (error : RpcError)
   | progress (token : String) (candidates : Array Candidate)
+  /-- A whole proof is being written. -/
+  | writing (token : String) (written : Written)
   /-- A request (`id?` is set) or notification that is no concern of ours, e.g. `window/logMessage`. -/
   | other (method : String) (id? : Option Json)
 
 def parseCandidate (j : Json) : Except String Candidate := do
-  return { tactic := ← j.getObjValAs? String "tactic", score := (j.getObjValAs? Float "score").toOption.getD 0 }
+  let score := (j.getObjValAs? Float "score").toOption.getD 0
+  if let .ok proof := j.getObjValAs? String "proof" then
+    return { tactic := proof, score, isProof := true, stop := (j.getObjValAs? String "stop").toOption.getD "end" }
+  return { tactic := ← j.getObjValAs? String "tactic", score }
 
 def parseCandidates (j : Json) : Except String (Array Candidate) := do
   let mut candidates := #[]
@@ -135,14 +164,25 @@ def parseError (j : Json) : Except String RpcError := do
   return {
     code := ← j.getObjValAs? Int "code"
     message := ← j.getObjValAs? String "message"
-    hint? := (do (← j.getObjVal? "data").getObjValAs? String "hint").toOption }
+    hint? := (do (← j.getObjVal? "data").getObjValAs? String "hint").toOption
+    reason? := (do (← j.getObjVal? "data").getObjValAs? String "reason").toOption }
+
+/-- What a progress message tells of a whole proof, if it is about one. -/
+def parseWritten? (j : Json) : Option Written := do
+  return {
+    stage := ← (j.getObjValAs? String "stage").toOption
+    tokens := (j.getObjValAs? Nat "tokens").toOption.getD 0
+    text := (j.getObjValAs? String "text").toOption.getD "" }
 
 /-- What a message is. Throws for JSON that is no JSON-RPC message. -/
 def parseIncoming (j : Json) : Except String Incoming := do
   match j.getObjValAs? String "method" with
   | .ok "$/progress" =>
     let params ← j.getObjVal? "params"
-    return .progress (← params.getObjValAs? String "token") (← parseCandidates (← params.getObjVal? "value"))
+    let token ← params.getObjValAs? String "token"
+    let value ← params.getObjVal? "value"
+    if let some written := parseWritten? value then return .writing token written
+    return .progress token (← parseCandidates value)
   | .ok method => return .other method (j.getObjVal? "id").toOption
   | .error _ =>
     match j.getObjVal? "error" with

@@ -41,6 +41,8 @@ structure Sidecar where
   pending : Std.Mutex (List (Nat × IO.Promise Reply))
   /-- Candidates that arrived under a token and were not looked at yet. -/
   streams : Std.Mutex (List (String × IO.Ref (Array Candidate)))
+  /-- What has been written so far of whole proofs, by token. -/
+  writings : Std.Mutex (List (String × IO.Ref Written))
   /-- Resolved by the end of the handshake, with the reason if it failed. -/
   ready : IO.Promise (Except String ServerInfo)
   /-- Why it is gone; set once. -/
@@ -120,6 +122,9 @@ def Sidecar.dispatch (s : Sidecar) (message : Json) : IO Unit := do
   | .ok (.progress token candidates) =>
     let stream? ← s.streams.atomically (m := IO) do return (← get).lookup token
     if let some stream := stream? then stream.modify (· ++ candidates)
+  | .ok (.writing token written) =>
+    let writing? ← s.writings.atomically (m := IO) do return (← get).lookup token
+    if let some writing := writing? then writing.modify fun before => { written with text := before.text ++ written.text }
   | .ok (.other method (some id)) => discard <| s.send (methodNotFoundMessage id method)
   | .ok (.other _ none) => return
 
@@ -180,7 +185,7 @@ def startSidecar (launch : Launch) : IO Sidecar := do
     env := #[("PYTHONUNBUFFERED", some "1")] }
   let s : Sidecar := {
     launch, child, startedAt := ← IO.monoMsNow, nextId := ← IO.mkRef (handshakeId + 1)
-    pending := ← Std.Mutex.new [], streams := ← Std.Mutex.new [], ready := ← IO.Promise.new
+    pending := ← Std.Mutex.new [], streams := ← Std.Mutex.new [], writings := ← Std.Mutex.new [], ready := ← IO.Promise.new
     dead := ← IO.mkRef none, stderrTail := ← IO.mkRef [], model := ← IO.mkRef "", lastError := ← IO.mkRef none }
   -- Blocking reads on a thread of the pool would starve elaboration.
   let stderrDone ← IO.asTask s.stderrLoop (prio := .dedicated)
@@ -270,6 +275,8 @@ structure Question where
   writing : Task (Except IO.Error Bool)
   reply : Task (Option Reply)
   arrived : IO.Ref (Array Candidate)
+  /-- The whole proof that is being written, as far as it is. -/
+  written : IO.Ref Written
 
 /-- What happens to a question next. -/
 inductive Event where
@@ -307,8 +314,10 @@ def Sidecar.withQuestion {m : Type → Type} {α : Type} [Monad m] [MonadFinally
   let token := s!"llmstep/{id}"
   let promise : IO.Promise Reply ← (IO.Promise.new : IO (IO.Promise Reply))
   let arrived : IO.Ref (Array Candidate) ← (IO.mkRef #[] : IO (IO.Ref (Array Candidate)))
+  let written : IO.Ref Written ← (IO.mkRef { stage := "", tokens := 0 } : IO (IO.Ref Written))
   let register : IO (Task (Except IO.Error Bool)) := do
     s.streams.atomically (m := IO) (modify ((token, arrived) :: ·))
+    s.writings.atomically (m := IO) (modify ((token, written) :: ·))
     s.pending.atomically (m := IO) (modify ((id, promise) :: ·))
     -- Registered after the burial, nobody would answer it.
     if let some why ← s.dead.get then promise.resolve (.error { code := 0, message := why })
@@ -319,8 +328,9 @@ def Sidecar.withQuestion {m : Type → Type} {α : Type} [Monad m] [MonadFinally
       discard <| (IO.mapTask (fun _ => s.send (cancelMessage id)) writing (prio := .dedicated) : BaseIO _)
     s.pending.atomically (m := IO) (modify (·.filter (·.1 != id)))
     s.streams.atomically (m := IO) (modify (·.filter (·.1 != token)))
+    s.writings.atomically (m := IO) (modify (·.filter (·.1 != token)))
   let writing ← (register : IO _)
-  try act { id, sidecar := s, writing, reply := promise.result?, arrived }
+  try act { id, sidecar := s, writing, reply := promise.result?, arrived, written }
   finally deregister writing
 
 end LLMstep

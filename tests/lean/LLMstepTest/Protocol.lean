@@ -38,6 +38,22 @@ def reads (name : String) : IO Incoming := do
   n? := some 4, timeoutMs? := some 60000, document? := some { uri := "untitled:Untitled-1", textBefore := "variable (𝕜 : Type*)\n" }
   banned := #["foo.«bar baz»"], premises := #["ENNReal.coe_toReal"], partialResultToken? := some "llmstep/3" }
 
+#eval writes "client.suggest.proof" <| requestMessage 9 "llmstep/suggest" <| SuggestParams.json {
+  goals := #["p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"], prefix' := "", n? := some 1, timeoutMs? := some 120000
+  document? := some {
+    uri := "file:///home/ada/proof/Basic.lean"
+    textBefore := "import LLMstep\n\ntheorem both (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n  " }
+  banned := #["both"], partialResultToken? := some "llmstep/9", mode? := some "proof", hint? := some "split the conjunction" }
+#eval writes "client.suggest.proof.attempt" <| requestMessage 10 "llmstep/suggest" <| SuggestParams.json {
+  goals := #["p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"], prefix' := "", n? := some 1, timeoutMs? := some 90000
+  document? := some {
+    uri := "file:///home/ada/proof/Basic.lean"
+    textBefore := "import LLMstep\n\ntheorem both (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n  " }
+  banned := #["both"], partialResultToken? := some "llmstep/10", mode? := some "proof"
+  attempt? := some {
+    text := "constructor\n· exact hr\n· exact hq", error := "line 2: Unknown identifier `hr`"
+    goals := #["case left\np q : Prop\nhp : p\nhq : q\n⊢ p"] } }
+
 /-! ## What the sidecar sends is understood -/
 
 def answerOf (name : String) : IO Answer := do
@@ -60,6 +76,16 @@ def answerOf (name : String) : IO Answer := do
   let .progress token candidates ← reads "server.progress" | throw <| IO.userError "no progress"
   same "token" token "llmstep/2"
   same "tactics" (candidates.map (·.tactic)) #["exact ⟨hp, hq⟩"]
+#eval show IO Unit from do
+  let answer ← answerOf "server.suggest.proof"
+  same "proofs" (answer.candidates.map (·.tactic)) #["constructor\n· exact hp\n· exact hq"]
+  same "its end" (answer.candidates.map (·.stop)) #["end"]
+  ensure "proofs, not steps" (answer.candidates.all (·.isProof) && (← answerOf "server.suggest").candidates.all (!·.isProof))
+  same "cut" ((← answerOf "server.suggest.proof.cut").candidates.map (·.stop)) #["repetition"]
+  for (name, stage, tokens, text) in [("thinking", "thinking", 128, ""), ("writing", "writing", 391, "constructor\n")] do
+    let .writing token written ← reads s!"server.progress.proof.{name}" | throw <| IO.userError "no progress of a proof"
+    same "token" token "llmstep/9"
+    same name (written.stage, written.tokens, written.text) (stage, tokens, text)
 #eval show IO Unit from do
   let .result id value ← reads "server.initialize" | throw <| IO.userError "no result"
   same "id" id 1
@@ -87,6 +113,10 @@ def errorOf (name : String) : IO (Option Nat × RpcError) := do
     same name error.code (code : Int)
     ensure s!"{name}: id" (id?.isNone == (name == "parse"))
     ensure s!"{name}: hint" (contains error.text "\n" && error.hint?.isSome)
+#eval show IO Unit from do
+  let (_, error) ← errorOf "server.error.noProofMode"
+  same "a program can tell" error.reason? (some "noProofMode")
+  ensure "a person, too" (contains error.text "llmstep models pull")
 #eval show IO Unit from do
   let (_, error) ← errorOf "server.initialize.mismatch"
   let .error text := judgeHandshake (.error error) | throw <| IO.userError "a mismatch was accepted"
