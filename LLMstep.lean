@@ -10,6 +10,7 @@ public import LLMstep.Check
 public import LLMstep.Ask
 public import LLMstep.Place
 public import LLMstep.Suggest
+public import LLMstep.Runs
 public import LLMstep.Tactic
 public import LLMstep.Status
 public import LLMstep.Warmup

@@ -164,6 +164,46 @@ def Place.isUnfinished (place : Place) : Bool :=
   let next := parseCommandAt place.env place.options (place.before ++ place.here ++ place.after) place.parsed.stop
   place.parsed.errorLines.contains line || next.errorLines.contains line
 
+/-- Words of tactics that run a tactic until it fails; `iterate` does so without a number. -/
+private def loops : List String := ["repeat", "repeat'", "repeat1", "repeat1'"]
+
+/-- Words of tactics that may run a tactic on more than one goal. -/
+private def spreads : List String := ["all_goals", "any_goals", "case", "case'", "iterate"]
+
+/-- The nodes on the way to the place, each with the index at which the way goes on. -/
+def Place.above (place : Place) : Array (Syntax × Nat) := Id.run do
+  let first := place.before.utf8ByteSize
+  let some path := pathTo? place.parsed.tree (place.spot.bytes (first, first + place.here.utf8ByteSize)) place.spot.wants | return #[]
+  let mut nodes := #[]
+  let mut stx := place.parsed.tree
+  for i in path do
+    nodes := nodes.push (stx, i)
+    stx := stx[i]
+  return nodes
+
+private def firstWord (stx : Syntax) : String :=
+  match stx[0] with
+  | .atom _ word => trimmed word
+  | _ => ""
+
+/-- Whether what stands in the place is run until it fails. -/
+def Place.isInLoop (place : Place) : Bool :=
+  place.above.any fun (stx, _) => loops.contains (firstWord stx) || (firstWord stx == "iterate" && stx[1].isNone)
+
+/-- Whether a macro that is not core's has what stands in the place: it may run it more than once. A term that begins a proof of its own,
+and what is above it, is no matter. -/
+def Place.isInMacro (place : Place) : Bool := Id.run do
+  for (stx, _) in place.above.reverse do
+    let kind := stx.getKind
+    if kind == `Lean.Parser.Term.byTactic then return false
+    if !(toString kind).startsWith "Lean." && !(macroAttribute.getEntries place.env kind).isEmpty then return true
+  return false
+
+/-- Whether what stands in the place may be run more than once, by a combinator or a macro. -/
+def Place.mayRunAgain (place : Place) : Bool :=
+  place.isInMacro || place.above.any fun (stx, i) =>
+    loops.contains (firstWord stx) || spreads.contains (firstWord stx) || (stx.getKind == `Lean.Parser.Tactic.«tactic_<;>_» && i == 2)
+
 /-! ## Layouts -/
 
 /-- Indent all lines but the first, so that text that goes to column `column` keeps its shape. -/

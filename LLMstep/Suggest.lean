@@ -59,9 +59,9 @@ def placed (stx : Syntax) (place? : Option Place) (crowded : Bool) (s : Scored) 
   | some text => return { s with text }
   | none => return { s with checked := { s.checked with outcome := .fails "runs, but would be read as something else in this place" } }
 
-/-- Show the candidates in place of `stx`. Throws if none is worth showing. `crowded`: whether there are other goals. -/
-def showSuggestions (stx : Syntax) (place? : Option Place) (gathered : Gathered) (crowded := false) : CoreM Unit := do
-  let scored ← gathered.scored.mapM (placed stx place? crowded)
+/-- Show the candidates, which are `placed`, in place of `stx`. Throws if none is worth showing. -/
+def showSuggestions (stx : Syntax) (gathered : Gathered) (header := "Try these:") : CoreM Unit := do
+  let scored := gathered.scored
   let shown := worthShowing scored
   let showFailed ← boolOption llmstep.showFailed
   if shown.isEmpty then
@@ -75,7 +75,7 @@ def showSuggestions (stx : Syntax) (place? : Option Place) (gathered : Gathered)
     match s.checked.outcome with
     | .runs goals => suggestions := suggestions.push { suggestion := .string s.text, postInfo? := some (remainingText goals) }
     | _ => suggestions := suggestions.push { suggestion := .string s.text, preInfo? := some "🎉 " }
-  Lean.Meta.Tactic.TryThis.addSuggestions stx suggestions (header := "Try these:")
+  Lean.Meta.Tactic.TryThis.addSuggestions stx suggestions (header := header)
   let failures := failureLines scored
   if showFailed && !failures.isEmpty then logInfoAt stx m!"llmstep: these candidates fail here:{failures}"
 

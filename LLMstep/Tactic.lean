@@ -1,6 +1,6 @@
 module
 public meta import Lean
-public meta import LLMstep.Suggest
+public meta import LLMstep.Runs
 public meta section
 open Lean Meta Elab Tactic
 
@@ -26,16 +26,30 @@ def inquiryAt (stx : Syntax) (prefix' : String) : CoreM Inquiry := do
     prefix', n := ← natOption llmstep.numSuggestions, timeoutMs := ← natOption llmstep.timeoutMs
     document? := ← documentAt? stx, stopOnClose := ← boolOption llmstep.stopOnClose }
 
-def runLLMstep (stx : Syntax) (prefix' : String) : TacticM Unit := do
+/-- One run of the call at `stx`. `isReported`: Lean reports what this tactic says as soon as it is through. -/
+def runLLMstep (stx : Syntax) (prefix' : String) (isReported := false) : TacticM Unit := do
   refuseInBatch "llmstep"
   let place? ← placeOf? stx
   if let some place := place? then
     if place.isUnfinished then throwError "llmstep: the line of this call cannot be read yet; nothing was asked"
-  let gathered ← gather (← inquiryAt stx prefix') (← limitsFromOptions)
-  showSuggestions stx place? gathered (crowded := (← getUnsolvedGoals).length > 1)
+  let limits ← limitsFromOptions
+  let is (what : Place → Bool) : Bool := (place?.map what).getD false
+  let unlisted := isReported && is Place.isInMacro
+  if let some runs ← earlierRuns? stx then
+    runAgain stx runs (is Place.isInLoop) unlisted limits fun scored =>
+      showSuggestions stx { scored } (header := s!"Try these, right for all {runs.goals.length + 1} goals:")
+  else
+    let inquiry ← inquiryAt stx prefix'
+    -- What closes this goal may not be right for the next one.
+    let gathered ← gather { inquiry with stopOnClose := inquiry.stopOnClose && !is Place.mayRunAgain } limits
+    let crowded := (← getUnsolvedGoals).length > 1
+    let scored ← gathered.scored.mapM fun s => placed stx place? crowded s
+    showFirst stx scored unlisted <| showSuggestions stx { gathered with scored }
 
-elab_rules : tactic
-  | `(tactic| llmstep) => do runLLMstep (← getRef) ""
-  | `(tactic| llmstep $pre:str) => do runLLMstep (← getRef) pre.getString
+/-- Tagged as incremental, because Lean hides from other tactics whether they are reported; nothing of a run is reused. -/
+@[tactic llmstepTac, incremental] def evalLLMstep : Tactic := fun stx => do
+  let isReported := (← readThe Term.Context).tacSnap?.isSome
+  let prefix' := (stx[1].getOptional?.bind (·.isStrLit?)).getD ""
+  Term.withoutTacticIncrementality true <| runLLMstep stx prefix' isReported
 
 end LLMstep

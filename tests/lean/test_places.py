@@ -147,3 +147,46 @@ def test_a_call_that_is_being_written_asks_nothing(editor_for: EditorFor) -> Non
 def sidecars() -> list[psutil.Process]:
     """The sidecars below this process; each is started by the first question of a file."""
     return [c for c in psutil.Process().children(recursive=True) if "serve" in c.cmdline()]
+
+
+ONE_BY_ONE = [
+    answers("exact ⟨hp, hq⟩", "constructor"),
+    answers("exact hp", "assumption", "skip", "exact hq", goal="⊢ p"),
+    answers("exact hq", "assumption", goal="⊢ q"),
+]
+
+
+@pytest.mark.parametrize(
+    ("tactics", "right"),
+    [
+        ("constructor <;> llmstep", ["assumption"]),
+        ("constructor\n  all_goals llmstep", ["assumption"]),
+        ("constructor\n  any_goals llmstep", ["assumption"]),
+        ("constructor\n  all_goals try llmstep", ["assumption"]),
+        ("constructor\n  on_both llmstep", ["assumption"]),
+        ("constructor <;> (skip; llmstep)", ["assumption"]),
+        ("repeat llmstep", ["exact ⟨hp, hq⟩", "constructor"]),
+        ("twice llmstep", []),
+        ("constructor <;> repeat llmstep", ["assumption"]),
+        ("first | llmstep | skip", ["exact ⟨hp, hq⟩"]),
+    ],
+)
+def test_one_list_of_what_is_right_for_all_goals(
+    editor_for: EditorFor, tactics: str, right: list[str]
+) -> None:
+    editor = editor_for(ONE_BY_ONE)
+    macros = (
+        'macro "twice " t:tactic : tactic => `(tactic| ($t:tactic; $t:tactic))\n'
+        'macro "on_both " t:tactic : tactic => `(tactic| all_goals ($t:tactic))\n'
+    )
+    text = f"{macros}{BOTH}  {tactics}\n"
+    messages = editor.open(text)
+    ours = [m for m in messages if "Try these" in m or m.startswith("llmstep:")]
+    # What Lean has reported after the first tactic of `(t; t)` cannot be taken back.
+    assert len(ours) == (2 if tactics == "twice llmstep" else 1), messages
+    assert ("Try these" in ours[0]) == (tactics != "twice llmstep")
+    editor.client.close()
+    clicked = editor.click_all(text)
+    assert sorted(c.proof for c in clicked) == sorted(text.replace("llmstep", r) for r in right)
+    if "repeat" not in tactics:  # what `constructor` leaves is no fault of the loop's
+        assert [c.errors for c in clicked] == [[]] * len(right)

@@ -63,7 +63,8 @@ elab "sequence_becomes " wanted:str : tactic => do
   let place? ← placeOf? stx
   ensure "the place is found" place?.isSome
   same "text" ((← replacementText? stx place? checked).getD "") wanted.getString
-  expectIn (← captured (showSuggestions stx place? { scored := #[{ checked, score := 0, place := 0 }] })) #["🎉", "constructor"]
+  let scored ← placed stx place? (crowded := false) { checked, score := 0, place := 0 }
+  expectIn (← captured (showSuggestions stx { scored := #[scored] })) #["🎉", "constructor"]
 
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   sequence_becomes "constructor\n  · exact hp\n  · exact hq"

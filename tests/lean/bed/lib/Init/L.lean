@@ -121,3 +121,10 @@ structure ModuleParserState where
   (messages : MessageLog) : Syntax × ModuleParserState × MessageLog := (.missing, mps, messages)
 end Parser
 end Lean
+namespace Lean
+structure KeyedDeclsAttribute (γ : Type) where
+  bedVal : bedOpaque.type
+instance : Nonempty (KeyedDeclsAttribute γ) := bedTrust
+@[extern "l_Lean_KeyedDeclsAttribute_getEntries"] opaque KeyedDeclsAttribute.getEntries {γ : Type} (attr : KeyedDeclsAttribute γ) (env : Environment) (key : Name) : List bedOpaque.type
+@[extern "l_Lean_Elab_macroAttribute"] opaque Elab.macroAttribute : KeyedDeclsAttribute Macro
+end Lean

@@ -54,10 +54,18 @@ inductive Info where
   | ofChoiceInfo (i : bedServer.type)
   | ofDocInfo (i : bedServer.type)
   | ofDocElabInfo (i : bedServer.type)
-structure InfoTree where
-  bedVal : bedServer.type
+/-- the contents of a `node`'s children are opaque -/
+inductive InfoTree where
+  | context (i : bedServer.type) (t : InfoTree)
+  | node (i : Info) (children : bedServer.type)
+  | hole (mvarId : MVarId)
 instance : Nonempty InfoTree := bedTrust
 @[extern "l_Lean_Elab_InfoTree_foldInfo"] opaque InfoTree.foldInfo {α : Type} (f : ContextInfo → Info → α → α) (init : α) (t : InfoTree) : α := init
+@[extern "l_Lean_Elab_Term_withoutTacticIncrementality"] opaque Term.withoutTacticIncrementality {m : Type → Type} {α : Type} [Monad m] [MonadWithReaderOf Term.Context m] [MonadOptions m] (cond : Bool) (act : m α) : m α := bedSorry
+@[extern "l_Lean_Elab_pushInfoTree"] opaque pushInfoTree {m : Type → Type} [Monad m] [MonadInfoTree m] (t : InfoTree) : m Unit := bedSorry
+@[extern "l_Lean_Elab_getInfoHoleIdAssignment_x3f"] opaque getInfoHoleIdAssignment? {m : Type → Type} [Monad m] [MonadInfoTree m] (mvarId : MVarId) : m (Option InfoTree) := bedSorry
+@[extern "l_Lean_Elab_withInfoHole"] opaque withInfoHole {m : Type → Type} {α : Type} [MonadFinally m] [Monad m] [MonadInfoTree m] (mvarId : MVarId) (x : m α) : m α := bedSorry
+@[extern "l_Lean_Elab_Tactic_withTacticInfoContext"] opaque Tactic.withTacticInfoContext {α : Type} (stx : Syntax) (x : Tactic.TacticM α) : Tactic.TacticM α := bedSorry
 @[extern "l_Lean_Elab_ContextInfo_runMetaM"] opaque ContextInfo.runMetaM {α : Type} (info : ContextInfo) (lctx : LocalContext) (x : MetaM α) : IO α
 namespace Term
 @[extern "l_Lean_Elab_Term_instInhabitedState_default"] opaque instInhabitedState.default : State := bedSorry
