@@ -14,6 +14,7 @@ from llmstep import paths
 
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python")
 pytestmark = pytest.mark.gguf
+OTHERS = {"library", "file", "portfolio", "project", "premises"}
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 
 
@@ -151,10 +152,11 @@ def test_a_model_file_that_cannot_be_used(start_server: Any, tmp_path: Path, kin
     path = _damage(kind, tmp_path)
     client = start_server("--model", str(path))
     assert "result" in client.initialize()
-    error = client.suggest(GOAL)["error"]
-    assert error["code"] == -32803
-    assert path.name in error["message"]
-    assert error["data"]["hint"]
+    result = client.suggest(GOAL)["result"]
+    assert result["suggestions"]
+    assert {origin for s in result["suggestions"] for origin in s["origin"]} <= OTHERS
+    assert path.name in result["partial"]["reason"]
+    assert result["partial"]["hint"]
     status = client.request("llmstep/status")["result"]
     assert status["state"] == "failed"
     assert path.name in status["error"]
@@ -162,10 +164,27 @@ def test_a_model_file_that_cannot_be_used(start_server: Any, tmp_path: Path, kin
     assert client.end() == 0
 
 
+def test_where_only_the_model_is_asked_its_absence_is_an_error(start_server: Any) -> None:
+    client = start_server("--model", "/no/such.gguf", environ={"LLMSTEP_SOURCES": "model"})
+    client.initialize()
+    error = client.suggest(GOAL)["error"]
+    assert (error["code"], "/no/such.gguf" in error["message"]) == (-32803, True)
+
+
+def test_settings_that_were_not_taken_stand_in_the_answer(start_server: Any) -> None:
+    client = start_server("--model", "echo", environ={"LLMSTEP_N": "many"})
+    client.initialize(tempo=3)
+    first, second = client.suggest()["result"]["warnings"]
+    assert "LLMSTEP_N" in first
+    assert "tempo" in second
+
+
 def test_a_model_that_comes_late_is_taken(start_server: Any, tmp_path: Path) -> None:
     path = tmp_path / "late.gguf"
     client = start_server("--model", str(path))
     client.initialize()
-    assert client.suggest(GOAL)["error"]["code"] == -32803
+    assert client.suggest(GOAL)["result"]["partial"]
     path.symlink_to(paths.models_dir() / "llmstep-builtin.gguf")
-    assert tactics(client.suggest(GOAL, "exact"))
+    result = client.suggest(GOAL, "exact")["result"]
+    assert "partial" not in result
+    assert any("model" in suggestion["origin"] for suggestion in result["suggestions"])

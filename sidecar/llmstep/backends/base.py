@@ -161,6 +161,7 @@ class CancelToken:
         self._event = threading.Event()
         self._reason: str | None = None
         self._deadline: float | None = None
+        self._set_at = 0.0
 
     def expire_in(self, seconds: float) -> None:
         """Set the deadline, counted from now."""
@@ -170,6 +171,7 @@ class CancelToken:
         """Ask the generation to stop; the first reason wins."""
         if not self._event.is_set():
             self._reason = reason
+            self._set_at = time.monotonic()
             self._event.set()
 
     def is_set(self) -> bool:
@@ -180,6 +182,11 @@ class CancelToken:
             self.cancel("deadline")
             return True
         return False
+
+    @property
+    def set_for_s(self) -> float:
+        """Seconds since it was set; 0 if it is not."""
+        return time.monotonic() - self._set_at if self.is_set() else 0.0
 
     def sleep(self, seconds: float) -> bool:
         """Sleep in short steps; ``False`` as soon as the token is set."""

@@ -64,6 +64,8 @@ def suggest(
         reply = asyncio.run(service.suggest(request))
     finally:
         service.close()
+    if reply.partial is not None:
+        click.echo(f"Without the model: {reply.partial.reason}\n  {reply.partial.hint}", err=True)
     if reply.dropped:
         names = ", ".join(reply.dropped)
         click.echo(f"The goal is too long for the model; left out: {names}", err=True)

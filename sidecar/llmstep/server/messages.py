@@ -205,12 +205,23 @@ def progress_json(token: ProgressToken, suggestions: Iterable[Suggestion]) -> di
     return {"token": token, "value": {"suggestions": [suggestion_json(s) for s in suggestions]}}
 
 
-def reply_json(reply: SuggestReply) -> dict[str, Any]:
-    """The result of ``llmstep/suggest``; ``dropped`` is there only if something was."""
+def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, Any]:
+    """The result of ``llmstep/suggest``; ``dropped``, ``partial``, ``warnings`` only if need be.
+
+    Args:
+        reply: The answer.
+        warnings: Settings of this client that were not taken.
+    """
     stats = reply.stats
-    dropped = {"dropped": list(reply.dropped)} if reply.dropped else {}
+    optional: dict[str, Any] = {}
+    if reply.dropped:
+        optional["dropped"] = list(reply.dropped)
+    if reply.partial is not None:
+        optional["partial"] = {"reason": reply.partial.reason, "hint": reply.partial.hint}
+    if told := list(warnings):
+        optional["warnings"] = told
     return {
-        **dropped,
+        **optional,
         "suggestions": [suggestion_json(suggestion) for suggestion in reply.suggestions],
         "model": reply.model,
         "cached": reply.cached,

@@ -9,12 +9,10 @@ from typing import Any, TypeVar
 
 import attrs
 
-from llmstep.backends.machine_memory import resident_bytes
 from llmstep.config import Settings, resolve
-from llmstep.errors import LLMStepError
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
-from llmstep.service.question import PrepareRequest, ServiceStatus, SuggestRequest
+from llmstep.service.question import Asker, PrepareRequest, ServiceStatus, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
 _CLOSE_SECONDS = 0.3
@@ -39,14 +37,16 @@ class Session:
         self._open_service = open_service
         self._settings = Settings()
         self._service: SuggestService | None = None
+        self.warnings: tuple[str, ...] = ()
+
+    @property
+    def asker(self) -> Asker:
+        """Who asks, and with which settings."""
+        return Asker(id(self), self._settings)
 
     @property
     def service(self) -> SuggestService:
-        """The engine; there from `begin` on, before which no request gets through.
-
-        Raises:
-            LLMStepError: There is no such model. Each use tries again: by then it may be there.
-        """
+        """The engine; there from `begin` on, before which no request gets through."""
         if self._service is None:
             service = self._open_service(self._settings)
             service.start()
@@ -67,28 +67,13 @@ class Session:
             logger.warning("%s", handshake.problem)
         for problem in resolved.problems:
             logger.warning("not taken: %s", problem)
-        if (error := self.status().error) is not None:
-            logger.warning("%s", error)
+        told = [f"not taken: {problem}" for problem in resolved.problems]
+        self.warnings = (*([handshake.problem] if handshake.problem else []), *told)
+        _ = self.service  # begins to load
 
     def status(self) -> ServiceStatus:
-        """The engine's state, also when there is none because there is no model."""
-        try:
-            return self.service.status()
-        except LLMStepError as error:
-            return ServiceStatus(
-                model=self._settings.model,
-                backend="",
-                state="failed",
-                error=f"{error.message} {error.hint}",
-                load_ms=0.0,
-                context_tokens=None,
-                rss_bytes=resident_bytes(),
-                running=0,
-                waiting=0,
-                cache_entries=None,
-                cache_hits=0,
-                cache_misses=0,
-            )
+        """The engine's state."""
+        return self.service.status()
 
     def heed_flags(self, request: Request) -> Request:
         """The request as it counts: where ``--model`` chose the model, no request changes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 from llmstep.backends.base import CancelToken, Candidate
@@ -40,6 +41,8 @@ class Collector:
         self._on_suggestion = on_suggestion
         self._ranking = Ranking()
         self._handed_on: set[str] = set()
+        # When time runs out, the answer is made while the model may still finish a candidate.
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._ranking)
@@ -75,21 +78,24 @@ class Collector:
             tactic = self._evidence.complete_names(verdict.tactic)
             if not tactic.startswith(self._request.prefix):
                 tactic = verdict.tactic  # what the user has written stays
-            estimate = self._evidence.add_candidate(tactic, candidate.logprob, candidate.tokens)
-            self._add(tactic, estimate, hand_on=True)
+            with self._lock:
+                estimate = self._evidence.add_candidate(tactic, candidate.logprob, candidate.tokens)
+                self._add(tactic, estimate, hand_on=True)
 
     def answer(self, n: int) -> tuple[Suggestion, ...]:
         """The ``n`` suggestions to offer, the best first."""
-        if self._evidence is None:
-            return self._ranking.top(n)
-        every = self._ranking.top()
-        chosen = set(self._evidence.choose([(s.tactic, s.score) for s in every], n))
+        with self._lock:
+            if self._evidence is None:
+                return self._ranking.top(n)
+            every = self._ranking.top()
+            chosen = set(self._evidence.choose([(s.tactic, s.score) for s in every], n))
         return tuple(suggestion for suggestion in every if suggestion.tactic in chosen)
 
     def _add(self, tactic: str, estimate: Estimate, *, hand_on: bool) -> None:
         suggestion = Suggestion(tactic, estimate.score, estimate.origin)
-        self._ranking.add(suggestion)
         key = normal_form(tactic)
+        with self._lock:
+            self._ranking.add(suggestion)
         if not hand_on or key in self._handed_on or key not in self._ranking:
             return
         self._handed_on.add(key)

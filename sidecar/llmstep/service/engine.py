@@ -32,10 +32,6 @@ class Engine:
     options: BackendOptions
     settings: Settings
 
-    def is_same_load(self, other: Engine) -> bool:
-        """Whether one loaded backend serves both; cards of one file may differ in the rest."""
-        return (self.model.backend, self.options) == (other.model.backend, other.options)
-
     def sampling(self, n: int | None = None) -> Sampling:
         """How to draw ``n`` candidates; what the settings leave open, the card says."""
         card, settings = self.model.card.sampling, self.settings

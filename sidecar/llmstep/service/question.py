@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from llmstep.config import BY_NAME, MAX_CANDIDATES
+from llmstep.config import BY_NAME, MAX_CANDIDATES, Settings
 from llmstep.errors import InvalidParamsError
 from llmstep.prompts.goal import clean_text
 from llmstep.sources.ranking import Suggestion
@@ -124,6 +124,33 @@ class SuggestStats:
 
 
 @attrs.frozen
+class Asker:
+    """Who asks, and how they want to be answered.
+
+    Attributes:
+        client: Tells one client from another: they take turns, and only questions of one client
+            take each other's place.
+        settings: Settings that hold for this client's questions; those of the service if ``None``.
+    """
+
+    client: int = 0
+    settings: Settings | None = None
+
+
+@attrs.frozen
+class Partial:
+    """Why an answer lacks what one of its sources would have said.
+
+    Attributes:
+        reason: What went wrong, in one line.
+        hint: What to do about it.
+    """
+
+    reason: str
+    hint: str
+
+
+@attrs.frozen
 class SuggestReply:
     """One answer: suggestions, the best first.
 
@@ -134,6 +161,7 @@ class SuggestReply:
         stats: What it cost; a cached answer cost no tokens.
         dropped: Names of hypotheses that found no place in the prompt; empty if all did, and for
             a cached answer.
+        partial: Set where a source could not speak, the model above all.
     """
 
     suggestions: tuple[Suggestion, ...]
@@ -141,6 +169,7 @@ class SuggestReply:
     cached: bool
     stats: SuggestStats
     dropped: tuple[str, ...] = ()
+    partial: Partial | None = None
 
 
 @attrs.frozen

@@ -1,95 +1,288 @@
-"""At most one loaded model, loaded on the inference thread and kept until another is asked for."""
+"""The loaded models: opened on first use, kept while they are used and there is room.
+
+All models of this machine take turns on one thread; a model behind a server has a thread of its
+own, because waiting for a server must hold up nobody else.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from collections.abc import Callable
 from typing import Literal
 
+import attrs
+
 from llmstep.backends import open_backend
-from llmstep.backends.base import Backend
+from llmstep.backends.base import Backend, BackendOptions, CancelToken
 from llmstep.errors import LLMStepError
 from llmstep.limits import explain_limit
 from llmstep.service.engine import Engine
+from llmstep.service.scheduler import Scheduler
 
 LoadState = Literal["unloaded", "loading", "ready", "failed"]
+_Key = tuple[str, BackendOptions]
+
+_LOCAL = "local"
+_REMOTE_BACKENDS = frozenset({"openai"})
+_MOST_REMEMBERED = 32
+# A thread that was told to stop and has not after so long is stuck in native code for good. To
+# load a large model from a slow disk cannot be interrupted and may take its time.
+_STUCK_S = 30.0
+_STUCK_LOADING_S = 900.0
+
+log = logging.getLogger(__name__)
 
 
-class ResidentModel:
-    """Loads a backend on first use and keeps it until another model is asked for.
+@attrs.define(eq=False)
+class _Record:
+    """What is known of one model."""
+
+    engine: Engine
+    backend: Backend | None = None
+    state: LoadState = "unloaded"
+    error: LLMStepError | None = None
+    load_ms: float = 0.0
+    used_at: float = 0.0
+
+
+@attrs.frozen
+class ModelState:
+    """How a model stands.
+
+    Attributes:
+        state: How far loading is.
+        error: Why the last load failed, if it did.
+        load_ms: Milliseconds the load took; 0 before it.
+        backend: The backend if it is loaded.
+    """
+
+    state: LoadState = "unloaded"
+    error: LLMStepError | None = None
+    load_ms: float = 0.0
+    backend: Backend | None = None
+
+
+@attrs.frozen
+class ResidentInfo:
+    """A model for ``llmstep ps`` and the status.
+
+    Attributes:
+        model: Its id.
+        backend: Name of its backend.
+        state: How far loading is.
+        idle_s: Seconds since it was last used.
+    """
+
+    model: str
+    backend: str
+    state: LoadState
+    idle_s: float
+
+
+class ResidentModels:
+    """The models in memory, and the threads they run on.
 
     A load that failed is tried again by the next request: by then the file may be in place.
 
     Args:
-        engine: The model that will be asked for first.
+        most_bytes: Models stay beside each other while their files have no more bytes than that;
+            0 keeps one at a time.
+        on_work: Told what the model threads are about to do, and with ``None`` that they are done.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._backend: Backend | None = None
-        self._state: LoadState = "unloaded"
-        self._error: LLMStepError | None = None
-        self._load_ms = 0.0
+    def __init__(
+        self, most_bytes: int = 0, on_work: Callable[[str | None], None] = lambda _: None
+    ) -> None:
+        self._most_bytes = most_bytes
+        self._on_work = on_work
+        self._records: dict[_Key, _Record] = {}
+        self._lanes: dict[object, Scheduler] = {}
+        self._lock = threading.Lock()
+        self._closed = False
 
-    @property
-    def engine(self) -> Engine:
-        """The model that is loaded, or was last tried, or will be."""
-        return self._engine
+    def lane(self, engine: Engine) -> Scheduler:
+        """The thread and the queue of a model."""
+        name: object = _LOCAL
+        if engine.model.backend in _REMOTE_BACKENDS:
+            name = _key(engine)
+        with self._lock:
+            lane = self._lanes.get(name)
+            if lane is not None and self._is_stuck(lane, name):
+                log.error("the thread of the models is stuck in a library; a new one takes over")
+                lane.close(0)
+                # Whoever is in there may still use the memory: it is given up, not given back.
+                self._records = {
+                    key: record for key, record in self._records.items() if _lane_of(key) != name
+                }
+                lane = None
+            if lane is None:
+                lane = self._lanes[name] = Scheduler()
+            return lane
 
-    @property
-    def state(self) -> LoadState:
-        """How far loading is."""
-        return self._state
-
-    @property
-    def error(self) -> LLMStepError | None:
-        """Why the last load failed, if it did."""
-        return self._error
-
-    @property
-    def load_ms(self) -> float:
-        """Milliseconds the load took; 0 before it."""
-        return self._load_ms
-
-    @property
-    def loaded(self) -> Backend | None:
-        """The backend if it is loaded; never loads it."""
-        return self._backend
+    def state(self, engine: Engine) -> ModelState:
+        """How a model stands."""
+        with self._lock:
+            record = self._records.get(_key(engine))
+        if record is None:
+            return ModelState()
+        return ModelState(record.state, record.error, record.load_ms, record.backend)
 
     def holds(self, engine: Engine) -> bool:
         """Whether this model can answer without a load."""
-        return self._backend is not None and self._engine.is_same_load(engine)
+        return self.state(engine).backend is not None
 
     def backend(self, engine: Engine) -> Backend:
-        """The loaded backend of a model. Call on the inference thread only.
+        """The loaded backend of a model. Call on its lane's thread only.
 
-        The model before it is freed first: the memory of a laptop seldom holds two.
+        Models that there is no room for beside it are freed first.
 
         Raises:
             LLMStepError: The model cannot be loaded; the error says why.
         """
-        if not self._engine.is_same_load(engine):
-            self.close()
-            self._error, self._load_ms = None, 0.0
-        self._engine = engine
-        if self._backend is None:
-            self._state = "loading"
-            begin = time.monotonic()
-            try:
-                self._backend = open_backend(engine.model.backend, engine.options)
-            except LLMStepError as error:
-                self._state, self._error = "failed", error
-                raise
-            except Exception as error:
-                self._state = "failed"
-                told = f"the model cannot be loaded: {error}"
-                self._error = explain_limit(error) or LLMStepError(told)
-                raise self._error from error
-            self._load_ms = (time.monotonic() - begin) * 1000
-            self._state, self._error = "ready", None
-        return self._backend
+        key = _key(engine)
+        with self._lock:
+            record = self._records.setdefault(key, _Record(engine))
+        record.engine, record.used_at = engine, time.monotonic()
+        if record.backend is not None:
+            return record.backend
+        if _lane_of(key) == _LOCAL:
+            self._make_room(record)
+        record.state = "loading"
+        begin = time.monotonic()
+        self._on_work(f"loading {engine.model.id}")
+        try:
+            record.backend = open_backend(engine.model.backend, engine.options)
+        except LLMStepError as error:
+            record.state, record.error = "failed", error
+            raise
+        except Exception as error:
+            record.state = "failed"
+            told = f"the model cannot be loaded: {error}"
+            record.error = explain_limit(error) or LLMStepError(told)
+            raise record.error from error
+        finally:
+            self._on_work(None)
+        record.load_ms = (time.monotonic() - begin) * 1000
+        record.state, record.error = "ready", None
+        return record.backend
+
+    def free(self, engine: Engine) -> None:
+        """Let go of a model, so that the next question loads it anew. On its lane's thread."""
+        with self._lock:
+            record = self._records.get(_key(engine))
+        if record is not None:
+            _close(record)
+
+    def unload_unused(self, idle_s: float) -> None:
+        """Free, in the background, the models that nobody has used for so long."""
+        for record in self._loaded():
+            if time.monotonic() - record.used_at >= idle_s:
+                lane = self.lane(record.engine)
+                work = _unloader(record, idle_s)
+                lane.submit(work, CancelToken(), key=("unload", id(record)), background=True)
+
+    def list_models(self) -> list[ResidentInfo]:
+        """The models in memory, and those that are on their way there."""
+        now = time.monotonic()
+        with self._lock:
+            records = list(self._records.values())
+        return [
+            ResidentInfo(
+                record.engine.model.id,
+                record.engine.model.backend,
+                record.state,
+                now - record.used_at,
+            )
+            for record in records
+            if record.state in ("loading", "ready")
+        ]
+
+    @property
+    def running(self) -> int:
+        """How many model threads work now."""
+        return sum(lane.busy for lane in self._all_lanes())
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a model's thread."""
+        return sum(lane.queued for lane in self._all_lanes())
 
     def close(self) -> None:
-        """Free the model."""
-        backend, self._backend, self._state = self._backend, None, "unloaded"
-        if backend is not None:
-            backend.close()
+        """Withdraw what runs, end the threads, free the models."""
+        for name, lane in list(self._lanes.items()):
+            if lane.close():
+                for record in self._loaded():
+                    if _lane_of(_key(record.engine)) == name:
+                        _close(record)
+
+    def _make_room(self, coming: _Record) -> None:
+        need = _file_bytes(coming.engine)
+        others = [
+            record
+            for record in self._loaded()
+            if record is not coming and _lane_of(_key(record.engine)) == _LOCAL
+        ]
+        others.sort(key=lambda record: record.used_at)
+        held = sum(_file_bytes(record.engine) for record in others)
+        for record in others:
+            if self._most_bytes and held + need <= self._most_bytes:
+                break
+            _close(record)
+            held -= _file_bytes(record.engine)
+        with self._lock:
+            unloaded = [key for key, other in self._records.items() if other.backend is None]
+            for key in unloaded[:-_MOST_REMEMBERED]:
+                del self._records[key]
+
+    def _loaded(self) -> list[_Record]:
+        with self._lock:
+            return [record for record in self._records.values() if record.backend is not None]
+
+    def _all_lanes(self) -> list[Scheduler]:
+        with self._lock:
+            return list(self._lanes.values())
+
+    def _is_stuck(self, lane: Scheduler, name: object) -> bool:
+        loading = any(
+            record.state == "loading" and _lane_of(key) == name
+            for key, record in self._records.items()
+        )
+        return lane.overdue_s > (_STUCK_LOADING_S if loading else _STUCK_S)
+
+
+def _unloader(record: _Record, idle_s: float) -> Callable[[], None]:
+    def unload() -> None:
+        if time.monotonic() - record.used_at >= idle_s:
+            log.info("unloaded %s: not used for %.0f s", record.engine.model.id, idle_s)
+            _close(record)
+
+    return unload
+
+
+def _close(record: _Record) -> None:
+    backend, record.backend, record.state = record.backend, None, "unloaded"
+    if backend is not None:
+        backend.close()
+
+
+def _key(engine: Engine) -> _Key:
+    return engine.model.backend, engine.options
+
+
+def _lane_of(key: _Key) -> object:
+    return key if key[0] in _REMOTE_BACKENDS else _LOCAL
+
+
+def _file_bytes(engine: Engine) -> int:
+    """Bytes of a model's files; a small number for one that has none."""
+    path = engine.options.path
+    if path is None:
+        return 0
+    try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+        return path.stat().st_size
+    except OSError:
+        return engine.model.card.size_bytes or 0

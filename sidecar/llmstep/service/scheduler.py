@@ -1,15 +1,15 @@
-"""One inference thread and the queue before it.
+"""One thread and the queue before it.
 
-A model is used by one thread only (llama.cpp contexts are not thread-safe). Foreground jobs run in
-the order they came; a newer job with the same key takes the older one's place, queued or running.
-Background jobs (prefilling a prompt nobody asked for yet) run only while nothing else waits and
-give way at their next step when something does.
+A model is used by one thread only (llama.cpp contexts are not thread-safe). Foreground jobs run one
+after the other, the clients taking turns; a newer job with the same key takes the older one's
+place, queued or running. Background jobs (prefilling a prompt nobody asked for yet) run only while
+nothing else waits and give way at their next step when something does.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -30,19 +30,22 @@ class _Job:
     cancel: CancelToken
     key: Hashable | None
     background: bool
+    client: Hashable | None
     future: Future[Any] = attrs.Factory(Future)
 
 
 class Scheduler:
-    """Runs jobs one at a time on its own daemon thread."""
+    """Runs jobs one at a time on its own daemon thread, which begins with the first one."""
 
     def __init__(self, name: str = "llmstep-inference") -> None:
         self._jobs: deque[_Job] = deque()
         self._running: _Job | None = None
         self._changed = threading.Condition()
         self._closed = False
+        self._turns = 0
+        self._served: dict[Hashable | None, int] = {}  # the turn each client had last
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._begun = False
 
     def submit(
         self,
@@ -51,20 +54,22 @@ class Scheduler:
         *,
         key: Hashable | None = None,
         background: bool = False,
+        client: Hashable | None = None,
     ) -> Future[T]:
         """Queue a job.
 
         Args:
-            work: Called on the inference thread; it should watch ``cancel``.
+            work: Called on the scheduler's thread; it should watch ``cancel``.
             cancel: Set by the caller to withdraw the job; a job that has not begun by then never
                 does.
             key: Jobs with equal keys are versions of one question; the newest wins.
             background: Whether the job gives way to all others.
+            client: Who asks: the one who has waited longest for a turn is served first.
 
         Returns:
             The job's result; :class:`CancelledError` if it was withdrawn before it began.
         """
-        job = _Job(work, cancel, key, background)
+        job = _Job(work, cancel, key, background, client)
         with self._changed:
             if self._closed:
                 raise CancelledError("the server is shutting down")
@@ -73,6 +78,9 @@ class Scheduler:
                 if same or (other.background and not background):
                     other.cancel.cancel(SUPERSEDED)
             self._jobs.append(job)
+            if not self._begun:
+                self._begun = True
+                self._thread.start()
             self._changed.notify()
         return job.future
 
@@ -82,13 +90,24 @@ class Scheduler:
     @property
     def queued(self) -> int:
         """Number of jobs that wait, the running one not counted."""
+        return sum(self.queued_by_client.values())
+
+    @property
+    def queued_by_client(self) -> Counter[Hashable | None]:
+        """How many jobs of each client wait."""
         with self._changed:
-            return sum(not job.cancel.is_set() for job in self._jobs)
+            return Counter(job.client for job in self._jobs if not job.cancel.is_set())
 
     @property
     def busy(self) -> bool:
         """Whether a job is running now."""
         return self._running is not None
+
+    @property
+    def overdue_s(self) -> float:
+        """Seconds since the running job was told to stop; 0 if it was not."""
+        running = self._running
+        return running.cancel.set_for_s if running is not None else 0.0
 
     def close(self, timeout_s: float = 1.0) -> bool:
         """Withdraw all jobs and end the thread.
@@ -101,6 +120,8 @@ class Scheduler:
             for job in self._pending():
                 job.cancel.cancel()
             self._changed.notify()
+        if not self._begun:
+            return True
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -110,12 +131,22 @@ class Scheduler:
             while not self._jobs:
                 if self._closed:
                     return None
+                self._served.clear()
                 self._changed.wait()
-            foreground = (job for job in self._jobs if not job.background)
-            job = next(foreground, self._jobs[0])
+            job = self._choose()
             self._jobs.remove(job)
             self._running = job
             return job
+
+    def _choose(self) -> _Job:
+        """The oldest job of the client whose last turn is longest ago; background jobs last."""
+        foreground = [job for job in self._jobs if not job.background]
+        if not foreground:
+            return self._jobs[0]
+        job = min(foreground, key=lambda job: self._served.get(job.client, 0))
+        self._turns += 1
+        self._served[job.client] = self._turns
+        return job
 
     def _run(self) -> None:
         while (job := self._next()) is not None:

@@ -1,305 +1,449 @@
-"""The way of one suggestion: cache, prompt, model, one tactic each, ranking."""
+"""The way of one suggestion: cache, sources, prompt, model, one tactic each, ranking.
+
+One deadline holds for all of it. Whatever can hang (a disk, a server, a library) has a thread of
+its own, so that one question that is stuck delays no other; and where the model cannot answer, the
+other sources do, with a word on why it was silent.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import logging
+import threading
 import time
+from collections.abc import Hashable
+from concurrent.futures import Future
+from typing import TypeVar
+
+import attrs
 
 from llmstep import paths
-from llmstep.backends.base import (
-    Backend,
-    CancelToken,
-    GenerationRequest,
-    GenerationStats,
-    Sampling,
-)
+from llmstep.backends.base import CancelToken, Sampling
 from llmstep.backends.machine_memory import resident_bytes
 from llmstep.config import Settings
-from llmstep.errors import DeadlineError, LLMStepError
-from llmstep.service.cache import SuggestionCache, cache_key
+from llmstep.errors import CancelledError, DeadlineError, InvalidParamsError, LLMStepError
+from llmstep.service.cache import cache_key
 from llmstep.service.collector import Collector, OnSuggestion
-from llmstep.service.engine import Engine, find_engine
+from llmstep.service.engine import Engine
+from llmstep.service.finder import Found, ModelFinder
+from llmstep.service.model_question import ModelAnswer, ModelQuestion, prefill
 from llmstep.service.question import (
+    Asker,
     Document,
+    Partial,
     PrepareRequest,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
     SuggestStats,
 )
-from llmstep.service.resident import ResidentModel
-from llmstep.service.scheduler import Scheduler, cancellation
-from llmstep.sources.ranking import Suggestion
+from llmstep.service.remembered import Known, RememberedAnswers
+from llmstep.service.resident import ResidentModels
+from llmstep.service.scheduler import SUPERSEDED, Scheduler, cancellation
 from llmstep.sources.sources import Sources
 
 log = logging.getLogger(__name__)
 
-# Stands in for the goal while a file's text is prefilled: only what comes before it is reused.
-_ANY_GOAL = ("⊢ True",)
+T = TypeVar("T")
 
 _GRACE_S = 1.0
+_FIND_PATIENCE_S = 2.0
+_POLL_S = 0.05
+_NOBODY = Asker()
+
+
+@attrs.define(eq=False)
+class _Ask:
+    """One question on its way.
+
+    Attributes:
+        request: The question.
+        asker: Who asks.
+        token: Withdraws it.
+        on_suggestion: Told of each candidate.
+        begin: `time.monotonic` at its start.
+        timeout_s: Time it has.
+        collector: What has been found, from the moment that the other sources have spoken.
+        stage: What it waits for; stands in the error if its time runs out.
+    """
+
+    request: SuggestRequest
+    asker: Asker
+    token: CancelToken
+    on_suggestion: OnSuggestion | None
+    begin: float
+    timeout_s: float
+    collector: Collector | None = None
+    stage: str = ""
+
+    @property
+    def elapsed_ms(self) -> float:
+        return (time.monotonic() - self.begin) * 1000
+
+    def check(self) -> None:
+        """Go no further with a question that was withdrawn."""
+        if self.token.is_set() and self.token.reason != "deadline":
+            raise cancellation(self.token)
 
 
 class SuggestService:
-    """Answers questions about goals with one resident model at a time.
+    """Answers questions about goals.
 
-    All public methods may be called from any thread; the model itself runs on the scheduler's.
+    All public methods may be called from any thread; they neither wait for a disk nor for a model.
 
     Args:
-        settings: Resolved settings; the model named there is found at once, but not loaded.
-
-    Raises:
-        ModelNotFoundError: No card and no file answers to the model's name.
+        settings: Resolved settings; the model they name is looked for when it is needed.
+        models: The models in memory; services that share them load each once.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, models: ResidentModels | None = None) -> None:
         self._settings = settings
-        self._engine = find_engine(settings)
-        self._resident = ResidentModel(self._engine)
+        self._models = models or ResidentModels()
+        self._owns_models = models is None
+        self._finder = ModelFinder(settings)
+        self._last: Engine | None = None  # the model that was asked, or looked for, last
         self._sources = Sources(settings)
-        self._scheduler = Scheduler()
-        self._cache = (
-            SuggestionCache(paths.cache_dir() / "suggestions.sqlite", settings.cache_mb << 20)
-            if settings.cache
-            else None
-        )
-        self._hits = self._misses = 0
+        self._reading = Scheduler("llmstep-sources")
+        path = paths.cache_dir() / "suggestions.sqlite" if settings.cache else None
+        self._remembered = RememberedAnswers(path, settings.cache_mb << 20)
+        self._places: dict[Hashable, CancelToken] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def models(self) -> ResidentModels:
+        """The models in memory."""
+        return self._models
 
     def start(self) -> None:
         """Begin to load the model in the background; returns at once.
 
         A failure is kept in the status and told to the first request, which tries again.
         """
-
-        def load() -> None:
-            try:
-                if self._sources.model:
-                    self._resident.backend(self._engine)
-                self._sources.prepare("")
-            except LLMStepError as error:
-                log.warning("the model is not loaded: %s", error.message)
-
-        self._scheduler.submit(load, CancelToken())
+        self._reading.submit(lambda: self._sources.prepare(""), CancelToken(), background=True)
+        if self._sources.model:
+            self._load_soon(None, None)
 
     async def suggest(
         self,
         request: SuggestRequest,
         cancel: CancelToken | None = None,
         on_suggestion: OnSuggestion | None = None,
+        asker: Asker = _NOBODY,
     ) -> SuggestReply:
         """Answer one question.
 
         Args:
             request: The question.
             cancel: Withdraws the question when set. Cancelling the coroutine does the same.
-            on_suggestion: Called for each new suggestion as soon as it is finished; on the
-                inference thread, or on the caller's for a cached answer.
+            on_suggestion: Called for each new suggestion as soon as it is finished, on any thread.
+            asker: Who asks.
 
         Raises:
             InvalidParamsError: A field has an impossible value.
             CancelledError: The question was withdrawn, or a newer one took its place.
-            ModelNotFoundError: There is no model of the name the question brings.
+            ModelNotFoundError: There is no model of that name, and no other source has an answer.
             DeadlineError: Time ran out before the first suggestion.
-            LLMStepError: The model cannot be loaded or failed.
+            LLMStepError: The model cannot be loaded or failed, and no other source has an answer.
         """
         request.check()
-        begin = time.monotonic()
         token = cancel or CancelToken()
-        timeout_s = (request.timeout_ms or self._settings.timeout_ms) / 1000
-        token.expire_in(timeout_s)
-        engine = self._engine
-        if request.model is not None:
-            # Reads cards, and may look into the Hugging Face cache.
-            engine = await asyncio.to_thread(find_engine, self._settings, request.model)
-        sampling = engine.sampling(request.n)
-        key, known = "", None
-        if self._cache:
-            key, known = await asyncio.to_thread(self._look_up, request, engine, sampling)
-        if known is not None:
-            self._hits += 1
-            for suggestion in known:
-                if on_suggestion:
-                    on_suggestion(suggestion)
-            return SuggestReply(known, engine.model.id, True, SuggestStats(total_ms=_ms(begin)))
-        self._misses += 1
-
-        def work() -> SuggestReply:
-            reply = self._generate(request, engine, sampling, token, on_suggestion, begin)
-            if self._cache and token.reason is None:
-                self._cache.put(key, reply.suggestions)
-            return reply
-
-        place = _place(request.document)
-        future = asyncio.wrap_future(self._scheduler.submit(work, token, key=place))
+        timeout_ms = request.timeout_ms or self._settings_of(asker).timeout_ms
+        token.expire_in(timeout_ms / 1000)
+        ask = _Ask(request, asker, token, on_suggestion, time.monotonic(), timeout_ms / 1000)
+        place = self._take_place(request.document, ask)
         try:
-            # The inference thread watches the deadline by itself; waiting a little longer is for
-            # a question that never left the queue, or a library that does not return.
-            return await asyncio.wait_for(future, timeout_s + _GRACE_S)
+            # The threads watch the deadline by themselves; waiting a little longer is for a
+            # question that never left a queue, or a call that does not return.
+            async with asyncio.timeout(ask.timeout_s + _GRACE_S):
+                return await self._answer(ask)
         except asyncio.CancelledError:
             token.cancel()
             raise
         except TimeoutError:
             token.cancel("deadline")
-            raise DeadlineError(
-                f"the model was busy with other requests for all of {timeout_s:g} s"
-            ) from None
+            error = DeadlineError(f"{ask.stage} for all of {ask.timeout_s:g} s")
+            return self._answer_without(ask, error)
+        finally:
+            self._give_place(place, token)
 
-    async def prepare(self, request: PrepareRequest) -> None:
+    async def prepare(self, request: PrepareRequest, asker: Asker = _NOBODY) -> None:
         """Load the model, and prefill the file's text where the prompt begins with it.
 
         Returns at once; the work runs in the background and gives way to every request. What goes
         wrong is logged.
         """
-        cancel = CancelToken()
-        document, name = request.document, request.model
-
-        def work() -> None:
-            try:
-                engine = find_engine(self._settings, name) if name else self._engine
-                backend = self._resident.backend(engine) if self._sources.model else None
-                self._sources.prepare(document.text_before if document else "")
-                if not backend or not document:
-                    return
-                for prompt in engine.prompts(backend, _ANY_GOAL, document, engine.sampling()):
-                    if not cancel.is_set():
-                        backend.prefill(prompt.parts, cancel)
-            except LLMStepError as error:
-                log.warning("preparing failed: %s", error.message)
-
-        key = ("prepare", document.uri) if document else None
-        self._scheduler.submit(work, cancel, key=key, background=True)
+        document = request.document
+        text = document.text_before if document else ""
+        key = ("prepare", asker.client, document.uri) if document else None
+        self._reading.submit(
+            lambda: self._sources.prepare(text), CancelToken(), key=key, background=True
+        )
+        if self._sources.model:
+            self._load_soon(request.model, document, key)
 
     def status(self) -> ServiceStatus:
         """The engine's state now."""
-        backend, error = self._resident.loaded, self._resident.error
-        model = self._resident.engine.model
+        engine = self._last or self._finder.default
+        state = self._models.state(engine) if engine else None
+        error = state.error if state else self._finder.error
+        name = "failed" if self._finder.error and not engine else "unloaded"
         return ServiceStatus(
-            model=model.id,
-            backend=model.backend,
-            state=self._resident.state,
+            model=engine.model.id if engine else self._settings.model,
+            backend=engine.model.backend if engine else "",
+            state=state.state if state else name,
             error=f"{error.message} {error.hint}" if error else None,
-            load_ms=self._resident.load_ms,
-            context_tokens=backend.info.context_tokens if backend else None,
+            load_ms=state.load_ms if state else 0.0,
+            context_tokens=state.backend.info.context_tokens if state and state.backend else None,
             rss_bytes=resident_bytes(),
-            running=int(self._scheduler.busy),
-            waiting=self._scheduler.queued,
-            cache_entries=self._cache.count() if self._cache else None,
-            cache_hits=self._hits,
-            cache_misses=self._misses,
+            running=self._models.running,
+            waiting=self._models.waiting,
+            cache_entries=self._remembered.count(),
+            cache_hits=self._remembered.hits,
+            cache_misses=self._remembered.misses,
         )
 
     def close(self) -> None:
-        """Withdraw what runs, end the thread, free the model."""
-        if self._scheduler.close():
-            self._resident.close()
-        if self._cache:
-            self._cache.close()
+        """Withdraw what runs, end the threads, free the models unless they are shared."""
+        with self._lock:
+            for token in self._places.values():
+                token.cancel()
+        self._reading.close(0.2)
+        if self._owns_models:
+            self._models.close()
+        self._remembered.close()
 
-    def _generate(
-        self,
-        request: SuggestRequest,
-        engine: Engine,
-        sampling: Sampling,
-        cancel: CancelToken,
-        on_suggestion: OnSuggestion | None,
-        begin: float,
-    ) -> SuggestReply:
-        evidence = None
-        if self._sources.others:
-            evidence = self._sources.gather(request.goals[0], request.text_before, request.prefix)
-        collector = Collector(request, evidence, cancel, on_suggestion)
-        loaded_before = self._resident.holds(engine) or not self._sources.model
-        backend, load_ms = None, 0.0
-        # A question nobody waits for any more is not worth a load, nor the model before it.
-        if self._sources.model and (loaded_before or not cancel.is_set()):
-            # A model that cannot be loaded is told, even where other sources have an answer.
-            backend = self._resident.backend(engine)
-            load_ms = 0.0 if loaded_before else self._resident.load_ms
-        collector.take_proposals(at_once=sampling.n // 2)
-        costs: list[GenerationStats] = []
-        dropped: tuple[str, ...] = ()
-        if backend:
-            dropped, costs = self._ask_model(engine, backend, request, sampling, cancel, collector)
-        if cancel.is_set() and cancel.reason != "deadline":
-            raise cancellation(cancel)
-        if cancel.is_set() and not len(collector):
+    # The way of a question -----------------------------------------------------------------
+
+    async def _answer(self, ask: _Ask) -> SuggestReply:
+        found, problem = await self._find(ask)
+        engine = found.engine if found else None
+        if engine is not None:
+            self._last = engine
+        sampling = self._sampling(ask, engine)
+        known = Known()
+        if problem is None:
+            ask.stage = "the cache did not answer"
+            make_key = functools.partial(self._cache_key, ask.request, engine, sampling)
+            known = await self._remembered.look_up(make_key, ask.request.prefix)
+        ask.check()
+        if known.suggestions is not None:
+            for suggestion in known.suggestions:
+                if ask.on_suggestion:
+                    ask.on_suggestion(suggestion)
+            stats = SuggestStats(total_ms=ask.elapsed_ms)
+            return SuggestReply(known.suggestions, self._name(engine), True, stats)
+        silent = await self._ask_sources(ask, sampling)
+        answer = ModelAnswer()
+        if found is not None:
+            try:
+                answer = await self._ask_model(ask, found, sampling)
+            except (CancelledError, InvalidParamsError):
+                raise
+            except LLMStepError as error:
+                problem = error
+        ask.check()
+        if problem is not None:
+            return self._answer_without(ask, problem)
+        assert ask.collector is not None
+        if ask.token.is_set() and not len(ask.collector):
             raise DeadlineError(
-                f"no suggestion was finished within {_ms(begin):.0f} ms"
-                + (f", of which {load_ms:.0f} went into loading the model" if load_ms else "")
+                f"no suggestion was finished within {ask.elapsed_ms:.0f} ms"
+                + (
+                    f", of which {answer.load_ms:.0f} went into loading the model"
+                    if answer.load_ms
+                    else ""
+                )
             )
-        stats = SuggestStats(
-            prompt_tokens=sum(cost.prompt_tokens for cost in costs),
-            reused_tokens=sum(cost.reused_tokens for cost in costs),
-            generated_tokens=sum(cost.generated_tokens for cost in costs),
-            load_ms=load_ms,
-            total_ms=_ms(begin),
+        suggestions = ask.collector.answer(sampling.n)
+        if ask.token.reason is None and silent is None:
+            self._remembered.remember(known.key, suggestions)
+        stats = answer.stats(ask.elapsed_ms)
+        return SuggestReply(
+            suggestions, self._name(engine), False, stats, answer.dropped, _partial(silent)
         )
-        return SuggestReply(collector.answer(sampling.n), engine.model.id, False, stats, dropped)
 
-    def _ask_model(
-        self,
-        engine: Engine,
-        backend: Backend,
-        request: SuggestRequest,
-        sampling: Sampling,
-        cancel: CancelToken,
-        collector: Collector,
-    ) -> tuple[tuple[str, ...], list[GenerationStats]]:
-        """Decode candidates; returns the names that found no place in a prompt, and the costs."""
-        prompts = engine.prompts(
-            backend,
-            request.goals,
-            request.document,
-            sampling,
-            request.prefix,
-            # What no suggestion may mention is not worth mentioning to the model either.
-            [name for name in request.premises if name not in request.banned],
+    async def _find(self, ask: _Ask) -> tuple[Found | None, LLMStepError | None]:
+        """The model, or why there is none; neither where it is not asked."""
+        if not self._sources.model:
+            return None, None
+        others = self._sources.others
+        ask.stage = self._finder.explain_silence(ask.request.model).message
+        try:
+            patience = _FIND_PATIENCE_S if others else None
+            return await self._finder.find(ask.request.model, patience), None
+        except LLMStepError as error:
+            if not others:
+                raise
+            return None, error
+
+    async def _ask_sources(self, ask: _Ask, sampling: Sampling) -> LLMStepError | None:
+        """Let the sources besides the model speak; the error says why they were silent."""
+        request, silent = ask.request, None
+        ask.stage = "the sources besides the model were busy"
+
+        def gather() -> Collector:
+            evidence = self._sources.gather(request.goals[0], request.text_before, request.prefix)
+            collector = Collector(request, evidence, ask.token, ask.on_suggestion)
+            collector.take_proposals(at_once=sampling.n // 2)
+            return collector
+
+        if self._sources.others:
+            future = self._reading.submit(gather, ask.token, client=ask.asker.client)
+            # The model is worth half of the time, whatever a library on a slow disk does.
+            patience = ask.timeout_s / 2 if self._sources.model else None
+            try:
+                ask.collector = await asyncio.wait_for(asyncio.wrap_future(future), patience)
+            except TimeoutError:
+                silent = DeadlineError(
+                    f"the sources besides the model took more than {patience:g} s",
+                    hint="Is the `library` of the settings on a disk that does not answer?",
+                )
+        if ask.collector is None:
+            ask.collector = Collector(request, None, ask.token, ask.on_suggestion)
+        return silent
+
+    async def _ask_model(self, ask: _Ask, found: Found, sampling: Sampling) -> ModelAnswer:
+        assert ask.collector is not None
+        engine, models = found.engine, self._models
+        ask.stage = "the model was busy with other requests"
+        loaded_before = models.holds(engine)
+        if not loaded_before and self._sources.others:
+            await self._load_patiently(ask, found)
+        question = ModelQuestion(engine, ask.request, sampling, ask.token, ask.collector)
+
+        def work() -> ModelAnswer:
+            return question.ask(models, loaded_before)
+
+        lane = models.lane(engine)
+        future = lane.submit(work, ask.token, client=ask.asker.client)
+        return await asyncio.wrap_future(future)
+
+    async def _load_patiently(self, ask: _Ask, found: Found) -> None:
+        """Wait for a model to be loaded, but no longer than it is worth.
+
+        Raises:
+            LLMStepError: It cannot be loaded, or not that soon; then it is loaded all the same.
+        """
+        engine, models = found.engine, self._models
+
+        def load() -> None:
+            if not ask.token.is_set():
+                models.backend(engine)
+
+        # A token of its own: the load goes on when the question is answered without it.
+        future = models.lane(engine).submit(load, CancelToken(), client=ask.asker.client)
+        waiting = asyncio.wrap_future(future)
+        loading_s = 0.0
+        while not (await asyncio.wait({waiting}, timeout=_POLL_S))[0]:
+            ask.check()
+            if models.state(engine).state == "loading":
+                loading_s += _POLL_S
+            if loading_s > found.patience_s:
+                raise LLMStepError(
+                    f"the model {engine.model.id} is still being loaded",
+                    hint="Ask again in a moment; `llmstep ps` tells when it is ready.",
+                )
+        waiting.result()
+
+    def _answer_without(self, ask: _Ask, problem: LLMStepError) -> SuggestReply:
+        """The answer of the other sources, or the problem if they have none."""
+        ask.check()
+        if ask.collector is None or not len(ask.collector):
+            raise problem
+        engine = self._last if ask.request.model is None else None
+        sampling = self._sampling(ask, engine)
+        return SuggestReply(
+            ask.collector.answer(sampling.n),
+            ask.request.model or self._name(engine),
+            False,
+            SuggestStats(total_ms=ask.elapsed_ms),
+            partial=_partial(problem),
         )
-        dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
-        if dropped:
-            log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
-        costs: list[GenerationStats] = []
-        for prompt in prompts:
-            stop = (*engine.model.card.stop, *prompt.stop)
-            question = GenerationRequest(prompt.parts, request.prefix, stop, sampling)
-            take = functools.partial(collector.take_candidate, prompt=prompt, stop=stop)
-            costs.append(backend.generate(question, cancel, take))
-            if cancel.is_set():
-                break
-        return dropped, costs
 
-    def _look_up(
-        self, request: SuggestRequest, engine: Engine, sampling: Sampling
-    ) -> tuple[str, tuple[Suggestion, ...] | None]:
-        """The question's key, and its answer if it is known."""
-        assert self._cache is not None
-        key = self._cache_key(request, engine, sampling)
-        return key, self._cache.get(key, request.prefix)
+    # What it needs -------------------------------------------------------------------------
 
-    def _cache_key(self, request: SuggestRequest, engine: Engine, sampling: Sampling) -> str:
+    def _settings_of(self, asker: Asker) -> Settings:
+        return asker.settings or self._settings
+
+    def _sampling(self, ask: _Ask, engine: Engine | None) -> Sampling:
+        settings = self._settings_of(ask.asker)
+        if engine is None:
+            return Sampling(n=ask.request.n or settings.n)
+        return attrs.evolve(engine, settings=settings).sampling(ask.request.n)
+
+    def _name(self, engine: Engine | None) -> str:
+        return engine.model.id if engine else self._settings.model
+
+    def _load_soon(
+        self, name: str | None, document: Document | None, key: Hashable | None = None
+    ) -> None:
+        """Find a model, load it, and prefill a file's text, all in the background."""
+        try:
+            finding = self._finder.begin(name)
+        except LLMStepError as error:
+            log.warning("the model is not loaded: %s", error.message)
+            return
+        cancel = CancelToken()
+
+        def load(engine: Engine) -> None:
+            try:
+                backend = self._models.backend(engine)
+                if document is not None:
+                    prefill(engine, backend, document, cancel)
+            except LLMStepError as error:
+                log.warning("the model is not loaded: %s", error.message)
+
+        def submit(finding: Future[Found]) -> None:
+            if (error := finding.exception()) is not None:
+                log.warning("the model is not loaded: %s", error)
+                return
+            engine = finding.result().engine
+            self._last = engine
+            try:
+                lane = self._models.lane(engine)
+                # A model that is prepared gives way to every question; one that is started is
+                # what the first question will wait for.
+                background = document is not None or name is not None
+                work = functools.partial(load, engine)
+                lane.submit(work, cancel, key=key, background=background)
+            except CancelledError:
+                log.debug("closed before the model was found")
+
+        finding.add_done_callback(submit)
+
+    def _take_place(self, document: Document | None, ask: _Ask) -> Hashable | None:
+        """Take the place of an older question of this client, here in this file."""
+        if document is None:
+            return None
+        text = document.text_before
+        place = (ask.asker.client, document.uri, text.count("\n"), len(text) - text.rfind("\n"))
+        with self._lock:
+            older = self._places.get(place)
+            if older is not None:
+                older.cancel(SUPERSEDED)
+            self._places[place] = ask.token
+        return place
+
+    def _give_place(self, place: Hashable | None, token: CancelToken) -> None:
+        with self._lock:
+            if place is not None and self._places.get(place) is token:
+                del self._places[place]
+
+    def _cache_key(self, request: SuggestRequest, engine: Engine | None, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""
-        document = request.document if engine.reads("context") else None
+        document = request.document if engine and engine.reads("context") else None
         return cache_key(
             goals=request.goals,
             text_before=document.text_before if document else "",
             prefix=request.prefix,
             banned=sorted(request.banned),
-            premises=request.premises if engine.reads("premises") else (),
+            premises=request.premises if engine and engine.reads("premises") else (),
             sampling=sampling,
-            **engine.fingerprint(),
+            **(engine.fingerprint() if engine else {}),
             **self._sources.fingerprint(request.text_before),
         )
 
 
-def _place(document: Document | None) -> tuple[str, int, int] | None:
-    """Where in which file the question stands: two questions there are versions of one."""
-    if document is None:
-        return None
-    text = document.text_before
-    return document.uri, text.count("\n"), len(text) - text.rfind("\n")
-
-
-def _ms(begin: float) -> float:
-    return (time.monotonic() - begin) * 1000
+def _partial(problem: LLMStepError | None) -> Partial | None:
+    return Partial(problem.message, problem.hint) if problem else None

@@ -16,6 +16,7 @@ from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
 from llmstep.service.question import (
+    Asker,
     PrepareRequest,
     ServiceStatus,
     SuggestReply,
@@ -52,6 +53,7 @@ class FakeService:
         ask: SuggestRequest,
         _cancel: CancelToken,
         on_suggestion: Callable[[Suggestion], None],
+        _asker: Asker,
     ) -> SuggestReply:
         self.asked.append(ask)
         self.report = on_suggestion
@@ -72,7 +74,7 @@ class FakeService:
         await asyncio.sleep(0)
         return SuggestReply((suggestion,), "fake", False, SuggestStats(3, 2, 1, 0.25, 1.5))
 
-    async def prepare(self, ask: PrepareRequest) -> None:
+    async def prepare(self, ask: PrepareRequest, _asker: Asker) -> None:
         self.prepared.append(ask)
         document = ask.document
         if document is not None and "broken" in document.text_before:

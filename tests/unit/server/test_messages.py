@@ -21,6 +21,7 @@ from llmstep.server.messages import (
 )
 from llmstep.service.question import (
     Document,
+    Partial,
     PrepareRequest,
     ServiceStatus,
     SuggestReply,
@@ -225,6 +226,18 @@ def test_the_reply_has_the_goldens_keys() -> None:
     assert reply_json(reply) == golden("server.suggest")["result"]
     empty = attrs.evolve(reply, suggestions=())
     assert reply_json(empty) == golden("server.suggest.empty")["result"]
+
+
+def test_an_answer_without_the_model_says_why() -> None:
+    wanted = golden("server.suggest.partial")["result"]
+    reply = SuggestReply(
+        (Suggestion("exact ⟨hp, hq⟩", -0.125, ("library",)),),
+        "llemma-7b",
+        False,
+        SuggestStats(total_ms=21.5),
+        partial=Partial(wanted["partial"]["reason"], wanted["partial"]["hint"]),
+    )
+    assert reply_json(reply, wanted["warnings"]) == wanted
 
 
 def test_what_was_left_out_of_the_prompt_is_told() -> None:

@@ -261,9 +261,29 @@ def test_a_failing_model_is_told_and_the_service_goes_on(open_service: Open) -> 
     assert ask(service).suggestions
 
 
-def test_an_unknown_model_is_told_at_once(open_service: Open) -> None:
+def test_an_unknown_model_is_told_and_stands_in_the_status(open_service: Open) -> None:
+    service = open_service(model="no-such-model")
     with pytest.raises(ModelNotFoundError, match="no-such-model"):
-        open_service(model="no-such-model")
+        ask(service)
+    status = service.status()
+    assert (status.state, status.model) == ("failed", "no-such-model")
+    assert "no-such-model" in (status.error or "")
+
+
+def test_an_unknown_model_is_found_once_it_is_there(open_service: Open, tmp_path: Path) -> None:
+    service = open_service(model="late")
+    with pytest.raises(ModelNotFoundError):
+        ask(service)
+    folder = tmp_path / "data" / "models"
+    (folder / "late").mkdir(parents=True)
+    (folder / "late" / "late.json").write_text(
+        '[{"candidates": [{"tactic": "simp", "score": -1}]}]'
+    )
+    (folder / "late.toml").write_text(
+        'id = "late"\nname = "x"\nbackends = ["echo"]\nfile = "late.json"\n'
+    )
+    assert ask(service).model == "late"
+    assert service.status().error is None
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again(open_service: Open, tmp_path: Path) -> None:

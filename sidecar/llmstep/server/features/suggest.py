@@ -46,14 +46,15 @@ def register(protocol: LLMStepProtocol, session: Session) -> None:
                 loop.call_soon_threadsafe(send_progress, suggestion)
 
         try:
-            reply = await session.service.suggest(request, CancelToken(), hand_over)
+            reply = await session.service.suggest(request, CancelToken(), hand_over, session.asker)
         finally:
             answered = True
         logger.debug("suggested %r", reply.suggestions)
-        return reply_json(reply)
+        return reply_json(reply, session.warnings)
 
     async def prepare(params: Any) -> None:
-        await session.service.prepare(session.heed_flags(parse_prepare(params)))
+        request = session.heed_flags(parse_prepare(params))
+        await session.service.prepare(request, session.asker)
 
     protocol.register(SUGGEST, suggest, notification=False)
     protocol.register(PREPARE, prepare, notification=True)

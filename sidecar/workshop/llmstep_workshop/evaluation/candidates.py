@@ -46,9 +46,6 @@ class ServedCandidates:
 
     Args:
         settings: As resolved for a suggestion; the cache is not used, so that times are real.
-
-    Raises:
-        ModelNotFoundError: No card and no file answers to the model's name.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,6 +62,9 @@ class ServedCandidates:
         request = SuggestRequest(tuple(split_goals(state)) or ("",), document=document)
         begin = time.perf_counter()
         reply = self._loop.run(self._service.suggest(request))
+        if reply.partial is not None:
+            # What the other sources say alone is no figure of this model.
+            raise LLMStepError(reply.partial.reason, hint=reply.partial.hint)
         seconds = time.perf_counter() - begin - reply.stats.load_ms / 1000
         tactics = tuple(suggestion.tactic for suggestion in reply.suggestions)
         origins = tuple(suggestion.origin for suggestion in reply.suggestions)

@@ -1,0 +1,115 @@
+"""Finds models by name, off the event loop: their files may lie on a disk that does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from pathlib import Path
+
+import attrs
+
+from llmstep.config import Settings
+from llmstep.errors import LLMStepError, ModelNotFoundError
+from llmstep.service.engine import Engine, find_engine
+from llmstep.service.errands import Errands
+
+# A small model is there in a moment; a larger one is not waited for where others can answer.
+_SMALL_BYTES = 200 << 20
+_PATIENCE_SMALL_S = 10.0
+_PATIENCE_S = 2.0
+
+# One for the whole process: how many calls hang counts over all clients.
+_errands = Errands()
+
+
+@attrs.frozen
+class Found:
+    """A model that was found.
+
+    Attributes:
+        engine: The model, not loaded.
+        patience_s: How long its load is waited for where other sources can answer.
+    """
+
+    engine: Engine
+    patience_s: float = _PATIENCE_S
+
+
+class ModelFinder:
+    """Finds the models of one set of settings; the one they name is looked for once.
+
+    Args:
+        settings: Resolved settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._default: Found | None = None
+        self.error: LLMStepError | None = None
+
+    @property
+    def default(self) -> Engine | None:
+        """The model of the settings, once it is found."""
+        return self._default.engine if self._default else None
+
+    def begin(self, name: str | None) -> Future[Found]:
+        """Begin to look for a model; the settings' for ``None``.
+
+        Raises:
+            LLMStepError: Too many look-ups hang.
+        """
+        if name is None and self._default is not None:
+            known: Future[Found] = Future()
+            known.set_result(self._default)
+            return known
+        settings = self._settings
+        find = self._find_default if name is None else lambda: _find(settings, name)
+        return _errands.begin((settings, name), find)
+
+    async def find(self, name: str | None, patience_s: float | None) -> Found:
+        """Find a model.
+
+        Args:
+            name: Its name; the settings' for ``None``.
+            patience_s: Longest wait in seconds; without it, for as long as the caller waits.
+
+        Raises:
+            ModelNotFoundError: No card and no file answers to the name, or the disk does not.
+            LLMStepError: The model cannot be run.
+        """
+        future = asyncio.wrap_future(self.begin(name))
+        try:
+            return await asyncio.wait_for(future, patience_s)
+        except TimeoutError:
+            raise self.explain_silence(name) from None
+
+    def explain_silence(self, name: str | None) -> ModelNotFoundError:
+        """What to say of a look-up that does not come back."""
+        return ModelNotFoundError(
+            f"the disk does not answer where the model {name or self._settings.model!r} "
+            "is looked for",
+            hint="Is a network drive disconnected? Choose a model on a disk of this machine.",
+        )
+
+    def _find_default(self) -> Found:
+        try:
+            self._default = _find(self._settings, None)
+        except LLMStepError as error:
+            self.error = error
+            raise
+        self.error = None
+        return self._default
+
+
+def _find(settings: Settings, name: str | None) -> Found:
+    engine = find_engine(settings, name)
+    path = engine.options.path
+    small = path is not None and _is_small(path)
+    return Found(engine, _PATIENCE_SMALL_S if small else _PATIENCE_S)
+
+
+def _is_small(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size <= _SMALL_BYTES
+    except OSError:
+        return False
