@@ -15,6 +15,7 @@ public import LLMstep.Tactic
 public import LLMstep.Status
 public import LLMstep.Warmup
 public import LLMstep.Search
+public import LLMstep.Gap
 public import LLMstep.CodeAction
 
 /-!

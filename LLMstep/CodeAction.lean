@@ -1,5 +1,6 @@
 module
 public meta import Lean
+public meta import LLMstep.Gap
 public meta import LLMstep.Tactic
 public meta section
 open Lean Meta Elab Tactic Server Lsp
@@ -7,8 +8,8 @@ open Lean Meta Elab Tactic Server Lsp
 /-!
 # The code action "llmstep: suggest a step"
 
-Offered on the tactic `sorry`, on an empty `by`, and where goals remain. The model is asked when the user picks the action, not
-before; the best candidate that runs is put in place.
+Offered on `sorry`, on an empty `by`, and where goals remain. The model is asked when the user picks the action, not before; the best
+candidate that runs is put in place, if it is right for every goal with which Lean reaches the place.
 
 ```
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
@@ -17,96 +18,120 @@ example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
 -/
 namespace LLMstep
 
-/-- A place where a step is missing.
-`ctx`: its context, with the metavariables as they are there. `goals`: what is open there. `range`: what the step replaces.
-`before`: the text between the end of what stands before and the step. `column`: where the step begins. -/
-structure Gap where
-  ctx : ContextInfo
-  goals : List MVarId
-  range : Lsp.Range
-  before : String
-  column : Nat
-
 def actionTitle : String := "llmstep: suggest a step"
 
-private def overlaps (a b : Lsp.Range) : Bool := a.start.line ≤ b.end.line && b.start.line ≤ a.end.line
+private def linesOf (source : FileMap) (range : Nat × Nat) : Nat × Nat :=
+  ((source.toPosition ⟨range.1⟩).line - 1, (source.toPosition ⟨range.2⟩).line - 1)
 
-/-- Of ranges that contain each other, the inner one begins last. -/
-private def startsLater (a b : Gap) : Bool :=
-  b.range.start.line < a.range.start.line ||
-    (a.range.start.line == b.range.start.line && b.range.start.character < a.range.start.character)
+private def onTheseLines (source : FileMap) (range : Nat × Nat) (lines : Lsp.Range) : Bool :=
+  let (first, last) := linesOf source range
+  first ≤ lines.end.line && lines.start.line ≤ last
 
-/-- The gap at a tactic `sorry` or `admit`. -/
-def sorryGap? (text : FileMap) (ctx : ContextInfo) (info : TacticInfo) : Option Gap := do
-  guard <| info.stx.getKind == `Lean.Parser.Tactic.tacticSorry || info.stx.getKind == `Lean.Parser.Tactic.tacticAdmit
-  guard !info.goalsBefore.isEmpty
-  let range ← info.stx.getRange?
-  let column := (text.toPosition range.start).column
-  return {
-    ctx := { ctx with mctx := info.mctxBefore }, goals := info.goalsBefore, range := text.utf8RangeToLspRange range, before := "", column }
+/-- The tactic infos of the tree, with their contexts. -/
+private def tacticInfos (tree : InfoTree) : Array (ContextInfo × TacticInfo) :=
+  tree.foldInfo (init := #[]) fun ctx info all =>
+    match info with
+    | .ofTacticInfo info => all.push (ctx, info)
+    | _ => all
 
-/-- The gap at the end of a sequence of tactics that leaves goals, or behind a `by` without tactics. -/
-def endGap? (text : FileMap) (ctx : ContextInfo) (info : TacticInfo) : Option Gap := do
-  let kind := info.stx.getKind
-  guard <| kind == `Lean.Parser.Tactic.tacticSeq || kind == `Lean.Parser.Term.byTactic
-  guard !info.goalsAfter.isEmpty
-  let range ← info.stx.getRange?
-  let first ← info.stx.getPos?
-  let stop := text.utf8PosToLspPos range.stop
-  let here (before : String) (column : Nat) : Gap := {
-    ctx := { ctx with mctx := info.mctxAfter }, goals := info.goalsAfter, range := { start := stop, «end» := stop }, before, column }
-  if kind == `Lean.Parser.Tactic.tacticSeq then
-    let column := (text.toPosition first).column
-    return here (String.join ("\n" :: List.replicate column " ")) column
-  else
-    -- With tactics, the sequence inside is the place.
-    guard (info.stx[1].getRange?).isNone
-    return here " " ((text.toPosition range.stop).column + 1)
-
-/-- Where a step is missing at the cursor: a `sorry` if there is one, else the innermost end of tactics that Lean complains about. -/
-def findGap? (text : FileMap) (params : CodeActionParams) (tree : InfoTree) : Option Gap := do
+/-- Where a step is missing at the cursor: the `sorry` under it, else one on its line, else the innermost end of tactics that Lean
+complains about. -/
+def findGap? (source : FileMap) (params : CodeActionParams) (tree : InfoTree) : Option Gap := do
+  let tactics := tacticInfos tree
+  let terms : Array Gap := tree.foldInfo (init := #[]) fun ctx info gaps =>
+    match info with
+    | .ofTermInfo info => gaps ++ (termGap? source ctx info).toArray
+    | _ => gaps
+  let sorries := mergeGaps <| (tactics.filterMap fun (ctx, info) => sorryGap? source ctx info) ++ terms
+  let here := sorries.filter fun gap => onTheseLines source gap.range params.range
+  let cursor := (source.lspPosToUtf8Pos params.range.start).byteIdx
+  if let some gap := here.find? fun gap => gap.range.1 ≤ cursor && cursor ≤ gap.range.2 then return gap
+  if let some gap := here[0]? then return gap
   let unsolved := params.context.diagnostics.filter (·.message.startsWith "unsolved goals")
-  let gaps : Array Gap × Array Gap := tree.foldInfo (init := (#[], #[])) fun ctx info (sorries, ends) => Id.run do
-    let .ofTacticInfo info := info | return (sorries, ends)
-    if let some gap := sorryGap? text ctx info then
-      if overlaps gap.range params.range then return (sorries.push gap, ends)
-    if let some gap := endGap? text ctx info then
-      if unsolved.any fun diagnostic => overlaps diagnostic.range gap.range && overlaps diagnostic.range params.range then
-        return (sorries, ends.push gap)
-    return (sorries, ends)
-  if let some gap := gaps.1[0]? then return gap
-  (gaps.2.qsort startsLater)[0]?
+  let atCursor (range : Lsp.Range) : Bool := range.start.line ≤ params.range.end.line && params.range.start.line ≤ range.end.line
+  -- Of a block in braces, Lean complains at a brace, which may be far from its end.
+  let isComplaint (block : Nat × Nat) (inBraces : Bool) : Bool := unsolved.any fun diagnostic =>
+    onTheseLines source block diagnostic.range &&
+      (atCursor diagnostic.range || (inBraces && onTheseLines source block params.range))
+  let blocks := tactics.filter fun (_, info) =>
+    ((bytesOf? info.stx).map (isComplaint · (info.stx.getKind == `Lean.Parser.Tactic.tacticSeqBracketed))).getD false
+  let last? (bytes : Nat × Nat) : Option (ContextInfo × TacticInfo) :=
+    (tactics.filter fun (_, info) => bytesOf? info.stx == some bytes).back?
+  let ends := mergeGaps <| blocks.filterMap fun (ctx, info) => blockGap? source ctx info last?
+  -- Of blocks that contain each other, the inner one begins last.
+  let begins (gap : Gap) : Nat := (gap.spot.bytes gap.range).1
+  (ends.qsort fun a b => begins a > begins b)[0]?
+
+/-- Run `act` on the goal of an approach, in the file that is named; its result, or what went wrong. -/
+def Approach.run {α : Type} (approach : Approach) (fileName : String) (source : FileMap) (act : TacticM α) : IO α := do
+  let result ← IO.mkRef (Except.error "llmstep: the candidates could not be checked here" : Except String α)
+  let guarded : TacticM Unit := do
+    try result.set (.ok (← act)) catch e => result.set (.error (← e.toMessageData.toString))
+  let named (x : TermElabM Unit) : TermElabM Unit :=
+    match approach.ctx.parentDecl? with
+    | some name => Term.withDeclName name x
+    | none => x
+  let onGoals (goals : List MVarId) : MetaM Unit := do
+    let goal :: _ := goals | return
+    goal.withContext <| Term.TermElabM.run' <| named <| discard <| Tactic.run goal do
+      setGoals goals
+      guarded
+  let work : MetaM Unit := withTheReader Core.Context (fun c => { c with fileName, fileMap := source }) do
+    match approach.term? with
+    | none => onGoals approach.goals
+    | some (_, type) => onGoals [(← mkFreshExprMVar (some (← instantiateMVars type)) .syntheticOpaque).mvarId!]
+  let lctx := (approach.term?.map (·.1)).getD {}
+  match ← (approach.ctx.runMetaM lctx work).toBaseIO with
+  | .ok () =>
+    match ← result.get with
+    | .ok a => return a
+    | .error why => throw <| IO.userError why
+  | .error _ => throw <| IO.userError "llmstep: the candidates could not be checked here"
 
 /-- The text before a place, as the model gets it. -/
 private def documentBefore (source : FileMap) (uri : String) (gap : Gap) : Document :=
-  let stop := (source.lspPosToUtf8Pos gap.range.start).byteIdx
-  { uri, textBefore := (String.fromUTF8? (source.source.toUTF8.extract 0 stop)).getD "" ++ gap.before }
+  let before := (String.fromUTF8? (source.source.toUTF8.extract 0 gap.range.1)).getD ""
+  let lead := (gap.leads.head?.map (·.1)).getD ""
+  { uri, textBefore := before ++ match gap.spot with
+    | .term => "by "
+    | _ => lead }
 
-/-- Ask for the next step at a gap and check it; the text of the best candidate, or why there is none. -/
-def fillGap (gap : Gap) (document : Document) : IO String := do
-  let some goal := gap.goals.head? | throw <| IO.userError "llmstep: there is no goal here"
-  let found ← IO.mkRef (Except.error "llmstep: the model has no suggestion for this goal")
-  let work : TacticM Unit := do
-    setGoals gap.goals
-    let document? := if ← boolOption llmstep.sendFile then some document else none
+/-- Ask for the next step at a gap and check it there; the text of the best candidate that is right, or why there is none. -/
+def fillGap (gap : Gap) (uri : String) (source : FileMap) : IO String := do
+  let some first := gap.approaches[0]? | throw <| IO.userError "llmstep: there is no goal here"
+  let fileName := ((System.Uri.fileUriToPath? uri).map toString).getD uri
+  let others := gap.approaches.extract 1 gap.approaches.size
+  let (scored, limits) ← first.run fileName source do
+    let document? := if ← boolOption llmstep.sendFile then some (documentBefore source uri gap) else none
     let inquiry : Inquiry := {
       n := ← natOption llmstep.numSuggestions, timeoutMs := ← natOption llmstep.timeoutMs, document?
-      stopOnClose := ← boolOption llmstep.stopOnClose }
-    let gathered ← gather inquiry (← limitsFromOptions)
-    match (worthShowing gathered.scored)[0]? with
-    | some best => found.set (.ok best.checked.tactic)
-    | none => unless gathered.scored.isEmpty do
-        found.set (.error s!"llmstep: none of the candidates runs here:{failureLines gathered.scored}")
-  let guarded : TacticM Unit := do
-    try work catch e => found.set (.error (← e.toMessageData.toString))
-  let named (x : TermElabM Unit) : TermElabM Unit :=
-    match gap.ctx.parentDecl? with
-    | some name => Term.withDeclName name x
-    | none => x
-  let run : MetaM Unit := goal.withContext <| Term.TermElabM.run' <| named <| discard <| Tactic.run goal guarded
-  match ← (gap.ctx.runMetaM {} run).toBaseIO with
-  | .ok () => IO.ofExcept (← found.get)
-  | .error _ => throw <| IO.userError "llmstep: the candidates could not be checked here"
+      stopOnClose := (← boolOption llmstep.stopOnClose) && others.isEmpty }
+    let limits ← limitsFromOptions
+    let gathered ← gather inquiry limits
+    if gathered.scored.isEmpty then throwError "llmstep: the model has no suggestion for this goal"
+    return (gathered.scored, limits)
+  let place? := findPlace? first.ctx.env first.ctx.options source gap.range gap.spot
+  let mut failures := scored
+  for s in worthShowing scored do
+    let mut closes := match s.checked.outcome with
+      | .closes => true
+      | _ => false
+    let mut why? := none
+    for other in others do
+      match (← other.run fileName source (checkCandidate s.checked.tactic limits)).outcome with
+      | .closes => pure ()
+      | .runs .. => closes := false
+      | .fails why => why? := some s!"on another goal that this place is reached with, it {(Outcome.fails why).text}"
+    if why?.isNone then
+      match place? with
+      | some place =>
+        if let some text := place.textFor? s.checked.tactic closes (first.goals.length > 1) gap.leads then return text
+        why? := some "runs, but would be read as something else in this place"
+      | none => why? := some "runs, but the command of this place cannot be found"
+    failures := failures.map fun other =>
+      if other.checked.tactic != s.checked.tactic then other
+      else { other with checked := { other.checked with outcome := .fails (why?.getD "") } }
+  throw <| IO.userError s!"llmstep: none of the candidates runs here:{failureLines failures}"
 
 /-- Offers the action where a step is missing; the model is asked when the action is resolved. -/
 @[code_action_provider]
@@ -115,11 +140,12 @@ def suggestStepProvider : CodeActionProvider := fun params snapshot => do
   let source := doc.meta.text
   let some gap := findGap? source params snapshot.infoTree | return #[]
   let identifier := doc.versionedIdentifier
-  let document := documentBefore source doc.meta.uri gap
+  let uri := doc.meta.uri
   let eager : CodeAction := { title := actionTitle, kind? := some "quickfix" }
   let resolve : IO CodeAction := do
-    let newText := gap.before ++ indentTo gap.column (← fillGap gap document)
-    return { eager with edit? := some (.ofTextEdit identifier { range := gap.range, newText }) }
+    let newText ← fillGap gap uri source
+    let range : Lsp.Range := { start := source.utf8PosToLspPos ⟨gap.range.1⟩, «end» := source.utf8PosToLspPos ⟨gap.range.2⟩ }
+    return { eager with edit? := some (.ofTextEdit identifier { range, newText }) }
   return #[{ eager, lazy? := some resolve }]
 
 end LLMstep

@@ -79,7 +79,7 @@ inductive Spot where
   | tactic
   /-- In place of a term. -/
   | term
-  /-- Behind the tactics of a block, whose bytes these are, or of a `by` that has none. -/
+  /-- Behind the tactics of a block, whose bytes these are (with its braces), or of a `by` that has none. -/
   | behind (block : Nat × Nat)
 
 /-- A place in a file where a step may be put.
@@ -97,14 +97,15 @@ structure Place where
   spot : Spot
 
 /-- The bytes that are looked for in the command: those of the place, or of the block behind which it is. -/
-private def Spot.bytes (spot : Spot) (range : Nat × Nat) : Nat × Nat :=
+def Spot.bytes (spot : Spot) (range : Nat × Nat) : Nat × Nat :=
   match spot with
   | .behind block => block
   | _ => range
 
 private def Spot.wants (spot : Spot) (stx : Syntax) : Bool :=
   match spot with
-  | .behind _ => stx.getKind == `Lean.Parser.Tactic.tacticSeq || stx.getKind == `Lean.Parser.Term.byTactic
+  | .behind _ =>
+    [`Lean.Parser.Tactic.tacticSeq, `Lean.Parser.Tactic.tacticSeqBracketed, `Lean.Parser.Term.byTactic].contains stx.getKind
   | _ => !holdsOnly stx.getKind
 
 private def textOf (bytes : ByteArray) (first stop : Nat) : String := (String.fromUTF8? (bytes.extract first stop)).getD ""
@@ -284,11 +285,14 @@ def Place.withItems? (place : Place) (items : Array Syntax) (separator : Syntax)
   match place.spot with
   | .behind _ =>
     let node ← path.foldl (init := some place.parsed.tree) fun stx? i => do (← stx?).getArgs[i]?
-    -- The sequence, what holds it, its list: in `by`, the sequence comes second; in braces, the list does.
-    let path := path ++ (if node.getKind == `Lean.Parser.Term.byTactic then [1] else [])
-    let holder ← path.foldl (init := some place.parsed.tree) fun stx? i => do (← stx?).getArgs[i]?
-    let inBraces := holder[0].getKind == `Lean.Parser.Tactic.tacticSeqBracketed
-    changeAt? place.parsed.tree (path ++ [0, if inBraces then 1 else 0]) fun _ args i => do
+    let kind := node.getKind
+    -- The way on to the list of tactics.
+    let sequence := if kind == `Lean.Parser.Term.byTactic then node[1] else node
+    let inBraces := sequence[0].getKind == `Lean.Parser.Tactic.tacticSeqBracketed
+    let rest :=
+      if kind == `Lean.Parser.Tactic.tacticSeqBracketed then [1]
+      else (if kind == `Lean.Parser.Term.byTactic then [1] else []) ++ [0, if inBraces then 1 else 0]
+    changeAt? place.parsed.tree (path ++ rest) fun _ args i => do
       let list := args[i]!.getArgs
       let glue := if list.size % 2 == 0 then #[] else #[separator]
       return (args.extract 0 i).push (.node .none nullKind (list ++ glue ++ items)) ++ args.extract (i + 1) args.size

@@ -190,3 +190,83 @@ def test_one_list_of_what_is_right_for_all_goals(
     assert sorted(c.proof for c in clicked) == sorted(text.replace("llmstep", r) for r in right)
     if "repeat" not in tactics:  # what `constructor` leaves is no fault of the loop's
         assert [c.errors for c in clicked] == [[]] * len(right)
+
+
+P_AND_Q = [
+    answers("exact ⟨hp, hq⟩"),
+    answers("exact hp", "assumption", goal="⊢ p"),
+    answers("exact hq", "assumption", goal="⊢ q"),
+]
+STEPS = {
+    "exact": ("exact sorry", "exact by exact ⟨hp, hq⟩"),
+    "have": ("have h : p := sorry\n  exact ⟨h, hq⟩", "have h : p := by exact hp\n  exact ⟨h, hq⟩"),
+    "anonymous constructor": ("exact ⟨sorry, hq⟩", "exact ⟨by exact hp, hq⟩"),
+    "an argument": ("exact And.intro hp sorry", "exact And.intro hp (by exact hq)"),
+    "an argument in front": (
+        "refine And.intro sorry ?_\n  exact hq",
+        "refine And.intro (by exact hp) ?_\n  exact hq",
+    ),
+    "apply": ("apply And.intro _ sorry; exact hp", "apply And.intro _ (by exact hq); exact hp"),
+    "a function": ("exact (fun h => ⟨sorry, h⟩) hq", "exact (fun h => ⟨by exact hp, h⟩) hq"),
+    "a tactic in brackets": ("(sorry)", "(exact ⟨hp, hq⟩)"),
+    "an alternative": ("first | sorry | skip", "first | exact ⟨hp, hq⟩ | skip"),
+    "braces": (
+        "constructor\n  { exact hp }\n  { skip }",
+        "constructor\n  { exact hp }\n  { skip; exact hq }",
+    ),
+    "braces on lines": (
+        "constructor\n  { exact hp }\n  {\n    skip -- the second\n  }",
+        "constructor\n  { exact hp }\n  {\n    skip -- the second\n    exact hq\n  }",
+    ),
+    "empty braces": (
+        "constructor\n  { exact hp }\n  { }",
+        "constructor\n  { exact hp }\n  { exact hq }",
+    ),
+    "a comment behind": (
+        "constructor\n  · exact hp\n  · skip -- the second half",
+        "constructor\n  · exact hp\n  · skip -- the second half\n    exact hq",
+    ),
+    "a comment in a line": ("skip /- well -/", "skip /- well -/\n  exact ⟨hp, hq⟩"),
+    "brackets behind": ("exact (by skip)", "exact (by skip\n            exact ⟨hp, hq⟩)"),
+    "all goals": ("constructor\n  all_goals sorry", "constructor\n  all_goals assumption"),
+    "a combinator": ("constructor <;> sorry", "constructor <;> assumption"),
+    "the cursor's": ("exact ⟨by sorry, by sorry⟩", "exact ⟨by exact hp, by sorry⟩"),
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_the_step_stands_where_it_is_missing(editor_for: EditorFor, case: str) -> None:
+    before, after = STEPS[case]
+    marker = "sorry" if "sorry" in before else before.rsplit("\n", 1)[-1].strip()
+    if case == "braces on lines":
+        marker = "skip --"
+    editor = editor_for(P_AND_Q)
+    (clicked,) = editor.click_all(f"{BOTH}  {before}\n", marker, step=True)
+    assert clicked.proof == f"{BOTH}  {after}\n"
+    assert clicked.errors == []
+
+
+@pytest.mark.parametrize(
+    ("proof", "after"),
+    [
+        ("theorem t (p : Prop) (hp : p) : p := sorry\n", ":= by exact hp\n"),
+        ("theorem t (p : Prop) (hp : p) : p := by { skip }\n", "by { skip; exact hp }\n"),
+        ("theorem t (p : Prop) (hp : p) : p := by {}\n", "by { exact hp}\n"),
+        ("theorem t (p : Prop) (hp : p) : p := by\n", "by exact hp\n"),
+        ("theorem t (p : Prop) (hp : p) : p := by -- how?\n", "by exact hp -- how?\n"),
+        ("theorem t (p : Prop) (hp : p) : p := (id sorry : p)\n", "(id (by exact hp) : p)\n"),
+    ],
+)
+def test_the_step_stands_in_the_first_line(editor_for: EditorFor, proof: str, after: str) -> None:
+    editor = editor_for(P_AND_Q)
+    (clicked,) = editor.click_all(proof, "(hp", step=True)
+    assert clicked.proof.endswith(after), clicked
+    assert clicked.errors == []
+
+
+def test_a_step_that_is_not_right_for_every_goal_is_refused(editor_for: EditorFor) -> None:
+    editor = editor_for([answers("exact hp", goal="⊢ p")])
+    editor.open(BOTH + "  constructor <;> sorry\n")
+    (action,) = editor.offers("sorry", step=True)
+    answer = editor.client.exchange("codeAction/resolve", action)
+    assert "on another goal that this place is reached with" in answer["error"]["message"]

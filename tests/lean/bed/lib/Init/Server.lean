@@ -35,10 +35,15 @@ structure TacticInfo extends ElabInfo where
   goalsBefore : List MVarId
   mctxAfter : MetavarContext
   goalsAfter : List MVarId
-/-- `ofTacticInfo` is the first constructor; the others are opaque here -/
+structure TermInfo extends ElabInfo where
+  lctx : LocalContext
+  expectedType? : Option Expr
+  expr : Expr
+  isBinder : Bool := false
+/-- the constructors in the real order; most are opaque here -/
 inductive Info where
   | ofTacticInfo (i : TacticInfo)
-  | ofTermInfo (i : bedServer.type)
+  | ofTermInfo (i : TermInfo)
   | ofPartialTermInfo (i : bedServer.type)
   | ofCommandInfo (i : bedServer.type)
   | ofMacroExpansionInfo (i : bedServer.type)
@@ -169,3 +174,4 @@ instance : Nonempty SavedState := bedTrust
 end Lean.Meta
 @[extern "l_Lean_Parser_Tactic_tryTrace"] opaque Lean.Parser.Tactic.tryTrace : Lean.ParserDescr
 attribute [tactic_parser 1000] Lean.Parser.Tactic.tryTrace
+@[extern "l_System_Uri_fileUriToPath_x3f"] opaque System.Uri.fileUriToPath? (uri : String) : Option System.FilePath
