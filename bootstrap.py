@@ -1,329 +1,90 @@
 #!/usr/bin/env python3
-"""Sets llmstep up in ``.venv`` beside this file. Needs Python 3.11 or newer and nothing else.
+"""Sets llmstep up in .venv beside this file; without arguments it shows its commands.
 
-    python3 bootstrap.py demo     set up, then show suggestions for a few goals
-    python3 bootstrap.py test     set up for development, then run every check
-    python3 bootstrap.py setup    set up only
-
-Running it again is quick, and mends a set-up that was interrupted. Where ``uv`` is on the PATH it
-is used, otherwise ``venv`` and ``pip``. What each command wrote is kept in build/bootstrap.log.
+This file runs on any Python since 2.7, to say what is missing or to find a newer one; the work is
+done by sidecar/llmstep/install/checkout.py, on Python 3.11 or newer.
 """
 
-# The file must still parse on old Pythons, so that they can be told what is missing.
-from __future__ import annotations
-
-import argparse
-import hashlib
-import json
 import os
-import shutil
 import subprocess
 import sys
-import typing
-from pathlib import Path
 
-if typing.TYPE_CHECKING:
-    from llmstep.console import Console
-
-ROOT = Path(__file__).resolve().parent
-WORKSHOP = ROOT / "sidecar" / "workshop"
-VENV = ROOT / ".venv"
-STAMP = VENV / "llmstep-setup.json"
-LOG = ROOT / "build" / "bootstrap.log"
 OLDEST = (3, 11)
-# PyTorch's own index of wheels without CUDA: on Linux the default wheel brings gigabytes of it.
-TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-TORCH_PIN = "torch==2.13.0"
-# What each extra must make importable; looked for, not imported, so that a second run is quick.
-MODULES = {
-    "": ("llmstep", "attrs", "cattrs", "click", "numpy", "platformdirs", "psutil", "pygls"),
-    "gguf": ("llama_cpp",),
-    "workshop": ("llmstep_workshop", "gguf", "tqdm"),
-    "train": ("torch", "transformers", "accelerate", "peft"),
-    "dev": ("pytest", "pytest_lsp", "hypothesis", "ruff", "basedpyright", "importlinter"),
-}
+HERE = os.path.dirname(os.path.abspath(__file__))
+# "py -3" is the newest Python the Windows launcher knows.
+NAMES = ("python3.13", "python3.12", "python3.11", "python3.14", "python3", "py")
 
 
-def main(arguments: list[str]) -> int:
+def find(name):
+    """Path of a program on the PATH, or None."""
+    endings = os.environ.get("PATHEXT", ".EXE").split(os.pathsep) if os.name == "nt" else [""]
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        for ending in endings:
+            path = os.path.join(folder, name + ending)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return None
+
+
+def run(command):
+    """Run a program to its end; its exit code, 1 where it cannot be started, 130 after Ctrl-C."""
+    try:
+        return subprocess.call(command)
+    except OSError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def is_new(command):
+    """Whether this command is a Python that is new enough; a version manager's stand-in is none."""
+    check = "import sys; sys.exit(sys.version_info < %r)" % (OLDEST,)
+    try:
+        process = subprocess.Popen(
+            command + ["-c", check], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        process.communicate()
+    except OSError:
+        return False
+    return process.returncode == 0
+
+
+def run_newer_python(arguments):
+    """Hand over to a newer Python on this machine, or say in one sentence what is missing."""
+    here = "%d.%d" % sys.version_info[:2]
+    script = [os.path.abspath(__file__)] + arguments
+    for name in NAMES:
+        found = find(name)
+        command = [found, "-3"] if name == "py" else [found]
+        if found and is_new(command):
+            tell(sys.stdout, "Python %s is too old; going on with %s" % (here, found))
+            return run(command + script)
+    uv = find("uv")
+    if uv:
+        tell(sys.stdout, "Python %s is too old; going on with a newer one from uv" % here)
+        return run([uv, "run", "--no-project", "--python", ">=3.11"] + script)
+    tell(
+        sys.stderr,
+        "llmstep needs Python 3.11 or newer and this is Python %s: "
+        "install a newer Python and run bootstrap.py with it." % here,
+    )
+    return 1
+
+
+def tell(stream, text):
+    """Print one line; print() is a statement on old Pythons."""
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def main(arguments):
     """Run one command; returns the exit code."""
     if sys.version_info < OLDEST:
         return run_newer_python(arguments)
-    parser = argparse.ArgumentParser(
-        prog="bootstrap.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", choices=("demo", "test", "setup"))
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help="handed on to the demo or to pytest")
-    options = parser.parse_args(arguments)
-    sys.path.insert(0, str(ROOT / "sidecar"))
-    from llmstep.console import CommandError, Console
-    from llmstep.errors import LLMStepError
+    sys.path.insert(0, os.path.join(HERE, "sidecar"))
+    from llmstep.install import checkout
 
-    console = Console(sys.stdout, log=LOG)
-    again = f"{Path(sys.executable).name} bootstrap.py {options.command}"
-    try:
-        if options.command == "test":
-            set_up_tests(console)
-            return run_checks(console, options.rest)
-        set_up(console)
-        if options.command == "demo":
-            return run_in_venv(["-m", "llmstep", "demo", *options.rest])
-        console.say(f"Ready: {venv_command('llmstep')}")
-        return 0
-    except KeyboardInterrupt:
-        console.say(f"\nInterrupted. Run it again and it goes on from here: {again}")
-        return 130
-    except LLMStepError as error:
-        if isinstance(error, CommandError):
-            for line in error.output.splitlines()[-12:]:
-                console.note(line)
-            if console.log:
-                console.note(f"(the whole output: {console.log})")
-        console.say(f"Error: {error.message}")
-        given = error.hint if error.hint != LLMStepError.default_hint else f"Try again: {again}"
-        console.say(given)
-        return 1
-
-
-def set_up(console: Console) -> None:
-    """Make ``.venv`` with the sidecar and llama.cpp in it; nothing to do where it is complete.
-
-    Raises:
-        LLMStepError: Something could not be installed.
-    """
-    from llmstep import install
-
-    extras = ("gguf",)
-    if is_ready(extras):
-        return
-    begin(console, 3)
-    console.step(f"Python environment in {VENV}")
-    make_venv(console)
-    console.step("llama.cpp for Python")
-    install.ensure_llama_cpp(console, venv_python())
-    console.step("llmstep and its libraries")
-    install_llmstep(console, extras)
-
-
-def set_up_tests(console: Console) -> None:
-    """Make ``.venv`` with everything the checks need.
-
-    Raises:
-        LLMStepError: Something but PyTorch could not be installed. Without PyTorch the tests
-            that need it are skipped with the reason.
-    """
-    from llmstep import install
-
-    extras = ("gguf", "workshop", "train", "dev")
-    if is_ready(extras):
-        return
-    begin(console, 4)
-    console.step(f"Python environment in {VENV}")
-    make_venv(console)
-    console.step("llama.cpp for Python")
-    install.ensure_llama_cpp(console, venv_python())
-    console.step("PyTorch for the processor (training and Hugging Face tests)")
-    if not install_torch(console):
-        extras = ("gguf", "workshop", "dev")
-    console.step("llmstep, its libraries and the development tools")
-    install_llmstep(console, extras)
-
-
-def begin(console: Console, steps: int) -> None:
-    """Start a numbered set-up with an empty log."""
-    console.plan(steps)
-    try:
-        LOG.parent.mkdir(exist_ok=True)
-        LOG.write_text("", encoding="utf-8")
-    except OSError:
-        console.log = None  # a read-only or full disk will be reported by what matters more
-
-
-def make_venv(console: Console) -> None:
-    """Make ``.venv``, or keep the one that is there if it works.
-
-    Raises:
-        LLMStepError: It could not be made.
-    """
-    from llmstep.compiler import succeeds
-    from llmstep.console import CommandError
-    from llmstep.errors import LLMStepError
-
-    STAMP.unlink(missing_ok=True)
-    check = f"import sys; sys.exit(sys.version_info < {OLDEST} or sys.prefix == sys.base_prefix)"
-    if succeeds([venv_python(), "-c", check]):
-        console.note("it is there")
-        return
-    if VENV.exists():
-        console.note("the one that is there does not work; it is made anew")
-        shutil.rmtree(VENV)
-    uv = shutil.which("uv")
-    if uv:
-        try:
-            console.run("making it with uv", [uv, "venv", "--python", sys.executable, VENV])
-            return
-        except CommandError:
-            shutil.rmtree(VENV, ignore_errors=True)
-    try:
-        console.run("making it with venv", [sys.executable, "-m", "venv", VENV])
-        return
-    except CommandError as error:
-        if "ensurepip" not in error.output:
-            raise
-    # Debian and Ubuntu split ensurepip off Python; their pip can still fill an environment.
-    console.note("this Python lacks ensurepip; taking pip from the system")
-    shutil.rmtree(VENV, ignore_errors=True)
-    try:
-        console.run("making it bare", [sys.executable, "-m", "venv", "--without-pip", VENV])
-        console.run(
-            "adding pip",
-            [sys.executable, "-m", "pip", "--python", venv_python(), "install", "pip"],
-        )
-    except CommandError as error:
-        shutil.rmtree(VENV, ignore_errors=True)
-        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        raise LLMStepError(
-            "this Python cannot make an environment: the module ensurepip is missing",
-            hint=f"On Debian or Ubuntu: sudo apt install python{version}-venv",
-        ) from error
-
-
-def install_torch(console: Console) -> bool:
-    """Install PyTorch without CUDA if it is missing; whether it is there now."""
-    from llmstep import install
-    from llmstep.console import CommandError
-
-    if has_modules(["torch"]):
-        console.note("it is there")
-        return True
-    tries: list[list[str]] = [[TORCH_PIN]]
-    if sys.platform == "linux" and install.is_reachable(f"{TORCH_CPU_INDEX}/torch/"):
-        tries.insert(0, ["--index-url", TORCH_CPU_INDEX, TORCH_PIN])
-    for arguments in tries:
-        try:
-            install.install_packages(
-                console, venv_python(), f"installing {TORCH_PIN} (about 200 MB)", arguments
-            )
-            return True
-        except CommandError as error:
-            console.note(error.message)
-    console.note("PyTorch could not be had: the tests that need it will be skipped")
-    return False
-
-
-def install_llmstep(console: Console, extras: tuple[str, ...]) -> None:
-    """Install the sidecar from this folder, editable, and note down that all is complete.
-
-    The workshop is installed beside it where it is among the extras.
-
-    Raises:
-        CommandError: It could not be installed.
-    """
-    from llmstep import install
-
-    own = [name for name in extras if name in ("gguf", "dev")]
-    targets = ["--editable", f"{ROOT}[{','.join(own)}]"]
-    if "workshop" in extras:
-        wanted = "train" if "train" in extras else "convert"
-        targets += ["--editable", f"{WORKSHOP}[{wanted}]"]
-    install.install_packages(console, venv_python(), "installing", targets)
-    stamp = {**fingerprint(), "extras": list(extras)}
-    STAMP.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
-
-
-def fingerprint() -> dict[str, str]:
-    """What a finished set-up depends on: this place and the lists of requirements."""
-    requirements = b"".join((folder / "pyproject.toml").read_bytes() for folder in (ROOT, WORKSHOP))
-    return {"root": str(ROOT), "requirements": hashlib.sha256(requirements).hexdigest()}
-
-
-def is_ready(extras: tuple[str, ...]) -> bool:
-    """Whether a finished set-up with these extras is there and still complete."""
-    try:
-        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-        known = set(stamp.pop("extras"))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return False
-    if stamp != fingerprint() or not known.issuperset(extras):
-        return False
-    return has_modules([name for extra in ("", *extras) for name in MODULES[extra]])
-
-
-def has_modules(names: list[str]) -> bool:
-    """Whether ``.venv`` has these top-level modules."""
-    from llmstep.compiler import succeeds
-
-    code = (
-        "import importlib.util as u, sys\n"
-        "sys.exit(any(u.find_spec(name) is None for name in sys.argv[1:]))"
-    )
-    return succeeds([venv_python(), "-c", code, *names])
-
-
-def run_checks(console: Console, pytest_arguments: list[str]) -> int:
-    """Run linters, type checker, import rules and tests; pytest's summary is the last line."""
-    python = venv_python()
-    checks: dict[str, list[str | Path]] = {
-        "ruff check": [venv_command("ruff"), "check", "."],
-        "ruff format": [venv_command("ruff"), "format", "--check", "."],
-        "types": [venv_command("basedpyright")],
-        "import rules": [venv_command("lint-imports")],
-    }
-    failed: list[str] = []
-    for name, command in checks.items():
-        console.say(f"== {name}")
-        if subprocess.call([str(part) for part in command], cwd=ROOT) != 0:
-            failed.append(name)
-    console.say(f"== failed: {', '.join(failed)}" if failed else "== all of these are clean")
-    console.say("== tests")
-    code = subprocess.call([str(python), "-m", "pytest", *pytest_arguments], cwd=ROOT)
-    return code or int(bool(failed))
-
-
-def run_in_venv(arguments: list[str]) -> int:
-    """Go on as ``.venv``'s Python."""
-    command = [str(venv_python()), *arguments]
-    sys.stdout.flush()
-    if os.name == "posix":
-        os.execv(command[0], command)
-    # On Windows exec returns to the shell at once, while the program still prints.
-    return subprocess.call(command)
-
-
-def venv_python() -> Path:
-    """The Python of ``.venv``."""
-    return venv_command("python")
-
-
-def venv_command(name: str) -> Path:
-    """Path of a command in ``.venv``."""
-    return VENV / "Scripts" / f"{name}.exe" if os.name == "nt" else VENV / "bin" / name
-
-
-def run_newer_python(arguments: list[str]) -> int:
-    """Hand over to a newer Python on this machine, or say in one sentence what is missing."""
-    here = "{}.{}".format(*sys.version_info[:2])
-    check = f"import sys; sys.exit(sys.version_info < {OLDEST})"
-    # "py -3" is the newest Python the Windows launcher knows.
-    names = ["python3.13", "python3.12", "python3.11", "python3.14", "py"]
-    for found in filter(None, map(shutil.which, names)):
-        newer = [found, "-3"] if Path(found).stem == "py" else [found]
-        # A version manager's stand-in may be on the PATH without a Python behind it.
-        if subprocess.call([*newer, "-c", check], stderr=subprocess.DEVNULL) == 0:
-            print(f"Python {here} is too old; going on with {found}", flush=True)
-            return subprocess.call([*newer, str(Path(__file__).resolve()), *arguments])
-    uv = shutil.which("uv")
-    if uv:
-        print(f"Python {here} is too old; going on with a newer one from uv", flush=True)
-        run = [uv, "run", "--no-project", "--python", ">=3.11"]
-        return subprocess.call([*run, str(Path(__file__).resolve()), *arguments])
-    print(
-        f"llmstep needs Python 3.11 or newer and this is Python {here}: "
-        "install a newer Python and run bootstrap.py with it.",
-        file=sys.stderr,
-    )
-    return 1
+    return checkout.main(arguments)
 
 
 if __name__ == "__main__":

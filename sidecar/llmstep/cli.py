@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -25,8 +26,35 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
     "setup": ("llmstep.commands.setup:setup", "Show or write what an editor's settings need."),
+    "status": ("llmstep.commands.status:status", "Say what is there, and what is being built."),
     "suggest": ("llmstep.commands.suggest:suggest", "Suggest next steps for one goal."),
+    "uninstall": ("llmstep.commands.uninstall:uninstall", "Remove what llmstep has written."),
 }
+INTERRUPTED = 130
+# What a command leaves behind when it is interrupted; each keeps what is whole.
+LEFT_BEHIND: dict[str, str] = {
+    "data": "the output was not written",
+    "doctor": "what was installed is kept; the same command goes on from there",
+    "eval": "what `--lean` has finished is kept, and the same command goes on from there",
+    "index": "the old index, if there was one, is as it was",
+    "models": "finished files and the part of a download that is here are kept; the same command "
+    "goes on from there",
+    "train": "the last checkpoint is kept; the same command goes on from it",
+}
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C, told in one line."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, command: str) -> None:
+        left = LEFT_BEHIND.get(command)
+        super().__init__(f"llmstep {command}: interrupted{f'; {left}' if left else ''}")
+
+    def show(self, file: Any = None) -> None:
+        """Print the line, below whatever stood on the terminal's."""
+        click.echo(f"\n{self.message}", err=True)
 
 
 class LazyGroup(click.Group):
@@ -44,6 +72,25 @@ class LazyGroup(click.Group):
             return None
         module_name, attribute = COMMANDS[cmd_name][0].split(":")
         return getattr(importlib.import_module(module_name), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a word that is none, name those that look like it."""
+        word = args[0]
+        if not word.startswith("-") and word not in {**COMMANDS, **WORKSHOP}:
+            near = difflib.get_close_matches(word, self.list_commands(ctx), n=2)
+            known = " or ".join(f"`llmstep {name}`" for name in near)
+            guess = f"did you mean {known}?" if near else "`llmstep --help` lists all."
+            ctx.fail(f"there is no command {word!r}; {guess}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an interrupt ends it with one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted(ctx.invoked_subcommand or "") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, so that ``--help`` imports nothing heavy."""
@@ -74,6 +121,8 @@ def main() -> None:
             _flush()
     except LLMStepError as error:
         _end_with(error)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
         limit = explain_limit(error)
         if limit is None:

@@ -16,9 +16,12 @@ from typing import Any, Literal
 import attrs
 
 from llmstep import paths
+from llmstep.first_version import find_leftovers
 from llmstep.user_files import read_toml
 
 MAX_CANDIDATES = 64
+# Origin of a problem with a variable of the first llmstep.
+LEFT_OVER = "environment"
 SOURCES = ("model", "library", "file", "portfolio")
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
@@ -312,6 +315,8 @@ def _read_environment(
             values, bad = read_layer({row.name: environ[row.variable]}, origin)
             good |= values
             problems += bad
+    for left in find_leftovers(environ):
+        problems.append(Problem(left.name, LEFT_OVER, str(left)))
     return good, tuple(problems)
 
 

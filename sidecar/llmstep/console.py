@@ -6,6 +6,7 @@ Standard library only: ``bootstrap.py`` uses it before anything is installed.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +25,9 @@ from llmstep.errors import LLMStepError
 # ninja writes "[12/180] Building CXX object ..." for each finished step.
 _NINJA = re.compile(r"\[(\d+)/(\d+)\]")
 _TAIL_LINES = 400
+_TELLING_STEPS = 8
+# An estimate is corrected when it is off by more than this factor.
+_TOLERANCE = 1.3
 
 
 class CommandError(LLMStepError):
@@ -44,6 +48,20 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def describe_progress(progress: Progress) -> str:
+    """``[k/n] about 2 min left`` while ninja counts, else nothing."""
+    if not progress.total:
+        return ""
+    counter = f"[{progress.done}/{progress.total}]"
+    if progress.left_s is None:
+        return counter
+    return f"{counter} about {format_seconds(_rounded(progress.left_s))} left"
+
+
+def _rounded(seconds: float) -> float:
+    return max(10.0, round(seconds, -1))
 
 
 def explain_failure(output: str) -> str | None:
@@ -78,6 +96,25 @@ def explain_failure(output: str) -> str | None:
     return None
 
 
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a long command is.
+
+    Attributes:
+        title: What it does.
+        elapsed_s: Seconds since it began.
+        done: Steps that are finished, of those ninja counts; 0 before it counts.
+        total: How many there are; 0 before it counts.
+        left_s: Seconds that are left by the steps so far; ``None`` while too few are finished.
+    """
+
+    title: str
+    elapsed_s: float
+    done: int = 0
+    total: int = 0
+    left_s: float | None = None
+
+
 class Console:
     """Prints what is being done and how far it is.
 
@@ -86,6 +123,7 @@ class Console:
         live: Rewrite one status line in place (terminals); ``None`` finds out.
         heartbeat_s: Without a terminal, seconds between two signs of life.
         log: File that receives the full output of every command.
+        on_progress: Called about twice a second while a command runs.
     """
 
     def __init__(
@@ -95,6 +133,7 @@ class Console:
         live: bool | None = None,
         heartbeat_s: float = 30.0,
         log: Path | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
         if live is None:
@@ -105,6 +144,7 @@ class Console:
             )
         self._live = live
         self._heartbeat_s = heartbeat_s
+        self._on_progress = on_progress
         self.log = log
         self._step = 0
         self._steps = 0
@@ -135,14 +175,18 @@ class Console:
         command: Sequence[str | Path],
         *,
         expect: str = "",
+        expect_s: tuple[float, float] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> str:
         """Run a command to its end, showing elapsed time and, from ninja's ``[k/n]``, the rest.
+
+        Where the first steps show that the whole takes another time than expected, this is said.
 
         Args:
             title: What it does, as in "building llama.cpp".
             command: Program and arguments.
             expect: What to expect of it, such as how long it takes.
+            expect_s: The shortest and longest time that was announced, in seconds.
             env: Its environment; this process's by default.
 
         Returns:
@@ -171,7 +215,7 @@ class Console:
             raise CommandError(f"{arguments[0]} cannot be started: {error}", "") from error
         watch = _Watch(process, arguments, self.log)
         try:
-            self._wait(watch, started)
+            self._wait(watch, started, title, expect_s)
         except BaseException:
             _end(process)
             raise
@@ -186,16 +230,30 @@ class Console:
         self.note(f"done in {format_seconds(time.monotonic() - started)}")
         return output
 
-    def _wait(self, watch: _Watch, started: float) -> None:
+    def _wait(
+        self, watch: _Watch, started: float, title: str, expect_s: tuple[float, float] | None
+    ) -> None:
         next_beat = started + self._heartbeat_s
         while not watch.wait(0.2 if self._live else 0.5):
             now = time.monotonic()
+            progress = watch.progress(title, now - started, now)
+            if self._on_progress is not None:
+                self._on_progress(progress)
+            if expect_s is not None and progress.left_s is not None:
+                whole = progress.elapsed_s + progress.left_s
+                if not expect_s[0] / _TOLERANCE <= whole <= expect_s[1] * _TOLERANCE:
+                    self._wipe()
+                    self.note(
+                        f"the first {progress.done} of {progress.total} files say: "
+                        f"about {format_seconds(_rounded(whole))} in all"
+                    )
+                    expect_s = (whole, whole)  # said again if it changes as much once more
+            text = describe_progress(progress)
             if self._live:
-                self._draw(f"      {format_seconds(round(now - started))}  {watch.status(now)}")
+                self._draw(f"      {format_seconds(round(now - started))}  {text}")
             elif now >= next_beat:
                 next_beat = now + self._heartbeat_s
-                status = watch.status(now)
-                self.note(f"... {format_seconds(now - started)}{'  ' if status else ''}{status}")
+                self.note(f"... {format_seconds(now - started)}{'  ' if text else ''}{text}")
 
     def _draw(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1
@@ -240,17 +298,16 @@ class _Watch:
         self._thread.join(timeout=10)
         return self._process.returncode
 
-    def status(self, now: float) -> str:
-        """``[k/n] about 2 min left`` while ninja counts, else nothing."""
+    def progress(self, title: str, elapsed_s: float, now: float) -> Progress:
+        """What ninja's counter says; the rest is told once enough files are finished."""
         if self._counter is None or self._counting_since is None:
-            return ""
+            return Progress(title, elapsed_s)
         done, total = self._counter
         spent = now - self._counting_since
         # The first steps are small files and say little about the rest.
-        if done < 10 or spent < 10 or done >= total:
-            return f"[{done}/{total}]"
-        left = spent * (total - done) / done
-        return f"[{done}/{total}] about {format_seconds(max(10.0, round(left, -1)))} left"
+        if done < _TELLING_STEPS or spent < 10 or done >= total:
+            return Progress(title, elapsed_s, done, total)
+        return Progress(title, elapsed_s, done, total, spent * (total - done) / done)
 
     def _read(self) -> None:
         stream = self._process.stdout

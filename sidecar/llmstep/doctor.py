@@ -17,29 +17,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmstep.errors import LLMStepError
+from llmstep.repair import LIBRARIES, broken_libraries
 
 if TYPE_CHECKING:
     from llmstep.config import Settings
-    from llmstep.console import Console
 
 Status = Literal["ok", "warn", "fail"]
 
-# Distribution name to module name, of what the core cannot do without.
-LIBRARIES = {
-    "attrs": "attrs",
-    "cattrs": "cattrs",
-    "click": "click",
-    "lsprotocol": "lsprotocol.types",
-    "numpy": "numpy",
-    "platformdirs": "platformdirs",
-    "psutil": "psutil",
-    "pygls": "pygls.lsp.server",
-}
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 FIX = "Run `llmstep doctor --fix`."
 UNEXPECTED = (
@@ -65,9 +54,11 @@ class Check:
     cure: str = ""
 
 
-def run_checks() -> Iterator[Check]:
-    """Run every check, giving each outcome as soon as it is known."""
+def run_checks(names: Collection[str] = ()) -> Iterator[Check]:
+    """Run the checks of these names, or all, giving each outcome as soon as it is known."""
     for name, check in CHECKS.items():
+        if names and name not in names:
+            continue
         try:
             yield check()
         except LLMStepError as error:
@@ -75,23 +66,6 @@ def run_checks() -> Iterator[Check]:
         except Exception as error:
             # A doctor that falls ill is no help: the check failed, whatever the reason.
             yield Check(name, "fail", f"{type(error).__name__}: {error}", UNEXPECTED)
-
-
-def fix(console: Console) -> None:
-    """Install what is missing: the core libraries and llama-cpp-python.
-
-    Raises:
-        LLMStepError: Something could not be installed.
-    """
-    from llmstep import install
-
-    python = Path(sys.executable)
-    broken = _broken_libraries()
-    if broken:
-        wanted = [_requirement(name) for name in broken]
-        install.install_packages(console, python, f"installing {', '.join(broken)}", wanted)
-        importlib.invalidate_caches()
-    install.ensure_llama_cpp(console, python)
 
 
 def check_python() -> Check:
@@ -102,7 +76,7 @@ def check_python() -> Check:
 
 def check_libraries() -> Check:
     """Can the libraries of the core be imported?"""
-    broken = _broken_libraries()
+    broken = broken_libraries()
     if broken:
         detail = "; ".join(f"{name}: {reason}" for name, reason in broken.items())
         return Check("libraries", "fail", detail, FIX)
@@ -112,27 +86,51 @@ def check_libraries() -> Check:
 
 def check_llama_cpp() -> Check:
     """Does llama-cpp-python load?"""
-    from llmstep.install import PACKAGE, probe_llama_cpp
+    from llmstep.install.background import read_build
+    from llmstep.install.probe import PACKAGE, probe_llama_cpp
 
     found = probe_llama_cpp(Path(sys.executable))
     if found.problem is not None:
+        build = read_build(Path(sys.prefix))
+        if build is not None and build.state == "running":
+            cure = "Wait, or `llmstep doctor --fix` to watch: library, file and portfolio answer."
+            return Check("llama.cpp", "warn", f"being built: {build.describe()}", cure)
         status: Status = "fail" if _backend() == "llama_cpp" else "warn"
+        if build is not None and build.state in ("failed", "died"):
+            detail = f"{PACKAGE}: {build.describe()} (log: {build.log})"
+            return Check("llama.cpp", status, detail, build.hint or FIX)
         return Check("llama.cpp", status, f"{PACKAGE}: {found.problem}", FIX)
     features = ", ".join(re.findall(r"(\w+) = 1\b", found.system))
     return Check("llama.cpp", "ok", f"{PACKAGE} {found.version} ({features})")
 
 
+def check_first_version() -> Check:
+    """Does a server of the first llmstep run here? Its variables are among the settings."""
+    from llmstep.first_version import find_server
+
+    server = find_server(os.environ)
+    if server is None:
+        return Check("2023", "ok", "no server of the first llmstep runs here")
+    return Check("2023", "warn", server.found, server.cure)
+
+
 def check_settings() -> Check:
     """Are all settings, from the file and the environment, names and values that exist?"""
     from llmstep import paths
-    from llmstep.config import resolve
+    from llmstep.config import LEFT_OVER, resolve
+    from llmstep.first_version import find_leftovers
 
     resolved = resolve()
     file = paths.config_file()
     if resolved.problems:
-        detail = "; ".join(str(problem) for problem in resolved.problems)
-        cure = f"Correct {file} or the environment; `llmstep config show` lists every setting."
-        return Check("settings", "warn", detail, cure)
+        left = find_leftovers(os.environ)
+        wrong = [problem for problem in resolved.problems if problem.origin != LEFT_OVER]
+        found = [*map(str, wrong), *(leftover.found for leftover in left)]
+        cures = [leftover.cure for leftover in left]
+        if wrong:
+            cures.append(f"correct {file} or the environment; `llmstep config show` lists all")
+        cure = "; ".join(cures)
+        return Check("settings", "warn", "; ".join(found), cure[0].upper() + cure[1:])
     own = [name for name, origin in resolved.origins.items() if origin != "default"]
     there = str(file) if file.exists() else f"no {file}, none is needed"
     return Check("settings", "ok", f"{there}; {', '.join(own) or 'nothing'} set")
@@ -260,6 +258,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "libraries": check_libraries,
     "llama.cpp": check_llama_cpp,
     "settings": check_settings,
+    "2023": check_first_version,
     "model": check_model,
     "sources": check_sources,
     "machine": check_machine,
@@ -295,25 +294,6 @@ def _model_bytes() -> int:
     except LLMStepError:
         return 0
     return path.stat().st_size if path is not None and path.is_file() else 0
-
-
-def _broken_libraries() -> dict[str, str]:
-    broken: dict[str, str] = {}
-    for name, module in LIBRARIES.items():
-        try:
-            importlib.import_module(module)
-        except Exception as error:
-            broken[name] = f"{type(error).__name__}: {error}"
-    return broken
-
-
-def _requirement(name: str) -> str:
-    """The requirement llmstep's own metadata states for a library, else its bare name."""
-    for line in importlib.metadata.requires("llmstep") or ():
-        requirement = line.split(";")[0].strip()
-        if re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower() == name:
-            return requirement
-    return name
 
 
 def _find_lean_tool(name: str) -> str | None:

@@ -81,6 +81,20 @@ def _shipped(packaged: str, in_checkout: str) -> Path:
     return folder if folder.is_dir() else Path(__file__).parents[2] / in_checkout
 
 
+def checkout_dir() -> Path | None:
+    """The source checkout that runs; ``None`` where llmstep was installed from a wheel."""
+    root = Path(__file__).parents[2]
+    return root if (root / "pyproject.toml").is_file() and models_dir().parent == root else None
+
+
+def restore_models_command() -> str:
+    """The command that brings back what belongs into :func:`models_dir`."""
+    root = checkout_dir()
+    if root is not None:
+        return f'git -C "{root}" checkout -- models'
+    return f'"{sys.executable}" -m pip install --force-reinstall --no-deps llmstep'
+
+
 def install_command(extra: str) -> str:
     """The command that adds an extra's libraries to this installation."""
     return _pip_install("llmstep", Path(__file__).parents[2], f"[{extra}]")

@@ -10,11 +10,13 @@ mixed with.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 
 from common import HERE
 
+from llmstep.config import SOURCES
 from llmstep.handshake import SidecarClient
 from llmstep_workshop.data.lean_check import Finding, Lean
 from llmstep_workshop.data.records import Record
@@ -23,7 +25,7 @@ from llmstep_workshop.evaluation.intervals import wilson
 
 ROOT = HERE.parents[1]
 FAMILIES = ("propositional", "quantified")
-HEADER = ROOT / "tests" / "unit" / "training" / "datasets" / "core_logic.lean"
+HEADER = ROOT / "tests" / "unit" / "workshop" / "data" / "core_logic.lean"
 WAIT_S = 120.0
 COUNT = 8
 
@@ -33,10 +35,14 @@ def main() -> None:
     parser.add_argument("--goals", type=int, default=200)
     parser.add_argument("--model", action="append", help="model id or path; again for more")
     parser.add_argument("--sources", action="append", help="as in LLMSTEP_SOURCES; again for more")
+    parser.add_argument("--scores", action="store_true", help="which scores run, for one model")
     options = parser.parse_args()
     rows = generate(options.goals, 99, FAMILIES, "valid")
     goals = list(dict.fromkeys(row.state for row in rows))
     lean = open_lean()
+    if options.scores:
+        compare_scores((options.model or ["builtin"])[0], goals, lean)
+        return
     print(f"{len(goals)} goals of held-out templates ({', '.join(FAMILIES)}), {COUNT} suggestions")
     for model in options.model or ["builtin"]:
         for sources in options.sources or ["model", "model,library,file,portfolio"]:
@@ -51,24 +57,38 @@ def open_lean() -> Lean:
     return Lean((*front_end, "-Dinterpreter.prefer_native=false"), header=header)
 
 
-def ask(model: str, sources: str, goals: list[str]) -> list[tuple[str, list[str]]]:
-    """The suggestions for each goal, in a file that imports no Mathlib."""
+def compare_scores(model: str, goals: list[str], lean: Lean) -> None:
+    """Print how many of the suggestions with a score of so many nats run."""
+    answers = ask(model, ",".join(SOURCES), goals, count=3 * COUNT)
+    offered = [(goal, tactic, score) for goal, items in answers for tactic, score in items]
+    good = find_good([Record(goal, tactic) for goal, tactic, _ in offered], lean)
+    for nats in sorted({math.floor(score) for _, _, score in offered}, reverse=True):
+        pairs = [(g, t) for g, t, score in offered if math.floor(score) == nats]
+        ran = sum(pair in good for pair in pairs)
+        print(f"  {nats:4} to {nats + 1:3}   {ran:4} of {len(pairs):4} run", flush=True)
+
+
+def ask(
+    model: str, sources: str, goals: list[str], count: int = COUNT
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """The suggestions for each goal, with their scores, in a file that imports no Mathlib."""
     command = [sys.executable, "-m", "llmstep", "serve", "--model", model]
     document = {"uri": "file:///A.lean", "textBefore": "import LLMstep\n\nexample : True := by\n  "}
-    answers: list[tuple[str, list[str]]] = []
+    answers: list[tuple[str, list[tuple[str, float]]]] = []
     with SidecarClient(command, {"LLMSTEP_SOURCES": sources}) as sidecar:
         sidecar.initialize(WAIT_S)
         for goal in goals:
-            params = {"goals": [goal], "prefix": "", "n": COUNT, "document": document}
+            params = {"goals": [goal], "prefix": "", "n": count, "document": document}
             answer = sidecar.request("llmstep/suggest", params, WAIT_S)
-            answers.append((goal, [item["tactic"] for item in answer["suggestions"]]))
+            found = [(item["tactic"], item["score"]) for item in answer["suggestions"]]
+            answers.append((goal, found))
         sidecar.shut_down(WAIT_S)
     return answers
 
 
-def compare(name: str, answers: list[tuple[str, list[str]]], lean: Lean) -> None:
+def compare(name: str, answers: list[tuple[str, list[tuple[str, float]]]], lean: Lean) -> None:
     """Run all suggestions and print how many run, and how many close their goal."""
-    steps = [Record(goal, tactic) for goal, tactics in answers for tactic in tactics]
+    steps = [Record(goal, tactic) for goal, items in answers for tactic, _ in items]
     runs = find_good(steps, lean)
     closes = find_good([Record(step.state, f"({step.tactic}); done") for step in steps], lean)
     print(name)

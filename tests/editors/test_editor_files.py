@@ -184,8 +184,10 @@ def test_commands_settings_and_options_named_in_the_docs_exist(page: Path):
     text = page.read_text(encoding="utf-8")
     for command in re.findall(r"(?:`|^)llmstep ([a-z]+)", text, re.MULTILINE):
         assert command in {**COMMANDS, **WORKSHOP}
-    extra = {"LLMSTEP_HOME", "LLMSTEP_COMMAND"}
-    for variable in re.findall(r"\bLLMSTEP_\w+", text):
+    extra = {"LLMSTEP_HOME", "LLMSTEP_COMMAND", "LLMSTEP_SERVER", "LLMSTEP_HOST"}
+    extra |= {"LLMSTEP_OPENAI_BASE_URL", "LLMSTEP_COMPLETE"}
+    for variable in re.findall(r"\b_?LLMSTEP_\w+", text):
+        variable = variable.removeprefix("_")
         assert variable in extra or variable.removeprefix("LLMSTEP_").lower() in BY_NAME
     lean = lean_sources()
     for option in re.findall(r"`(?:set_option )?(llmstep\.[a-zA-Z.]+)(?=[ `])", text):

@@ -3,11 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from llmstep import __version__
-from llmstep.cli import COMMANDS, cli
+from llmstep.cli import COMMANDS, INTERRUPTED, LEFT_BEHIND, LazyGroup, cli
 from llmstep.commands.workshop import WORKSHOP
 from llmstep.errors import WorkshopMissingError
 
@@ -59,12 +60,33 @@ def test_without_the_workshop_its_commands_say_how_to_get_it(
 def test_an_unknown_command_is_a_usage_error() -> None:
     result = CliRunner().invoke(cli, ["sugest"])
     assert result.exit_code == 2
-    assert "sugest" in result.output
+    assert "did you mean `llmstep suggest`" in result.output
+    assert "`llmstep --help` lists all" in CliRunner().invoke(cli, ["zzzz"]).output
+
+
+@pytest.mark.parametrize("name", sorted({**COMMANDS, **WORKSHOP}))
+def test_an_interrupt_ends_any_command_with_one_line_and_130(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command(name)
+    def busy() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LazyGroup, "get_command", lambda self, ctx, cmd_name: busy)
+    result = CliRunner().invoke(cli, [name])
+    assert result.exit_code == INTERRUPTED
+    line = result.stderr.strip()
+    assert line.startswith(f"llmstep {name}: interrupted")
+    assert "\n" not in line
+
+
+def test_what_an_interrupt_leaves_is_told_of_commands_that_exist() -> None:
+    assert LEFT_BEHIND.keys() <= {**COMMANDS, **WORKSHOP}.keys()
 
 
 def test_errors_for_the_user_end_in_one_line_and_its_cure() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "llmstep", "suggest", "--model", "/no/such.gguf", "⊢ True"],
+        [sys.executable, "-m", "llmstep", "models", "info", "/no/such.gguf"],
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from llmstep.console import CommandError, Console, explain_failure, format_seconds
+from llmstep.console import (
+    CommandError,
+    Console,
+    Progress,
+    _Watch,
+    describe_progress,
+    explain_failure,
+    format_seconds,
+)
 
 
 def make(**options) -> tuple[Console, io.StringIO]:
@@ -81,6 +89,58 @@ def test_without_a_terminal_there_is_a_heartbeat_and_no_carriage_return():
     assert "... " in stream.getvalue()
     assert "[3/40]" in stream.getvalue()
     assert "\r" not in stream.getvalue()
+
+
+def counting(seconds_per_file: float, files: int = 40) -> _Watch:
+    """A watch that has seen ninja finish some files."""
+    watch = object.__new__(_Watch)
+    watch._counter = (10, files)
+    watch._counting_since = 0.0
+    watch.now = 10 * seconds_per_file
+    return watch
+
+
+def test_the_rest_is_told_from_what_the_files_so_far_took():
+    watch = counting(6.0)
+    progress = watch.progress("building", 65.0, watch.now)
+    assert (progress.done, progress.total, progress.left_s) == (10, 40, 180.0)
+    assert describe_progress(progress) == "[10/40] about 3 min 00 s left"
+    # A file that takes for ever makes the estimate grow, not stand still.
+    assert watch.progress("building", 365.0, 360.0).left_s == 1080.0
+
+
+def test_the_first_files_say_nothing_yet():
+    watch = counting(6.0)
+    watch._counter = (7, 40)
+    assert watch.progress("building", 60.0, 60.0).left_s is None
+    assert describe_progress(watch.progress("building", 60.0, 60.0)) == "[7/40]"
+
+
+@pytest.mark.parametrize(
+    ("per_file", "corrected"),
+    [(6.0, False), (4.7, False), (18.0, True), (2.0, True)],
+)
+def test_an_estimate_that_proves_wrong_is_corrected_once(per_file, corrected):
+    console, stream = make(live=False, heartbeat_s=1e9)
+    watch = counting(per_file)
+    ticks = iter([False, False, False, True])
+    watch.wait = lambda timeout_s: next(ticks)
+    real = watch.progress
+    watch.progress = lambda title, elapsed_s, now: real(title, watch.now, watch.now)
+    console._wait(watch, 0.0, "building", (200.0, 300.0))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == corrected
+    if corrected:
+        assert f"about {format_seconds(40 * per_file)} in all" in lines[0]
+
+
+def test_whoever_asks_is_told_how_far_it_is():
+    told: list[Progress] = []
+    console, _ = make(live=False, on_progress=told.append)
+    code = "import time; print('[3/40] Building', flush=True); time.sleep(1.3)"
+    console.run("building", python(code))
+    assert told[-1].title == "building"
+    assert (told[-1].done, told[-1].total) == (3, 40)
 
 
 def test_on_a_terminal_one_line_is_redrawn_and_wiped():

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from llmstep import doctor, handshake, install, paths
+from llmstep import doctor, handshake, paths, repair
 from llmstep.commands import doctor as command
 from llmstep.console import Console
 from llmstep.doctor import Check
 from llmstep.errors import LLMStepError, ModelFileError
-from llmstep.install import LlamaCpp
+from llmstep.install import llama_cpp, packages, probe
+from llmstep.install.probe import LlamaCpp
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def test_the_libraries_of_the_core_are_there_with_their_versions():
 
 
 def test_a_library_that_cannot_be_imported_is_named_and_can_be_installed(monkeypatch):
-    monkeypatch.setattr(doctor, "LIBRARIES", {"attrs": "attrs", "pygls": "no_such_module"})
+    monkeypatch.setattr(repair, "LIBRARIES", {"attrs": "attrs", "pygls": "no_such_module"})
     check = doctor.check_libraries()
     assert check.status == "fail"
     assert "pygls: ModuleNotFoundError" in check.detail
@@ -65,13 +66,15 @@ def test_a_library_that_cannot_be_imported_is_named_and_can_be_installed(monkeyp
 
 def test_fix_installs_the_requirement_the_package_states(monkeypatch):
     asked: list[list[str]] = []
-    monkeypatch.setattr(doctor, "LIBRARIES", {"pygls": "no_such_module"})
+    monkeypatch.setattr(repair, "LIBRARIES", {"pygls": "no_such_module"})
     monkeypatch.setattr(
-        install, "install_packages", lambda console, python, title, what: asked.append(what)
+        packages, "install_packages", lambda console, python, title, what: asked.append(what)
     )
     ensured: list[Path] = []
-    monkeypatch.setattr(install, "ensure_llama_cpp", lambda console, python: ensured.append(python))
-    doctor.fix(Console(io.StringIO()))
+    monkeypatch.setattr(
+        llama_cpp, "ensure_llama_cpp", lambda console, python: ensured.append(python)
+    )
+    repair.fix(Console(io.StringIO()))
     ((requirement,),) = asked
     assert requirement.startswith("pygls")
     assert ">=2" in requirement
@@ -86,7 +89,7 @@ def test_fix_installs_the_requirement_the_package_states(monkeypatch):
     ],
 )
 def test_llama_cpp(monkeypatch, found, status, text):
-    monkeypatch.setattr(install, "probe_llama_cpp", lambda python: found)
+    monkeypatch.setattr(probe, "probe_llama_cpp", lambda python: found)
     check = doctor.check_llama_cpp()
     assert check.status == status
     assert text in check.detail
@@ -95,7 +98,7 @@ def test_llama_cpp(monkeypatch, found, status, text):
 
 def test_without_llama_cpp_a_model_of_another_backend_still_runs(monkeypatch):
     missing = LlamaCpp(False, problem="it is not installed")
-    monkeypatch.setattr(install, "probe_llama_cpp", lambda python: missing)
+    monkeypatch.setattr(probe, "probe_llama_cpp", lambda python: missing)
     monkeypatch.setenv("LLMSTEP_MODEL", "echo")
     assert doctor.check_llama_cpp().status == "warn"
 
@@ -245,7 +248,8 @@ def test_a_check_that_breaks_does_not_keep_the_others_from_running(monkeypatch):
 
 
 def run(monkeypatch, checks: list[Check], *arguments: str):
-    monkeypatch.setattr(command, "run_checks", lambda: iter(checks))
+    monkeypatch.setattr(doctor, "CHECKS", {check.name: lambda c=check: c for check in checks})
+    monkeypatch.setattr(command, "CHECKS", doctor.CHECKS)
     return CliRunner().invoke(command.doctor, list(arguments))
 
 
@@ -273,11 +277,21 @@ def test_json_has_every_check_and_nothing_else(monkeypatch):
     assert report["checks"][1] == {"name": "b", "status": "fail", "detail": "y", "cure": "z"}
 
 
+def test_one_check_can_be_asked_for(monkeypatch):
+    asked = [Check("a", "ok", "x"), Check("b", "fail", "y")]
+    result = run(monkeypatch, asked, "--only", "a")
+    assert result.exit_code == 0
+    assert "y" not in result.stdout
+    wrong = run(monkeypatch, asked, "--only", "c")
+    assert wrong.exit_code == 2
+    assert "there are: a, b" in wrong.stderr
+
+
 def test_fix_that_fails_still_shows_the_checks(monkeypatch):
     def fail(console) -> None:
         raise LLMStepError("no network", hint="connect")
 
-    monkeypatch.setattr(command, "fix", fail)
+    monkeypatch.setattr(repair, "fix", fail)
     result = run(monkeypatch, [Check("a", "ok", "x")], "--fix")
     assert "not mended: no network" in result.stderr
     assert "All is well." in result.stdout

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from llmstep.commands.suggestion_list import LEGEND, NOT_CHECKED, format_suggestion, worth_showing
+
 if TYPE_CHECKING:
     from llmstep.service.question import SuggestReply
     from llmstep.service.suggest import SuggestService
@@ -85,10 +87,7 @@ def show_all(service: SuggestService, begin: float) -> None:
             )
         show_one(number, example, reply)
     click.echo(
-        "score: log of the estimated probability, nearer to 0 is likelier; behind it, where the\n"
-        "step comes from: the model, similar goals of Mathlib (library), the file's own proofs,\n"
-        "closers by the goal's shape (portfolio).\n"
-        "Inside Lean each guess is run, and only those that work are shown, closing ones first.\n\n"
+        f"{LEGEND}\n{NOT_CHECKED}\n\n"
         "Next, in your Lean project:\n"
         '  1. lakefile.lean:  require llmstep from git "https://github.com/wellecks/llmstep"\n'
         "  2. shell:          lake update llmstep && lake run llmstep/setup\n"
@@ -111,11 +110,8 @@ def show_one(number: int, example: Example, reply: SuggestReply) -> None:
     for line in example.goal.splitlines():
         click.echo(f"   │ {line}")
     width = shutil.get_terminal_size((100, 24)).columns - 36
-    for suggestion in reply.suggestions:
-        first, *rest = suggestion.tactic.splitlines()
-        shown = first if len(first) <= width else first[: width - 1] + "…"
-        origin = "+".join(suggestion.origin)
-        click.echo(f"   {suggestion.score:7.2f}  {shown}{' …' if rest else ''}  ({origin})")
+    for suggestion in worth_showing(reply.suggestions):
+        click.echo(f"   {format_suggestion(suggestion, width)}")
     if not reply.suggestions:
         click.echo("            (no suggestion)")
     click.echo()

@@ -10,28 +10,32 @@ from pathlib import Path
 import click
 
 from llmstep import __version__, paths
-from llmstep.doctor import Check, fix, run_checks
+from llmstep.doctor import CHECKS, Check, run_checks
 from llmstep.user_files import make_private_folder, open_private
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--only", "names", multiple=True, help="Only the check of this name; repeatable.")
 @click.option("--fix", "mend", is_flag=True, help="Install what is missing, then check.")
-def doctor(as_json: bool, mend: bool) -> None:
+def doctor(as_json: bool, names: tuple[str, ...], mend: bool) -> None:
     """Find what is wrong and say how to mend it.
 
     Exit code 1 if anything failed; warnings alone give 0.
     """
+    if unknown := sorted({*names} - {*CHECKS}):
+        raise click.UsageError(f"no check {unknown[0]!r}; there are: {', '.join(CHECKS)}")
     if mend:
         from llmstep.console import Console
         from llmstep.errors import LLMStepError
+        from llmstep.repair import fix
 
         try:
             fix(Console(sys.stderr, log=_open_log()))
         except LLMStepError as error:
             click.echo(f"not mended: {error.message}\n  {error.hint}", err=True)
     checks: list[Check] = []
-    for check in run_checks():
+    for check in run_checks(names):
         checks.append(check)
         if not as_json:
             show(check)

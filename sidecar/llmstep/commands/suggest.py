@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -29,7 +30,13 @@ from llmstep.errors import InvalidParamsError
     help="A Lean file whose text stands before the goal.",
 )
 @click.option("--no-cache", is_flag=True, help="Ask the model even if the answer is known.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per suggestion.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object per line and suggestion: tactic, score, origin, and of the answer "
+    "model, cached, stats.",
+)
 def suggest(
     goal: str | None,
     goal_file: Path | None,
@@ -42,15 +49,21 @@ def suggest(
 ) -> None:
     """Suggest next steps for GOAL: a pretty-printed tactic state, as Lean's infoview shows it.
 
+    For ⊢ one may write |-. The statement of a theorem is turned into its goal.
     Of several goals, one below the other, the first is the one to work on.
     Without GOAL and without --goal-file the goal is read from standard input.
     """
+    from llmstep.commands.suggestion_list import format_suggestion, show_legend, worth_showing
     from llmstep.config import resolve
+    from llmstep.first_version import find_server
     from llmstep.prompts.goal import split_goals
+    from llmstep.prompts.stated_goal import read_stated_goal
     from llmstep.service.question import Document, SuggestRequest
     from llmstep.service.suggest import SuggestService
 
-    text = read_goal(goal, goal_file)
+    stated = read_stated_goal(read_goal(goal, goal_file))
+    if stated.note:
+        click.echo(f"{stated.note}:\n{stated.text}\n", err=True)
     document = Document(context.resolve().as_uri(), read_text(context)) if context else None
     flags = {"model": model, "n": count, "cache": False if no_cache else None}
     resolved = resolve(flags)
@@ -58,9 +71,11 @@ def suggest(
         if problem.origin == "command line":
             raise click.UsageError(problem.message)
         click.echo(f"not taken: {problem}", err=True)
+    if (server := find_server(os.environ)) is not None:
+        click.echo(f"note: {server}", err=True)
     service = SuggestService(resolved.settings)
     try:
-        request = SuggestRequest(tuple(split_goals(text)), prefix, document)
+        request = SuggestRequest(tuple(split_goals(stated.text)), prefix, document)
         reply = asyncio.run(service.suggest(request))
     finally:
         service.close()
@@ -69,12 +84,16 @@ def suggest(
     if reply.dropped:
         names = ", ".join(reply.dropped)
         click.echo(f"The goal is too long for the model; left out: {names}", err=True)
-    for suggestion in reply.suggestions:
-        if as_json:
-            click.echo(json.dumps(attrs.asdict(suggestion), ensure_ascii=False))
-        else:
-            origin = "+".join(suggestion.origin)
-            click.echo(f"{suggestion.score:8.3f}  {origin:13} {suggestion.tactic}")
+    if as_json:
+        answer = {"model": reply.model, "cached": reply.cached, "stats": attrs.asdict(reply.stats)}
+        for suggestion in reply.suggestions:
+            line = {**attrs.asdict(suggestion), **answer}
+            click.echo(json.dumps(line, ensure_ascii=False))
+    else:
+        for suggestion in worth_showing(reply.suggestions):
+            click.echo(format_suggestion(suggestion))
+        if reply.suggestions:
+            show_legend()
     if not reply.suggestions:
         click.echo("The model has no suggestion that starts with this prefix.", err=True)
 

@@ -215,12 +215,23 @@ def folder(card: ModelCard) -> Path:
 
 def how_to_get(card: ModelCard) -> str:
     """What to do to have the model's file on this machine."""
+    if is_shipped(card):
+        return (
+            "It comes with llmstep. Run `llmstep doctor --fix`, which brings it back, or "
+            f"{paths.restore_models_command()}"
+        )
     origin = f" from https://huggingface.co/{card.repo}" if card.repo else ""
     pull = f"Run `llmstep models pull {card.id}`, or put" if card.repo else "Put"
     if not card.file:
         return f"{pull} the files{origin} into {folder(card)}."
     place = folder(card) / card.file
     return f"{pull} {card.file}{origin} at {place}, or pass `--model /path/to.gguf`."
+
+
+def is_shipped(card: ModelCard) -> bool:
+    """Whether the card's file comes with llmstep itself."""
+    shipped = paths.models_dir() / f"{card.id}.toml"
+    return bool(card.file) and not card.repo and shipped.is_file()
 
 
 def _find_remote(name: str) -> ResolvedModel:
@@ -342,6 +353,8 @@ def verify_model(
         )
     size = path.stat().st_size
     cure = f"Delete {path} and fetch it again: it is damaged, or of another version."
+    if is_shipped(card) and path.parent == paths.models_dir():
+        cure = f"It is damaged, or of another version. {how_to_get(card)}"
     locked = read_lock()
     entry = locked[card.id].files.get(path.name) if card.id in locked else None
     source = "its card"

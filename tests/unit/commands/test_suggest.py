@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from llmstep.cli import cli
+from llmstep.commands.suggestion_list import format_suggestion
 from llmstep.errors import InvalidParamsError
+from llmstep.sources.ranking import Suggestion
 
 GOAL = "p : Prop\nh : p\n⊢ p"
 RULES = [
@@ -44,17 +46,78 @@ def test_a_goal_as_an_argument() -> None:
     result = run(GOAL)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "  -0.500  model         assumption",
-        "  -2.000  model         simp",
+        "  -0.50  assumption  (model)",
+        "  -2.00  simp  (model)",
     ]
+    assert "Not checked by Lean" in result.stderr
+
+
+def test_the_columns_are_those_of_the_demo() -> None:
+    of_demo = CliRunner().invoke(cli, ["demo", "--model", "echo"]).stdout
+    for line in run(GOAL).stdout.splitlines():
+        assert f"   {line}\n" in of_demo
+
+
+def test_a_statement_is_turned_into_its_goal_and_this_is_said() -> None:
+    result = run("theorem t (p : Prop) (h : p) : p := by sorry")
+    assert result.exit_code == 0
+    assert "taken for the goal that `t` states:\np : Prop\nh : p\n⊢ p\n" in result.stderr
+    assert "assumption" in result.stdout
+
+
+def test_an_ascii_turnstile_is_one() -> None:
+    assert run("p : Prop\nh : p\n|- p").stdout == run(GOAL).stdout
+
+
+@pytest.mark.parametrize("text", ["hello", "simp [foo]", "h : p"])
+def test_what_is_no_goal_is_refused_with_an_example(text: str) -> None:
+    result = run(text)
+    assert isinstance(result.exception, InvalidParamsError)
+    assert "⊢ n ≠ 0" in result.exception.hint
+    assert result.stdout == ""
+
+
+def test_what_hardly_ever_runs_is_cut(tmp_path: Path) -> None:
+    rules = [{"candidates": [{"tactic": "simp", "score": -1}, {"tactic": "omega", "score": -30}]}]
+    (tmp_path / "script.json").write_text(json.dumps(rules), encoding="utf-8")
+    assert "omega" not in run(GOAL).stdout
+    # A program decides by itself.
+    assert tactics(run("--json", GOAL).stdout) == ["simp", "omega"]
+
+
+def test_the_best_one_is_shown_however_unlikely(tmp_path: Path) -> None:
+    rules = [{"candidates": [{"tactic": "omega", "score": -30}]}]
+    (tmp_path / "script.json").write_text(json.dumps(rules), encoding="utf-8")
+    assert "omega" in run(GOAL).stdout
+
+
+def test_a_tactic_of_several_lines_is_shown_whole_or_marked() -> None:
+    suggestion = Suggestion("constructor\n· simp", -1.0, ("model", "file"))
+    whole = format_suggestion(suggestion)
+    assert whole == "  -1.00  constructor\n         · simp  (model+file)"
+    assert format_suggestion(suggestion, 6) == "  -1.00  const… …  (model+file)"
+
+
+def test_those_who_come_from_2023_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMSTEP_HOST", "https://04fa.ngrok.io")
+    result = run(GOAL)
+    assert result.exit_code == 0
+    assert "https://04fa.ngrok.io" in result.stderr
+    assert "LLMSTEP_OPENAI_BASE_URL" in result.stderr
 
 
 def test_a_goal_on_stdin_as_json() -> None:
     result = run("--json", stdin=GOAL)
-    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [{key: line[key] for key in ("tactic", "score", "origin")} for line in lines] == [
         {"tactic": "assumption", "score": -0.5, "origin": ["model"]},
         {"tactic": "simp", "score": -2.0, "origin": ["model"]},
     ]
+    assert {line["model"] for line in lines} == {"echo"}
+    assert {line["cached"] for line in lines} == {False}
+    assert all(line["stats"]["generated_tokens"] == 2 for line in lines)
+    again = json.loads(run("--json", stdin=GOAL).stdout.splitlines()[0])
+    assert again["cached"] is True
 
 
 def test_a_goal_from_a_file_with_a_prefix_and_context(tmp_path: Path) -> None:

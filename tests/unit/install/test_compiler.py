@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstep import compiler
+from llmstep.install import compiler
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the fakes are shell scripts")
 

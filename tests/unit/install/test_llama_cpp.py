@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from llmstep import install, paths
-from llmstep.compiler import Compiler
+from llmstep import paths
 from llmstep.console import CommandError, Console
-from llmstep.install import InstallError, LlamaCpp
+from llmstep.install import llama_cpp as install
+from llmstep.install import packages, probe, wheels
+from llmstep.install.compiler import Compiler
+from llmstep.install.llama_cpp import InstallError
+from llmstep.install.probe import LlamaCpp
 
 PYTHON = Path(sys.executable)
 GOOD = LlamaCpp(installed=True, version="0.3.36")
@@ -33,6 +36,8 @@ class Machine:
 
     def __init__(self, monkeypatch, tmp_path: Path) -> None:
         monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
+        for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
+            monkeypatch.setenv(name, str(tmp_path / "platform"))
         monkeypatch.delenv("CMAKE_ARGS", raising=False)
         monkeypatch.setattr(install, "install_packages", self._install)
         monkeypatch.setattr(install, "probe_llama_cpp", lambda python: self.state)
@@ -62,7 +67,7 @@ class Machine:
         self.removed += 1
         self.state = MISSING
 
-    def _run(self, title, command, *, expect="", env=None) -> str:
+    def _run(self, title, command, *, expect="", expect_s=None, env=None) -> str:
         assert "wheel" in command
         self.env = dict(env or {})
         folder = Path(command[command.index("--wheel-dir") + 1])
@@ -71,8 +76,8 @@ class Machine:
         return ""
 
     def keep_wheel(self) -> None:
-        install.wheel_dir().mkdir(parents=True)
-        (install.wheel_dir() / WHEEL).write_bytes(b"kept")
+        wheels.wheel_dir().mkdir(parents=True)
+        (wheels.wheel_dir() / WHEEL).write_bytes(b"kept")
 
     def ensure(self) -> str:
         return install.ensure_llama_cpp(self.console, PYTHON)
@@ -94,7 +99,50 @@ def test_a_kept_wheel_is_taken_before_the_network_is_asked(machine):
     machine.keep_wheel()
     machine.online = True
     assert machine.ensure() == "kept"
-    assert machine.installed == [str(install.wheel_dir() / WHEEL)]
+    assert machine.installed == [str(wheels.wheel_dir() / WHEEL)]
+
+
+def test_a_home_of_ones_own_does_not_hide_what_was_built_before_it(machine, monkeypatch):
+    own = os.environ["LLMSTEP_HOME"]
+    monkeypatch.delenv("LLMSTEP_HOME")
+    machine.keep_wheel()
+    built = wheels.wheel_dir() / WHEEL
+    monkeypatch.setenv("LLMSTEP_HOME", own)
+    assert wheels.wheel_dir() != built.parent
+    assert machine.ensure() == "kept"
+    assert machine.installed == [str(built)]
+
+
+def test_a_kept_wheel_that_does_not_work_gives_way_to_the_next(machine, monkeypatch):
+    machine.keep_wheel()
+    own = wheels.wheel_dir() / WHEEL
+    monkeypatch.delenv("LLMSTEP_HOME")
+    machine.keep_wheel()
+    other = wheels.wheel_dir() / WHEEL
+    monkeypatch.setenv("LLMSTEP_HOME", str(own.parents[3]))
+    machine.installs = lambda what: BROKEN if what == str(own) else GOOD
+    assert machine.ensure() == "kept"
+    assert machine.installed == [str(own), str(other)]
+    assert machine.removed == 1
+
+
+def test_flags_of_ones_own_take_no_wheel_that_was_built_without_them(machine, monkeypatch):
+    machine.keep_wheel()
+    machine.online = True
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
+    assert machine.ensure() == "built"
+    machine.state = MISSING
+    assert machine.ensure() == "kept"
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_METAL=ON")
+    machine.state = MISSING
+    assert machine.ensure() == "built"
+
+
+def test_what_takes_seconds_is_all_that_is_tried_where_nobody_waits(machine):
+    assert install.install_ready_made(machine.console, PYTHON) is None
+    assert machine.installed == []
+    machine.keep_wheel()
+    assert install.install_ready_made(machine.console, PYTHON) == "kept"
 
 
 def test_the_prebuilt_wheel_is_taken_where_its_index_answers(machine):
@@ -107,10 +155,10 @@ def test_the_prebuilt_wheel_is_taken_where_its_index_answers(machine):
 
 def test_without_the_index_it_is_built_and_the_wheel_is_kept(machine):
     assert machine.ensure() == "built"
-    kept = install.wheel_dir() / WHEEL
+    kept = wheels.wheel_dir() / WHEEL
     assert kept.read_bytes() == b"wheel"
     assert machine.installed == [str(kept)]
-    assert [p.name for p in install.wheel_dir().iterdir()] == [WHEEL]
+    assert [p.name for p in wheels.wheel_dir().iterdir()] == [WHEEL]
 
 
 def test_a_second_environment_uses_the_wheel_the_first_one_built(machine):
@@ -149,7 +197,7 @@ def test_a_build_that_does_not_work_is_an_error_and_is_not_kept(machine):
     machine.installs = lambda what: BROKEN
     with pytest.raises(InstallError, match="illegal instruction"):
         machine.ensure()
-    assert not install.wheel_dir().exists()
+    assert not wheels.wheel_dir().exists()
 
 
 def test_without_a_compiler_zig_is_fetched(machine):
@@ -179,7 +227,7 @@ def test_the_users_cmake_flags_come_last_so_that_they_win(machine, monkeypatch):
 def test_a_compile_error_advises_a_compiler_and_names_the_log(machine, monkeypatch, tmp_path):
     machine.console.log = tmp_path / "build.log"
 
-    def fail(title, command, *, expect="", env=None):
+    def fail(title, command, *, expect="", expect_s=None, env=None):
         raise CommandError("building llama.cpp: failed after 3 s", "CMake Error: no compiler")
 
     monkeypatch.setattr(machine.console, "run", fail)
@@ -196,9 +244,9 @@ def test_a_cache_that_cannot_be_written_does_not_lose_the_build(machine, tmp_pat
 
 def test_wheels_lie_in_the_cache_folder_of_the_program(tmp_path, monkeypatch):
     monkeypatch.delenv("LLMSTEP_HOME", raising=False)
-    assert install.wheel_dir().parents[1] == paths.cache_dir()
+    assert wheels.wheel_dir().parents[1] == paths.cache_dir()
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
-    assert install.wheel_dir().parents[1] == paths.cache_dir()
+    assert wheels.wheel_dir().parents[1] == paths.cache_dir()
 
 
 @pytest.mark.parametrize(
@@ -213,12 +261,21 @@ def test_wheels_lie_in_the_cache_folder_of_the_program(tmp_path, monkeypatch):
     ],
 )
 def test_versions_outside_the_requirement_are_not_taken(version, wanted):
-    assert install._is_wanted(version) is wanted
+    assert probe.is_wanted(version) is wanted
 
 
 def test_the_requirement_is_the_one_of_the_package():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert project["project"]["optional-dependencies"]["gguf"] == [install.REQUIREMENT]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert project["project"]["optional-dependencies"]["gguf"] == [probe.REQUIREMENT]
+
+
+def test_a_busy_machine_gets_a_longer_estimate(monkeypatch):
+    monkeypatch.setattr(wheels, "_core_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
+    assert wheels.estimate_build() == wheels.estimate_build(2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 2.0, 2.0), raising=False)
+    low, high = wheels.estimate_build()
+    assert (low, high) == tuple(2 * seconds for seconds in wheels.estimate_build(2))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +287,7 @@ def test_the_requirement_is_the_one_of_the_package():
     ],
 )
 def test_the_estimate_follows_the_cores(cores, text):
-    assert install.estimate_build(cores) == text
+    assert wheels.describe_estimate(wheels.estimate_build(cores), cores) == text
 
 
 def test_the_probe_tells_missing_from_broken(tmp_path, monkeypatch):
@@ -238,12 +295,12 @@ def test_the_probe_tells_missing_from_broken(tmp_path, monkeypatch):
     package = tmp_path / "llama_cpp"
     package.mkdir()
     (package / "__init__.py").write_text("import os; os.abort()")
-    found = install.probe_llama_cpp(PYTHON)
+    found = probe.probe_llama_cpp(PYTHON)
     assert found.installed
     assert "does not work here" in (found.problem or "")
     (package / "__init__.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGILL)")
     if os.name == "posix":
-        found = install.probe_llama_cpp(PYTHON)
+        found = probe.probe_llama_cpp(PYTHON)
         assert "another processor" in (found.problem or "")
     (package / "__init__.py").write_text(
         "__version__ = '0.2.9'\n"
@@ -252,7 +309,7 @@ def test_the_probe_tells_missing_from_broken(tmp_path, monkeypatch):
         "from types import SimpleNamespace\n"
         "llama_cpp = SimpleNamespace(_lib=SimpleNamespace())\n"
     )
-    found = install.probe_llama_cpp(PYTHON)
+    found = probe.probe_llama_cpp(PYTHON)
     assert (found.version, found.system) == ("0.2.9", "CPU : AVX2 = 1 |")
     assert "0.2.9 does not meet" in (found.problem or "")
 
@@ -261,29 +318,29 @@ def test_the_probe_tells_missing_from_broken(tmp_path, monkeypatch):
 def test_the_probe_lets_the_real_library_compute(monkeypatch):
     pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
     # The product is 128; a probe that skipped the computation would not notice the change.
-    monkeypatch.setattr(install, "_PROBE", install._PROBE.replace("2.0)", "3.0)"))
-    assert "64 * 2 = 192.0" in (install.probe_llama_cpp(PYTHON).problem or "")
+    monkeypatch.setattr(probe, "PROBE", probe.PROBE.replace("2.0)", "3.0)"))
+    assert "64 * 2 = 192.0" in (probe.probe_llama_cpp(PYTHON).problem or "")
     monkeypatch.undo()
-    assert install.probe_llama_cpp(PYTHON).problem is None
+    assert probe.probe_llama_cpp(PYTHON).problem is None
 
 
 def test_the_probe_finds_nothing_in_an_empty_environment(monkeypatch):
-    monkeypatch.setattr(install, "_PROBE", install._PROBE.replace('"llama_cpp"', '"no_such"'))
-    assert install.probe_llama_cpp(PYTHON) == MISSING
+    monkeypatch.setattr(probe, "PROBE", probe.PROBE.replace('"llama_cpp"', '"no_such"'))
+    assert probe.probe_llama_cpp(PYTHON) == MISSING
 
 
 def test_uv_comes_first_and_pip_follows_where_uv_fails(monkeypatch):
     commands: list[list[str]] = []
 
     class Recorder(Console):
-        def run(self, title, command, *, expect="", env=None):
+        def run(self, title, command, *, expect="", expect_s=None, env=None):
             commands.append([str(part) for part in command])
             if commands[-1][0] == "/opt/uv":
                 raise CommandError("uv failed", "")
             return ""
 
     monkeypatch.setattr(shutil, "which", lambda name: "/opt/uv" if name == "uv" else None)
-    install.install_packages(Recorder(io.StringIO()), PYTHON, "installing", ["thing"])
+    packages.install_packages(Recorder(io.StringIO()), PYTHON, "installing", ["thing"])
     assert [command[1:3] for command in commands] == [["pip", "install"], ["-m", "pip"]]
     assert all(command[-1] == "thing" for command in commands)
 
@@ -309,8 +366,8 @@ def site(monkeypatch) -> Iterator[str]:
 
 
 def test_an_index_that_answers_is_reachable(site):
-    assert install.is_reachable(f"{site}/there", timeout_s=60)
-    assert not install.is_reachable(f"{site}/not-there", timeout_s=60)
+    assert packages.is_reachable(f"{site}/there", timeout_s=60)
+    assert not packages.is_reachable(f"{site}/not-there", timeout_s=60)
 
 
 def test_a_server_that_never_answers_is_given_up(site):
@@ -318,8 +375,8 @@ def test_a_server_that_never_answers_is_given_up(site):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        assert not install.is_reachable(address, timeout_s=0.3)
+        assert not packages.is_reachable(address, timeout_s=0.3)
 
 
 def test_an_address_that_is_none_is_not_reachable():
-    assert not install.is_reachable("no address at all", timeout_s=60)
+    assert not packages.is_reachable("no address at all", timeout_s=60)

@@ -1,6 +1,6 @@
 """Finding a C++ compiler, and standing in for one with the Zig compiler from PyPI.
 
-Standard library only, like :mod:`llmstep.install`, which uses it.
+Standard library only, like :mod:`llmstep.install.llama_cpp`, which uses it.
 """
 
 from __future__ import annotations

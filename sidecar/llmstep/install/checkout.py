@@ -1,0 +1,343 @@
+"""Setting a checkout up: ``.venv`` beside ``bootstrap.py``, which hands over to this module.
+
+The sidecar comes first and answers within seconds of its installation, from Mathlib's proofs, the
+user's file and the closers; llama.cpp, for the built-in model, follows, and where it must be
+compiled that happens in the background. Where ``uv`` is on the PATH it is used, otherwise ``venv``
+and ``pip``. What each command wrote is kept in build/bootstrap.log. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from llmstep import __version__
+from llmstep.console import CommandError, Console
+from llmstep.errors import LLMStepError
+from llmstep.install import background, llama_cpp, packages, wheels
+from llmstep.install.compiler import succeeds
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKSHOP = ROOT / "sidecar" / "workshop"
+VENV = ROOT / ".venv"
+STAMP = VENV / "llmstep-setup.json"
+LOG = ROOT / "build" / "bootstrap.log"
+OLDEST = (3, 11)
+# PyTorch's own index of wheels without CUDA: on Linux the default wheel brings gigabytes of it.
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH_PIN = "torch==2.13.0"
+# What each extra must make importable; looked for, not imported, so that a second run is quick.
+MODULES = {
+    "": ("llmstep", "attrs", "cattrs", "click", "numpy", "platformdirs", "psutil", "pygls"),
+    "gguf": ("llama_cpp",),
+    "workshop": ("llmstep_workshop", "gguf", "tqdm"),
+    "train": ("torch", "transformers", "accelerate", "peft"),
+    "dev": ("pytest", "pytest_lsp", "hypothesis", "ruff", "basedpyright", "importlinter"),
+}
+
+
+COMMANDS = {
+    "demo": "set up, then show suggestions for a few goals",
+    "setup": "set up only; --wait stays until llama.cpp is there",
+    "test": "set up for development, then run every check; further words go to pytest",
+}
+EPILOG = """commands:
+{}
+
+Running it again is quick, and mends a set-up that was interrupted."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="bootstrap.py",
+        description="Sets llmstep up in .venv beside this file. Needs Python 3.11 or newer.",
+        epilog=EPILOG.format(
+            "\n".join(f"  {name:6} {meaning}" for name, meaning in COMMANDS.items())
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"llmstep {__version__}")
+    parser.add_argument("command", choices=tuple(COMMANDS))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="handed on to the demo or to pytest")
+    if not arguments:
+        parser.print_help()
+        return 0
+    options = parser.parse_args(arguments)
+    wait = "--wait" in options.rest
+    rest = [word for word in options.rest if word != "--wait"]
+    if options.command == "setup" and rest:
+        parser.error(f"setup takes --wait and nothing else, not {rest[0]!r}")
+
+    console = Console(sys.stdout, log=LOG)
+    again = f"{Path(sys.executable).name} bootstrap.py {options.command}"
+    try:
+        if options.command == "test":
+            set_up_tests(console)
+            return run_checks(console, rest)
+        set_up(console, wait=wait)
+        if options.command == "demo":
+            return run_in_venv(["-m", "llmstep", "demo", *rest])
+        console.say(f"Ready: {venv_command('llmstep')}")
+        return 0
+    except KeyboardInterrupt:
+        console.say(f"\nInterrupted. Run it again and it goes on from here: {again}")
+        return 130
+    except LLMStepError as error:
+        if isinstance(error, CommandError):
+            for line in error.output.splitlines()[-12:]:
+                console.note(line)
+            if console.log:
+                console.note(f"(the whole output: {console.log})")
+        console.say(f"Error: {error.message}")
+        given = error.hint if error.hint != LLMStepError.default_hint else f"Try again: {again}"
+        console.say(given)
+        return 1
+
+
+def set_up(console: Console, *, wait: bool = False) -> None:
+    """Make ``.venv`` with the sidecar in it, then see to llama.cpp.
+
+    Nothing is done where all is there.
+
+    Args:
+        console: Shows the steps.
+        wait: Whether to stay until llama.cpp is there, also if it has to be compiled.
+
+    Raises:
+        LLMStepError: The sidecar could not be installed; llama.cpp could not, and was waited for.
+    """
+    ready = is_ready(())
+    if ready and has_modules(list(MODULES["gguf"])):
+        return
+    begin(console, 3)
+    console.step(f"Python environment in {VENV}")
+    if ready:
+        console.note("it is there")
+    else:
+        make_venv(console)
+    console.step("llmstep and its libraries")
+    if ready:
+        console.note("they are there")
+    else:
+        install_llmstep(console, ())
+    answers = f"{venv_command('llmstep')} suggest '⊢ 1 + 1 = 2'"
+    console.note("it answers already, from Mathlib's proofs, your file and closers that fit the")
+    console.note(f"goal's shape; try it: {answers}")
+    console.step("llama.cpp, for the built-in model")
+    add_llama_cpp(console, wait=wait)
+
+
+def add_llama_cpp(console: Console, *, wait: bool) -> None:
+    """Install llama.cpp from where it takes seconds; else build it, in the background or not.
+
+    Raises:
+        LLMStepError: It was waited for and could not be built.
+    """
+    running = background.read_build(VENV)
+    if running is None or running.state != "running":
+        if llama_cpp.install_ready_made(console, venv_python()) is not None:
+            return
+        if wait:
+            llama_cpp.build_llama_cpp(console, venv_python())
+            return
+        estimate = wheels.describe_estimate(wheels.estimate_build())
+        running = background.start_build(venv_python(), VENV)
+        console.note(f"it is compiled in the background ({estimate} if they stay as busy as now);")
+    else:
+        console.note("it is being compiled in the background since an earlier call;")
+        if wait:
+            background.follow_build(console, VENV)
+            return
+    console.note(f"how far it is: {venv_command('llmstep')} status; the model joins in by itself")
+
+
+def set_up_tests(console: Console) -> None:
+    """Make ``.venv`` with everything the checks need.
+
+    Raises:
+        LLMStepError: Something but PyTorch could not be installed. Without PyTorch the tests
+            that need it are skipped with the reason.
+    """
+    extras = ("gguf", "workshop", "train", "dev")
+    if is_ready(extras):
+        return
+    begin(console, 4)
+    console.step(f"Python environment in {VENV}")
+    make_venv(console)
+    console.step("llama.cpp for Python")
+    running = background.read_build(VENV)
+    if running is not None and running.state == "running":
+        background.follow_build(console, VENV)
+    llama_cpp.ensure_llama_cpp(console, venv_python())
+    console.step("PyTorch for the processor (training and Hugging Face tests)")
+    if not install_torch(console):
+        extras = ("gguf", "workshop", "dev")
+    console.step("llmstep, its libraries and the development tools")
+    install_llmstep(console, extras)
+
+
+def begin(console: Console, steps: int) -> None:
+    """Start a numbered set-up with an empty log."""
+    console.plan(steps)
+    try:
+        LOG.parent.mkdir(exist_ok=True)
+        LOG.write_text("", encoding="utf-8")
+    except OSError:
+        console.log = None  # a read-only or full disk will be reported by what matters more
+
+
+def make_venv(console: Console) -> None:
+    """Make ``.venv``, or keep the one that is there if it works.
+
+    Raises:
+        LLMStepError: It could not be made.
+    """
+    STAMP.unlink(missing_ok=True)
+    check = f"import sys; sys.exit(sys.version_info < {OLDEST} or sys.prefix == sys.base_prefix)"
+    if succeeds([venv_python(), "-c", check]):
+        console.note("it is there")
+        return
+    if VENV.exists():
+        console.note("the one that is there does not work; it is made anew")
+        shutil.rmtree(VENV)
+    uv = shutil.which("uv")
+    if uv:
+        try:
+            console.run("making it with uv", [uv, "venv", "--python", sys.executable, VENV])
+            return
+        except CommandError:
+            shutil.rmtree(VENV, ignore_errors=True)
+    try:
+        console.run("making it with venv", [sys.executable, "-m", "venv", VENV])
+        return
+    except CommandError as error:
+        if "ensurepip" not in error.output:
+            raise
+    # Debian and Ubuntu split ensurepip off Python; their pip can still fill an environment.
+    console.note("this Python lacks ensurepip; taking pip from the system")
+    shutil.rmtree(VENV, ignore_errors=True)
+    try:
+        console.run("making it bare", [sys.executable, "-m", "venv", "--without-pip", VENV])
+        console.run(
+            "adding pip",
+            [sys.executable, "-m", "pip", "--python", venv_python(), "install", "pip"],
+        )
+    except CommandError as error:
+        shutil.rmtree(VENV, ignore_errors=True)
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        raise LLMStepError(
+            "this Python cannot make an environment: the module ensurepip is missing",
+            hint=f"On Debian or Ubuntu: sudo apt install python{version}-venv",
+        ) from error
+
+
+def install_torch(console: Console) -> bool:
+    """Install PyTorch without CUDA if it is missing; whether it is there now."""
+    if has_modules(["torch"]):
+        console.note("it is there")
+        return True
+    tries: list[list[str]] = [[TORCH_PIN]]
+    if sys.platform == "linux" and packages.is_reachable(f"{TORCH_CPU_INDEX}/torch/"):
+        tries.insert(0, ["--index-url", TORCH_CPU_INDEX, TORCH_PIN])
+    for arguments in tries:
+        try:
+            packages.install_packages(
+                console, venv_python(), f"installing {TORCH_PIN} (about 200 MB)", arguments
+            )
+            return True
+        except CommandError as error:
+            console.note(error.message)
+    console.note("PyTorch could not be had: the tests that need it will be skipped")
+    return False
+
+
+def install_llmstep(console: Console, extras: tuple[str, ...]) -> None:
+    """Install the sidecar from this folder, editable, and note down what is complete.
+
+    The workshop is installed beside it where it is among the extras.
+
+    Raises:
+        CommandError: It could not be installed.
+    """
+    own = [name for name in extras if name in ("gguf", "dev")]
+    targets = ["--editable", f"{ROOT}[{','.join(own)}]" if own else str(ROOT)]
+    if "workshop" in extras:
+        wanted = "train" if "train" in extras else "convert"
+        targets += ["--editable", f"{WORKSHOP}[{wanted}]"]
+    packages.install_packages(console, venv_python(), "installing", targets)
+    stamp = {**fingerprint(), "extras": list(extras)}
+    STAMP.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+
+
+def fingerprint() -> dict[str, str]:
+    """What a finished set-up depends on: this place and the lists of requirements."""
+    requirements = b"".join((folder / "pyproject.toml").read_bytes() for folder in (ROOT, WORKSHOP))
+    return {"root": str(ROOT), "requirements": hashlib.sha256(requirements).hexdigest()}
+
+
+def is_ready(extras: tuple[str, ...]) -> bool:
+    """Whether a finished set-up with these extras is there and still complete."""
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+        known = set(stamp.pop("extras"))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return False
+    if stamp != fingerprint() or not known.issuperset(extras):
+        return False
+    return has_modules([name for extra in ("", *extras) for name in MODULES[extra]])
+
+
+def has_modules(names: list[str]) -> bool:
+    """Whether ``.venv`` has these top-level modules."""
+    code = (
+        "import importlib.util as u, sys\n"
+        "sys.exit(any(u.find_spec(name) is None for name in sys.argv[1:]))"
+    )
+    return succeeds([venv_python(), "-c", code, *names])
+
+
+def run_checks(console: Console, pytest_arguments: list[str]) -> int:
+    """Run linters, type checker, import rules and tests; pytest's summary is the last line."""
+    python = venv_python()
+    checks: dict[str, list[str | Path]] = {
+        "ruff check": [venv_command("ruff"), "check", "."],
+        "ruff format": [venv_command("ruff"), "format", "--check", "."],
+        "types": [venv_command("basedpyright")],
+        "import rules": [venv_command("lint-imports")],
+    }
+    failed: list[str] = []
+    for name, command in checks.items():
+        console.say(f"== {name}")
+        if subprocess.call([str(part) for part in command], cwd=ROOT) != 0:
+            failed.append(name)
+    console.say(f"== failed: {', '.join(failed)}" if failed else "== all of these are clean")
+    console.say("== tests")
+    code = subprocess.call([str(python), "-m", "pytest", *pytest_arguments], cwd=ROOT)
+    return code or int(bool(failed))
+
+
+def run_in_venv(arguments: list[str]) -> int:
+    """Go on as ``.venv``'s Python."""
+    command = [str(venv_python()), *arguments]
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execv(command[0], command)
+    # On Windows exec returns to the shell at once, while the program still prints.
+    return subprocess.call(command)
+
+
+def venv_python() -> Path:
+    """The Python of ``.venv``."""
+    return venv_command("python")
+
+
+def venv_command(name: str) -> Path:
+    """Path of a command in ``.venv``."""
+    return VENV / "Scripts" / f"{name}.exe" if os.name == "nt" else VENV / "bin" / name

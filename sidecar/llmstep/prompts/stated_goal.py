@@ -1,0 +1,67 @@
+"""The goal in what somebody wrote for one: a tactic state, or the statement of a theorem."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from llmstep.errors import InvalidParamsError
+from llmstep.lean_text.declarations import Declaration, scan_declarations
+from llmstep.lean_text.heads import split_groups
+
+EXAMPLE = "n : ℕ\nh : 0 < n\n⊢ n ≠ 0"
+_ASCII_TURNSTILE = re.compile(r"(?m)^([^\S\n]*)\|-(?=\s|$)|(?<=\s)\|-(?=\s)")
+# At most a few modifiers stand before the keyword; an open end would make long text slow.
+_STATES = re.compile(
+    r"(?m)^[^\S\n]*(?:@\[[^\]\n]*\][^\S\n]*)?(?:\w+[^\S\n]+){0,4}?(?:theorem|lemma|example)\b"
+)
+
+
+@attrs.frozen
+class StatedGoal:
+    """What is asked about.
+
+    Attributes:
+        text: A tactic state, as Lean prints it.
+        note: What was made of the text, for the user; empty where it was a state already.
+    """
+
+    text: str
+    note: str = ""
+
+
+def read_stated_goal(text: str) -> StatedGoal:
+    """Take a tactic state as it is, ``|-`` for ``⊢``; turn a theorem's statement into its goal.
+
+    Raises:
+        InvalidParamsError: The text is neither.
+    """
+    state = _ASCII_TURNSTILE.sub(lambda match: f"{match[1] or ''}⊢", text)
+    if "⊢" in state and not _STATES.match(state.lstrip()):
+        return StatedGoal(state)
+    if _STATES.search(text):
+        # A statement alone, without a proof, is what one has before one asks.
+        closed = text if ":=" in text else f"{text.rstrip()} := by sorry"
+        declared = [found for found in scan_declarations(closed) if found.target]
+        if declared:
+            last = declared[-1]
+            name = last.statement.name or "the example"
+            return StatedGoal(_goal_of(last), f"taken for the goal that `{name}` states")
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    raise InvalidParamsError(
+        f"this is no goal: {first[:60]!r} has no ⊢",
+        hint="Write a tactic state as Lean's infoview shows it (|- will do for ⊢), for example\n"
+        + "\n".join(f"    {line}" for line in EXAMPLE.splitlines())
+        + "\n  or the statement of a theorem: theorem t (n : ℕ) (h : 0 < n) : n ≠ 0 := by sorry",
+    )
+
+
+def _goal_of(declaration: Declaration) -> str:
+    """Its binders as hypotheses, those of one bracket on one line, and its target."""
+    lines = [
+        # A nameless instance is shown as Lean prints it.
+        f"{' '.join(group.names) or 'inst✝'} : {group.type or '_'}"
+        for group in split_groups(declaration.statement.binders)
+    ]
+    return "\n".join([*lines, f"⊢ {declaration.target}"])
