@@ -20,8 +20,17 @@ LANGUAGE_IDS = frozenset({"lean", "lean4"})
 _NON_CODE = re.compile(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
 _COMMENT_EDGE = re.compile(r"/-|-/")
 _ENDS_IN_BY = re.compile(r"(?:^|[\s(⟨,])by[ \t]*$")
-# After these a term is expected; after `=>` it may be a term or a tactic.
-_TERM_OPENERS = (":=", "(", "⟨", ",", "←", "<|", "$", "|>", "from", "show", "return")
+# After these a whole term is expected, after `=>` a term or a tactic. After whatever is in no list
+# stands an argument: most places in a line are no tactic's.
+_TERM_OPENERS = (":=", "⟨", "[", ",", "←", "<|", "$", "|>")
+_TERM_WORDS = frozenset(
+    ("exact", "refine", "refine'", "apply", "using", "from", "show", "return", "use", "exists")
+)
+_TACTIC_OPENERS = ("·", "<;>", ";")
+_TACTIC_WORDS = frozenset(("by", "try", "repeat", "all_goals", "any_goals", "focus"))
+_TACTIC = frozenset({"tactic"})
+_TERM = frozenset({"term"})
+_ARGUMENT = frozenset({"argument"})
 
 
 @attrs.frozen
@@ -80,13 +89,19 @@ class Place:
         return following is None or _indent(following) <= outer
 
     def wants(self) -> frozenset[str]:
-        """What may stand at the cursor: ``tactic``, ``term``, or either."""
-        text = self._last_text().rstrip()
-        if text.endswith("=>"):
-            return frozenset({"tactic", "term"})
-        if text.endswith(_TERM_OPENERS):
-            return frozenset({"term"})
-        return frozenset({"tactic"})
+        """What may stand at the cursor.
+
+        Returns:
+            ``tactic``, ``term``, both behind ``=>``, or ``argument``: a term that needs brackets.
+        """
+        role = _role_behind(self.before)
+        if role is not None:
+            return role
+        above = next((line for line in reversed(self.lines[: self.line]) if _code(line)), "")
+        role = _role_behind(above) or _TACTIC
+        if role == _ARGUMENT and _indent(self.before) <= _content_column(above):
+            role = _TACTIC
+        return role if "tactic" in role or not self.before.strip() else _TERM
 
     def _last_text(self) -> str:
         for line in (self.before, *reversed(self.lines[: self.line])):
@@ -119,3 +134,43 @@ def find_document(workspace: Workspace, uri: str) -> TextDocument | None:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
+
+
+def _code(line: str) -> str:
+    """A line without the comment at its end."""
+    return line.split("--")[0].rstrip()
+
+
+def _content_column(line: str) -> int:
+    """The column at which a line's text begins, bullets left out."""
+    return len(line) - len(line.lstrip(" ·."))
+
+
+def _role_behind(before: str) -> frozenset[str] | None:
+    """What may stand behind the beginning of a line; ``None`` if that is brackets at most."""
+    outer = _code(before)
+    text = outer.rstrip("({ ")
+    if not text:
+        return None
+    role = _role_behind_code(text)
+    if text == outer or "tactic" in role:
+        return role
+    return _TERM  # in brackets
+
+
+def _role_behind_code(text: str) -> frozenset[str]:
+    if text.endswith("=>"):
+        return _TACTIC | _TERM
+    words = text.split()
+    if text.endswith(_TACTIC_OPENERS) or words == ["."]:
+        return _TACTIC
+    if text.endswith("|"):
+        return _TACTIC if "first" in words or words == ["|"] else _TERM
+    if text.endswith(_TERM_OPENERS):
+        return _TERM
+    last = words[-1].lstrip("(⟨[{")
+    if last in _TACTIC_WORDS:
+        return _TACTIC
+    if last in ("then", "else"):
+        return _TACTIC if next(w for w in words if w not in "·.") == "if" else _TERM
+    return _TERM if last in _TERM_WORDS else _ARGUMENT

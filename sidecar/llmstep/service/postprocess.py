@@ -111,10 +111,11 @@ def extract_tactic(
         text: The candidate, prefix included.
         prefix: Characters the tactic must start with. It is kept as it is: cuts are made only
             after it, so a prefix that holds several tactics stays whole.
-        banned: Names no tactic may mention. A name counts as mentioned when an identifier, or a
-            dotted beginning of one, equals it or ends in ``.`` and it: ``foo`` bans ``foo``,
-            ``foo.symm``, ``Bar.foo`` and ``h.foo``, but neither ``foo'`` nor ``foobar``. Words in
-            strings and comments do not count. Guillemets and ``_root_.`` are ignored.
+        banned: Names no tactic may mention, written from the root. A name counts as mentioned when
+            an identifier, or a dotted beginning of one, equals it: ``foo`` bans ``foo`` and
+            ``foo.symm``, but not ``foo'``, nor what cannot mean it: ``h.foo`` and ``Bar.foo`` are
+            other names. Words in strings and comments do not count. Guillemets and ``_root_.``
+            are ignored.
         stop: Further strings that end the tactic.
         column: Column at which the first character of ``text`` stands (prompts that continue a
             file): later lines up to this column do not belong to the tactic.
@@ -262,7 +263,7 @@ def _inspect(tokens: list[Token], banned: tuple[str, ...]) -> Verdict | None:
             return Verdict(None, Reason.UNSOUND, word)
         if word in UNWANTED_WORDS:
             return Verdict(None, Reason.UNWANTED, word)
-        if _mentions(word, forbidden):
+        if _begins_with(word, forbidden) and not _is_field(loud, index):
             return Verdict(None, Reason.BANNED, word)
     return None
 
@@ -274,9 +275,21 @@ def _is_option(tokens: list[Token], index: int) -> bool:
     return before == "+" or after == ":="
 
 
-def _mentions(word: str, names: frozenset[str]) -> bool:
+def _is_field(tokens: list[Token], index: int) -> bool:
+    """Whether the word is a field of what stands before it: ``(h x).symm``, ``h.1.symm``."""
+    before = tokens[index - 1] if index else None
+    return before is not None and before.text.endswith(".") and before.end == tokens[index].start
+
+
+def _begins_with(word: str, names: frozenset[str]) -> bool:
+    """Whether a dotted beginning of the word is one of the names."""
     if not names:
         return False
+    parts = plain_name(word).split(".")
+    return any(".".join(parts[:end]) in names for end in range(1, len(parts) + 1))
+
+
+def _mentions(word: str, names: frozenset[str]) -> bool:
     parts = plain_name(word).split(".")
     return any(
         ".".join(parts[begin:end]) in names

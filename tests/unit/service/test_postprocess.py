@@ -146,14 +146,29 @@ def test_words_that_only_look_forbidden_stay(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["exact foo", "exact foo.symm", "exact Bar.foo", "rw [← h.foo]", "exact .foo", "exact «foo»"],
+    ["exact foo", "exact foo.symm", "rw [← foo.bar]", "exact _root_.foo", "exact «foo»"],
 )
 def test_a_banned_name_is_found_however_it_is_written(text: str) -> None:
     assert reason(text, banned=["foo"]) is Reason.BANNED
 
 
 @pytest.mark.parametrize(
-    "text", ["exact foo'", "exact foobar", "exact bar_foo", 'exact f "foo"', "simp [fo.o]"]
+    "text",
+    [
+        "exact foo'",
+        "exact foobar",
+        "exact bar_foo",
+        'exact f "foo"',
+        "simp [fo.o]",
+        # These cannot mean a theorem whose whole name is `foo`.
+        "exact h.foo",
+        "rw [← h.foo.symm]",
+        "exact Bar.foo",
+        "exact .foo",
+        "exact (h x).foo",
+        "exact h.1.foo",
+        "exact f x |>.foo",
+    ],
 )
 def test_other_names_are_not_banned(text: str) -> None:
     assert tactic(text, banned=["foo", "", "  "]) == text

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
 _SORRY = re.compile(r"(?<![\w.«'])sorry(?![\w.'])")
-_TEXTS = {"tactic": 'llmstep ""', "term": 'by llmstep ""'}
+_TEXTS = {"tactic": 'llmstep ""', "term": 'by llmstep ""', "argument": '(by llmstep "")'}
 
 
 def register(editor: LanguageServer) -> None:
