@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# A loaded machine is no fault of the code.
+hypothesis.settings.register_profile("llmstep", deadline=None)
+hypothesis.settings.load_profile("llmstep")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,6 +28,7 @@ from llmstep.lean_text.scope import NameScope, Scope, name_scope
 # Of the files that are open in all editors together; each costs some times its text.
 _MOST_DOCUMENTS = 8
 _MOST_CHARACTERS = 20_000_000
+_LONGEST_KEYWORD = 40
 
 
 @attrs.define(eq=False)
@@ -67,19 +68,21 @@ class LeanDocument:
             scope = scope.after(command)
         self.commands: Sequence[Command] = [entry.command for entry in self._entries]
         self._finished: str | None = None
+        self._whole: str | None = None
         self._names: NameScope | None = None
 
     def _unchanged(self, same: int) -> list[_Entry]:
         """The entries that a text shares whose first ``same`` characters are these.
 
-        The last of those that end in time is left out: what it is may depend on what follows.
+        What ends them has to be the same to its last letter.
         """
-        limit = min(same, self._sure)
+        limit = min(same, self._sure) - _LONGEST_KEYWORD
         count = 0
-        for count, entry in enumerate(self._entries):  # noqa: B007
-            if entry.command.end >= limit:
+        for entry in self._entries:
+            if entry.command.end > limit:
                 break
-        return self._entries[: max(count - 1, 0)]
+            count += 1
+        return self._entries[:count]
 
     @property
     def finished_end(self) -> int:
@@ -89,9 +92,14 @@ class LeanDocument:
     def finished_digest(self) -> str:
         """A checksum of the text before the command that it ends in."""
         if self._finished is None:
-            before = self.text[: self.finished_end].encode("utf-8", "surrogatepass")
-            self._finished = hashlib.blake2b(before, digest_size=16).hexdigest()
+            self._finished = _digest(self.text[: self.finished_end])
         return self._finished
+
+    def digest(self) -> str:
+        """A checksum of the whole text."""
+        if self._whole is None:
+            self._whole = _digest(self.text)
+        return self._whole
 
     def declarations(self, *, last: bool = False) -> list[Declaration]:
         """What the text declares above the command that it ends in.
@@ -185,6 +193,10 @@ _DOCUMENTS = _Documents()
 def read_document(text: str) -> LeanDocument:
     """A text as it was read; of one that was read lately, or begins like one, only what is new."""
     return _DOCUMENTS.read(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _alike(text: str, other: str) -> int:

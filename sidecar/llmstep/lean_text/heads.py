@@ -29,6 +29,7 @@ _EVENT = re.compile(
 _STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 _DECLARED_NAME = re.compile(rf"\s*({WORD_PATTERN})(?:\.\{{[^}}\n]*\}})?")
 _PRIORITY = re.compile(r"\s*\(priority\b[^)\n]*\)")
+_INDUCTIVE = re.compile(r"\s+inductive\b")
 _COMMENT = re.compile(r"--|/-|\"")
 _ARROW = re.compile(r"=>|:=")
 _BINDING_WORDS = frozenset({"let", "letI", "have", "haveI"})
@@ -74,6 +75,9 @@ def read_head(text: str, command: Command) -> Head | None:
     at = command.at + len(command.keyword)
     if command.keyword == "instance" and (priority := _PRIORITY.match(text, at, command.end)):
         at = priority.end()
+    inductive = command.keyword in ("inductive", "coinductive")
+    if command.keyword == "class" and (second := _INDUCTIVE.match(text, at, command.end)):
+        inductive, at = True, second.end()
     name = ""
     if command.keyword != "example":
         found = _DECLARED_NAME.match(text, at, command.end)
@@ -103,7 +107,7 @@ def read_head(text: str, command: Command) -> Head | None:
             if not bound:
                 return _close(name, at, colon, position, ":=", extends)
             bound -= 1
-        elif _opens_alternatives(text, position, limit):
+        elif inductive or _opens_alternatives(text, position, limit):
             return _close(name, at, colon, position, "|", extends)
     if limit < command.end:
         return None

@@ -58,3 +58,55 @@ def test_a_text_without_commands_says_nothing() -> None:
 @given(st.text(alphabet="open namespace end section theorem \n.:=ABx(/-)", max_size=200))
 def test_any_text_can_be_read(text: str) -> None:
     assert "" not in read_name_scope(text).opened
+
+
+def scope_of(text: str) -> NameScope:
+    return read_name_scope(text + END)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "written"),
+    [
+        ("", "A.b", "A.b"),
+        ("open A", "A.b", "b"),
+        ("namespace A", "A.b", "b"),
+        ("namespace A", "A.B.c", "B.c"),
+        ("namespace A.B", "A.c", "c"),
+        ("open A", "A.B.c", "B.c"),
+        ("open A (b)", "A.b", "b"),
+        ("open A (b)", "A.c", "A.c"),
+        ("open A hiding b", "A.b", "A.b"),
+        ("open A hiding b", "A.c", "c"),
+        ("open A renaming b → c", "A.b", "c"),
+        ("open scoped A", "A.b", "A.b"),
+        ("section\nopen A\nend", "A.b", "A.b"),
+        ("open A in\ntheorem t : p := q", "A.b", "A.b"),
+        ("namespace A\nopen B", "A.B.c", "c"),
+        # Two meanings are one too many; the innermost namespace wins.
+        ("theorem b : p := q\nopen A", "A.b", "A.b"),
+        ("theorem A.b : p := q\nnamespace A", "b", "_root_.b"),
+        ("theorem A.b : p := q\nopen A", "b", "_root_.b"),
+        ("theorem A.B.c : p := q\nnamespace A.B", "A.c", "A.c"),
+        ("theorem B.c : p := q\nopen A B", "A.c", "A.c"),
+        ("export A (b)", "A.b", "b"),
+    ],
+)
+def test_how_a_name_is_written(text: str, name: str, written: str) -> None:
+    assert scope_of(text).write(name) == written
+
+
+def test_a_protected_name_keeps_its_last_namespace() -> None:
+    assert scope_of("open A").write("A.b", protected=True) == "A.b"
+    assert scope_of("namespace A").write("A.B.c", protected=True) == "B.c"
+
+
+def test_a_local_name_comes_first() -> None:
+    assert scope_of("open A").write("A.b", taken={"b"}) == "A.b"
+    assert scope_of("").write("b", taken={"b"}) == "_root_.b"
+    assert scope_of("").write("A.b", taken={"A"}) == "_root_.A.b"
+
+
+def test_names_that_are_known_elsewhere_count() -> None:
+    scope = scope_of("namespace A")
+    assert scope.write("b", knows={"A.b"}.__contains__) == "_root_.b"
+    assert scope.write("A.b", knows={"b"}.__contains__) == "b"

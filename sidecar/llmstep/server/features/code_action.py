@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 from lsprotocol import types
 
-from llmstep.server.lean_source import Place, find_document, find_place
+from llmstep.lean_text.place import Place
+from llmstep.server.open_documents import find_document, find_place
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer

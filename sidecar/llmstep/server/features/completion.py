@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from llmstep.server.lean_source import Place, find_place
+from llmstep.lean_text.place import Place
+from llmstep.server.open_documents import find_place
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from llmstep.server.lean_source import find_place
+from llmstep.server.open_documents import find_place
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from llmstep.lean_text.commands import split_commands
+from llmstep.lean_text.heads import read_head
 from llmstep.lean_text.lexer import BRACKETS, scan_tokens
 from llmstep.prompts.goal import parse_goal
 
@@ -84,30 +86,20 @@ def read_goal(state: str) -> Statement:
 
 def scan_statements(source: str) -> Iterator[Statement]:
     """Yield the statements of the theorems, lemmas and examples in the text of a Lean file."""
-    tokens = _tokenize(source)
-    at = 0
-    while at < len(tokens):
-        keyword = tokens[at]
-        at += 1
-        if keyword not in _DECLARATIONS:
+    for command in split_commands(source):
+        if command.keyword not in _DECLARATIONS:
             continue
-        name = ""
-        if keyword != "example" and at < len(tokens):
-            name = tokens[at]
-            at += 1
+        head = read_head(source, command)
+        if head is None or head.colon >= head.body:
+            continue
         binders: list[tuple[str, tuple[str, ...]]] = []
-        while at < len(tokens) and tokens[at] in BRACKETS:
-            end = _closing(tokens, at)
-            binders += _split_group(tokens[at : end + 1])
+        tokens = _tokenize(head.binders(source))
+        at = 0
+        while at < len(tokens):
+            end = _closing(tokens, at) if tokens[at] in BRACKETS else at
+            binders += _split_group(tokens[at : end + 1]) if end > at else []
             at = end + 1
-        if at >= len(tokens) or tokens[at] != ":":
-            continue
-        begin = at = at + 1
-        depth = 0
-        while at < len(tokens) and not (depth == 0 and tokens[at] in (":=", *_DECLARATIONS)):
-            depth += _depth_change(tokens[at])
-            at += 1
-        yield Statement(name, tuple(binders), tokens[begin:at])
+        yield Statement(head.name, tuple(binders), _tokenize(head.conclusion(source)))
 
 
 def _tokenize(text: str) -> tuple[str, ...]:

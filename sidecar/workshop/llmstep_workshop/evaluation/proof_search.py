@@ -17,8 +17,9 @@ from typing import Any, Literal
 import attrs
 
 from llmstep.config import Settings
+from llmstep.lean_text.imports import add_import
 from llmstep_workshop.evaluation.lean_project import LeanProject, LeanRun
-from llmstep_workshop.evaluation.theorems import Theorem, add_import
+from llmstep_workshop.evaluation.theorems import Theorem
 
 Status = Literal["proved", "failed", "timeout", "error"]
 

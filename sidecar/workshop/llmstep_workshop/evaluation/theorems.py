@@ -16,8 +16,8 @@ from typing import Any
 
 import attrs
 
-from llmstep.lean_text.commands import Command, split_commands
-from llmstep.lean_text.lexer import Token, scan_tokens
+from llmstep.lean_text.commands import split_commands
+from llmstep.lean_text.heads import read_head
 from llmstep_workshop.errors import TheoremFileError
 
 _KEYWORDS = ("theorem", "lemma", "example")
@@ -29,10 +29,7 @@ _STATEMENT_FIELDS = ("formal_statement", "statement")
 # proof does not depend on the game's machinery, and offsets stay the same.
 _GAME_STATEMENT = re.compile(r"^Statement\b", re.MULTILINE)
 _GAME_THEOREM = "theorem".ljust(len("Statement"))
-_HEADER_MODIFIERS = frozenset({"public", "private", "meta"})
 _PROTECTED = re.compile(r"\bprotected\s+")
-# Each is followed by a `:=` of its own inside a statement: `let x := 2; x = 2`.
-_BINDERS = frozenset({"let", "have", "haveI", "letI"})
 
 
 @attrs.frozen
@@ -116,46 +113,19 @@ def find_theorems(text: str, file: str) -> Iterator[Theorem]:
     for command in split_commands(text):
         if command.keyword not in _KEYWORDS:
             continue
-        body = text[command.start : command.end]
-        head, end = _find_statement(body, command)
-        if head is None or end is None:
+        head = read_head(text, command)
+        if head is None or head.opener != ":=":
             continue
-        line = text.count("\n", 0, command.start + head.start) + 1
-        name = _name_after(body, head) if head.text != "example" else ""
+        line = text.count("\n", 0, command.at) + 1
         # A protected name would have to be asked for in full, and an example has none.
-        lead = _PROTECTED.sub("", body[: head.start])
-        rest = body[head.start : end] if name else body[head.end : end]
-        name = name or f"example_at_line_{line}"
-        keyword = "" if rest.startswith(head.text) else f"theorem {name}"
+        lead = _PROTECTED.sub("", text[command.start : command.at])
+        name, keyword = head.name, ""
+        rest = text[command.at : head.body]
+        if not name:
+            name = f"example_at_line_{line}"
+            keyword, rest = f"theorem {name}", rest[len(command.keyword) :]
         statement = f"{lead}{keyword}{rest}".rstrip()
         yield Theorem(name, name, file, line, text[: command.start], statement)
-
-
-def add_import(text: str, module: str) -> str:
-    """The file with one more import, behind those it has."""
-    end = _header_end(text)
-    return f"{text[:end]}\nimport {module}{text[end:]}" if end else f"import {module}\n{text}"
-
-
-def _header_end(text: str) -> int:
-    """Offset behind the last import, else behind ``module``; 0 if there is neither."""
-    end = 0
-    started = False  # inside an import, or the modifiers in front of one
-    importing = False
-    for token in scan_tokens(text):
-        if token.kind == "newline":
-            started, importing = started and not importing, False
-        elif importing:
-            end = token.end if token.kind not in ("space", "comment") else end
-        elif token.text in _HEADER_MODIFIERS:
-            started = True
-        elif token.text == "import":
-            importing = True
-        elif not started and token.text in ("module", "prelude"):
-            end = token.end
-        elif token.kind not in ("space", "comment"):
-            break
-    return end
 
 
 def _read(path: Path) -> str:
@@ -168,33 +138,6 @@ def _read(path: Path) -> str:
 def _shown(path: Path) -> str:
     """Folder and name: many a collection has a file of the same name in each folder."""
     return f"{path.resolve().parent.name}/{path.name}"
-
-
-def _find_statement(body: str, command: Command) -> tuple[Token | None, int | None]:
-    """The declaration's keyword, and the offset of the ``:=`` that its proof follows."""
-    head: Token | None = None
-    depth = own = 0
-    for token in scan_tokens(body):
-        if head is None:
-            if token.kind == "word" and token.text == command.keyword and not depth:
-                head = token
-        elif token.kind == "word" and token.text in _BINDERS and not depth:
-            own += 1
-        elif token.text == ":=" and not depth:
-            if not own:
-                return head, token.start
-            own -= 1
-        depth += (token.kind == "open") - (token.kind == "close" and depth > 0)
-    return head, None
-
-
-def _name_after(body: str, head: Token) -> str:
-    for token in scan_tokens(body[head.end :]):
-        if token.kind == "word":
-            return token.text
-        if token.kind not in ("space", "newline", "comment"):
-            break
-    return ""
 
 
 def _read_records(text: str, path: Path, split: str | None) -> Iterator[Theorem]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmstep.lean_text.imports import add_import
 from llmstep_workshop.errors import TheoremFileError
 from llmstep_workshop.evaluation.theorems import (
-    add_import,
     collect_theorems,
     find_theorems,
     read_theorems,

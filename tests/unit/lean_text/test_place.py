@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.server.lean_source import Place
+from llmstep.lean_text.place import Place
 
 
 def place(text: str) -> Place:

@@ -1,0 +1,34 @@
+"""The header of a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmstep.lean_text.imports import add_import, read_header
+
+
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("import A.B\nimport C\n\ntheorem t : p := q\nimport D", ("A.B", "C")),
+        (
+            "/- Copyright -/\nmodule\n\npublic import A\npublic meta import B\nimport all C\n",
+            ("A", "B", "C"),
+        ),
+        ("prelude\nimport Init.Core", ("Init.Core",)),
+        ("-- import A\n/- import B -/ import C -- D\n", ("C",)),
+        ("import «A b».C", ("A b.C",)),
+        ("\ufeffimport A", ("A",)),
+        ("import A import B", ("A", "B")),
+        ("theorem t : p := q", ()),
+        ("", ()),
+    ],
+)
+def test_imports(text: str, modules: tuple[str, ...]) -> None:
+    assert read_header(text).modules == modules
+
+
+def test_an_import_is_added_behind_the_others() -> None:
+    assert add_import("import A\n\ntheorem", "B") == "import A\nimport B\n\ntheorem"
+    assert add_import("theorem", "B") == "import B\ntheorem"
+    assert add_import("module\n\ntheorem", "B") == "module\nimport B\n\ntheorem"
