@@ -17,10 +17,29 @@ from a shell has a short PATH, so the PATH comes late.
 -/
 namespace LLMstep
 
-/-- A way to start the sidecar. `origin` says in words where it was found. -/
+/-- A way to start the sidecar. `origin` says in words where it was found. `isolated`: it is a program of a virtual environment, to which
+the Python settings of another program (`foreignVariables`) do not belong. -/
 structure Launch where
   words : Array String
   origin : String
+  isolated : Bool := false
+
+/-- What makes a Python look for its packages elsewhere. Robot, cluster and editor environments set these for programs of their own. -/
+def foreignVariables : List String := ["PYTHONPATH", "PYTHONHOME"]
+
+/-- What to change in the environment of the sidecar. -/
+def Launch.environment (l : Launch) : Array (String × Option String) :=
+  let unset := if l.isolated then foreignVariables.map (·, none) else []
+  #[("PYTHONUNBUFFERED", some "1")] ++ unset.toArray
+
+/-- A line that names the variables that may be why a program we have not isolated cannot start; empty if there are none. -/
+def Launch.suspects (l : Launch) : BaseIO String := do
+  if l.isolated then return ""
+  let mut names := #[]
+  for name in foreignVariables do
+    if (← env? name).isSome then names := names.push name
+  if names.isEmpty then return ""
+  return s!"\nSet here, and perhaps meant for another Python: {", ".intercalate names.toList}. Unset it, or name the sidecar of a `.venv`."
 
 /-- The command line as a user would write it; also the key under which the running sidecar is kept. -/
 def Launch.text (l : Launch) : String :=
@@ -45,11 +64,31 @@ def splitCommand (line : String) : Array String := Id.run do
       begun := true
   return if begun then words.push word else words
 
-/-- Add the subcommand, unless the user's command line has it already (`llmstep serve --model echo`). -/
+/-- The last part of a path. -/
+private def baseName (path : String) : String := ((path.replace "\\" "/").splitOn "/").getLast?.getD path
+
+/-- How many words come before the arguments of the sidecar: up to `llmstep`, or the module that `python -m` runs, if either is there;
+else the program and what follows it up to the first option. -/
+private def wordsBeforeArguments (words : Array String) : Nat :=
+  match words.findIdx? fun word => ["llmstep", "llmstep.exe", "llmstep.cmd"].contains (baseName word) with
+  | some i => i + 1
+  | none =>
+    match words.findIdx? (· == "-m") with
+    | some i => min (i + 2) words.size
+    | none => ((words.extract 1 words.size).findIdx? (·.startsWith "-")).map (· + 1) |>.getD words.size
+
+/-- Add the subcommand, unless the user's command line has it already (`llmstep serve --model echo`): in front of the options, which
+are its own (`llmstep --model echo`). -/
 def withServe (words : Array String) : Array String :=
-  if words.contains "serve" then words else words.push "serve"
+  if words.contains "serve" then words
+  else
+    let n := wordsBeforeArguments words
+    (words.extract 0 n).push "serve" ++ words.extract n words.size
 
 private def exeName : String := if Platform.isWindows then "llmstep.exe" else "llmstep"
+
+/-- How the origins end that are virtual environments. -/
+private def environmentWords : String := "virtual environment"
 
 /-- The program a virtual environment keeps for us. -/
 def venvProgram (root : FilePath) : FilePath :=
@@ -73,9 +112,10 @@ def packageRoots : IO (Array FilePath) := do
   let mut roots := #[]
   for entry in path.splitOn separator do
     let dir : FilePath := entry
-    if ← (dir / "LLMstep.olean").pathExists then
-      if let some root := dir.parent.bind (·.parent) |>.bind (·.parent) |>.bind (·.parent) then
-        roots := roots.push root
+    if let some root := dir.parent.bind (·.parent) |>.bind (·.parent) |>.bind (·.parent) then
+      -- Not by its .olean: Lake's artifact cache keeps that elsewhere.
+      if ← (root / "LLMstep.lean").pathExists then
+        if ← (root / "lakefile.lean").pathExists then roots := roots.push root
   return roots
 
 private def pathFolders : IO (List FilePath) := do
@@ -114,7 +154,8 @@ def notFoundText (candidates : Array (FilePath × String)) : String := Id.run do
 
 /-- How to start the sidecar here. Throws `notFoundText` if nothing is found. -/
 def findLaunch : CoreM Launch := do
-  if let some line ← env? "LLMSTEP_COMMAND" then
+  let line := (← env? "LLMSTEP_COMMAND").getD ""
+  unless isBlank line do
     return { words := withServe (splitCommand line), origin := "the environment variable LLMSTEP_COMMAND" }
   let line ← stringOption llmstep.command
   unless isBlank line do
@@ -122,7 +163,7 @@ def findLaunch : CoreM Launch := do
   let candidates ← programCandidates (← getFileName)
   for (program, origin) in candidates do
     if ← program.pathExists then
-      return { words := #[program.toString, "serve"], origin }
+      return { words := #[program.toString, "serve"], origin, isolated := origin.endsWith environmentWords }
   throwError "{notFoundText candidates}"
 
 end LLMstep

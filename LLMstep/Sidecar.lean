@@ -182,7 +182,7 @@ def startSidecar (launch : Launch) : IO Sidecar := do
   let some program := launch.words[0]? | throw <| IO.userError s!"{launch.origin} names no program"
   let child ← IO.Process.spawn {
     toStdioConfig := pipes, cmd := program, args := launch.words.extract 1 launch.words.size
-    env := #[("PYTHONUNBUFFERED", some "1")] }
+    env := launch.environment }
   let s : Sidecar := {
     launch, child, startedAt := ← IO.monoMsNow, nextId := ← IO.mkRef (handshakeId + 1)
     pending := ← Std.Mutex.new [], streams := ← Std.Mutex.new [], writings := ← Std.Mutex.new [], ready := ← IO.Promise.new
@@ -262,7 +262,7 @@ def Sidecar.awaitReady (s : Sidecar) : CoreM ServerInfo := do
   | some (.ok info) => return info
   | some (.error why) =>
     throwError "llmstep: `{s.launch.text}` (from {s.launch.origin}) is not usable: {why}\n\
-      Correct {s.launch.origin}, or install the sidecar with `lake run llmstep/setup`, then restart the file."
+      Correct {s.launch.origin}, or install the sidecar with `lake run llmstep/setup`, then restart the file.{← s.launch.suspects}"
   | none => throwError "llmstep: the sidecar went away during the handshake"
 
 /-! ## Asking -/

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,6 +121,51 @@ def test_the_code_action_says_why_it_cannot_help(client: LanguageClient) -> None
     (action,) = [a for a in client.actions(3) if a["title"] == "llmstep: suggest a step"]
     answer = client.exchange("codeAction/resolve", action)
     assert "the model has no suggestion" in answer["error"]["message"]
+
+
+def test_the_status_waits_for_a_sidecar_that_is_starting(client: LanguageClient) -> None:
+    client.open("Status.lean", theorem("llmstep", kind="k_closes") + "\n#llmstep_status\n")
+    (status,) = [m for m in client.elaborated() if "found through" in m]
+    assert "backend: echo" in status
+    assert "when this was read" in status
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["   ", "llmstep --model echo", "{python} -m llmstep --model echo"],
+    ids=["blanks", "an option, but no serve", "a module with an option"],
+)
+def test_the_command_is_read_as_it_is_meant(
+    package: check.LeanChecker, tmp_path: Path, command: str
+) -> None:
+    command = command.replace("{python}", sys.executable)
+    client = LanguageClient(package, tmp_path, LLMSTEP_COMMAND=command)
+    client.open("Command.lean", theorem("llmstep", kind="k_closes"))
+    messages = client.elaborated()
+    client.stop()
+    assert any("Try these:" in text for text in messages), messages
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_the_python_settings_of_another_program_do_no_harm(
+    package: check.LeanChecker, tmp_path: Path, isolated: bool
+) -> None:
+    """A program of a virtual environment does not get them; of another, they are told."""
+    (tmp_path / "click.py").write_text("raise ImportError('click of another program')\n")
+    (tmp_path / "lakefile.toml").touch()
+    program = tmp_path / ".venv" / "bin" / "llmstep"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(Path(sys.executable).with_name("llmstep"))
+    command = "" if isolated else f'"{program}" serve --model echo'
+    variables = {"PYTHONPATH": str(tmp_path), "LLMSTEP_COMMAND": command, "LLMSTEP_MODEL": "echo"}
+    client = LanguageClient(package, tmp_path, **variables)
+    client.open("Env.lean", theorem("llmstep", kind="k_closes").replace(HEAD, "import LLMstep\n"))
+    messages = client.elaborated()
+    client.stop()
+    if isolated:
+        assert any("Try these:" in text for text in messages), messages
+    else:
+        assert any("meant for another Python: PYTHONPATH" in text for text in messages), messages
 
 
 @pytest.mark.gguf

@@ -11,6 +11,13 @@ open Lean LLMstep LLMstepTest System
 #eval same "nothing" (splitCommand "   ") #[]
 #eval same "serve is added" (withServe #["llmstep"]) #["llmstep", "serve"]
 #eval same "serve is there" (withServe #["llmstep", "serve", "--model", "echo"]) #["llmstep", "serve", "--model", "echo"]
+#eval same "in front of the options" (withServe #["llmstep", "--model", "echo"]) #["llmstep", "serve", "--model", "echo"]
+#eval same "behind a module's name" (withServe #["/v/bin/python", "-m", "llmstep", "--model", "echo"])
+  #["/v/bin/python", "-m", "llmstep", "serve", "--model", "echo"]
+#eval same "behind another module's name" (withServe #["python3", "-m", "other", "-v"]) #["python3", "-m", "other", "serve", "-v"]
+#eval same "by its path" (withServe #["uv", "run", "--quiet", "/my tools/llmstep", "-v"]) #["uv", "run", "--quiet", "/my tools/llmstep", "serve", "-v"]
+#eval same "a wrapper" (withServe #["./wrap.sh", "--model", "echo"]) #["./wrap.sh", "serve", "--model", "echo"]
+#eval same "a script" (withServe #["python3", "side.py", "mute"]) #["python3", "side.py", "mute", "serve"]
 #eval same "shown as it was written" ({ words := splitCommand "\"/my tools/python\" -m", origin := "" } : Launch).text
   "\"/my tools/python\" -m"
 
@@ -37,3 +44,9 @@ set_option llmstep.command "\"a b\" c" in
 run_cmd Elab.Command.liftCoreM do
   let launch ← findLaunch
   same "the option names the program" launch.words #["a b", "c", "serve"]
+
+-- What makes another Python look elsewhere does not reach a virtual environment's.
+#eval show IO Unit from do
+  let unset (l : Launch) : Bool := foreignVariables.all fun name => l.environment.any fun (other, value) => other == name && value.isNone
+  ensure "a virtual environment" (unset { words := #[], origin := "", isolated := true })
+  ensure "a command of the user's" (!unset { words := #[], origin := "" })

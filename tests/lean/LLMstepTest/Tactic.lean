@@ -49,6 +49,11 @@ theorem circular (p : Prop) (hp : p) : p := by
   expect "🎉", "exact hp" but_not "circular" for k_circular from llmstep
   exact hp
 
+-- `h.left` is `And.left`: it cannot mean this theorem.
+theorem left (p q : Prop) (h : p ∧ q) : p := by
+  expect "🎉", "exact h.left" for k_own_name from llmstep "exact h."
+  exact h.1
+
 /-! ## Several lines -/
 
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
