@@ -1,5 +1,10 @@
-"""``python -m llmstep``: the same as the ``llmstep`` command."""
+"""``python -m llmstep`` and the ``llmstep`` command.
 
+``llmstep serve`` is started for every open file, so it goes its own, short way; everything else is
+the command line's.
+"""
+
+import os
 import sys
 
 if sys.version_info < (3, 11):
@@ -9,6 +14,24 @@ if sys.version_info < (3, 11):
         "`python3 bootstrap.py setup`, which looks for a newer one." % sys.version_info[:2]
     )
 
-from llmstep.cli import main
 
-main()
+def main() -> None:
+    """Run the command."""
+    if sys.argv[1:2] == ["serve"] and not os.environ.get("LLMSTEP_IN_PROCESS"):
+        from llmstep.front.serve import NoFrontError, parse_arguments, serve
+
+        try:
+            options = parse_arguments(sys.argv[2:])
+        except NoFrontError:
+            pass  # help, a flag for people, or a mistake: the command line knows
+        else:
+            serve(options)
+            return
+
+    from llmstep.cli import main as run_command_line
+
+    run_command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -47,6 +47,7 @@ class Settings:
     cache: bool = True
     cache_mb: int = 64
     log_level: str = "warning"
+    keep_alive: float = 15.0
 
 
 @attrs.frozen
@@ -246,6 +247,12 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("cache", _flag, "answer a repeated question from disk"),
     Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),
+    Setting(
+        "keep_alive",
+        _number(0, 10_080),
+        "minutes that the engine stays without a client, and a model in memory without a question; "
+        "15 spans a break between two files",
+    ),
     Setting(
         "log_level",
         _choice("debug", "info", "warning", "error"),

@@ -6,6 +6,7 @@ Goals and the text of files are logged at ``DEBUG`` only: logs are shown to othe
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import io
 import logging
 import sys
@@ -27,6 +28,11 @@ _LEVELS = {
 _MOST_BUFFERED = 256
 # Libraries that log whole messages, and with them the user's text, below WARNING.
 _TALKATIVE = ("pygls", "asyncio")
+
+# On behalf of which client something is done, and so logged; threads take it over from who asks.
+OWNER: contextvars.ContextVar[object] = contextvars.ContextVar("llmstep_log_owner", default=None)
+# The level that each client wants, by owner; `None` is the process itself.
+_wanted: dict[object, int] = {}
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +79,32 @@ class ClientLogHandler(logging.Handler):
             self._sending.now = False
 
 
+class OwnLogHandler(logging.Handler):
+    """Hands the records of one client to whoever writes them for it.
+
+    Args:
+        send: Takes one line; called in the thread that logs.
+    """
+
+    def __init__(self, send: Callable[[str], None]) -> None:
+        super().__init__()
+        self._send = send
+        self._sending = threading.local()
+        self.setFormatter(logging.Formatter(FORMAT))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record; one made by sending another is dropped."""
+        if getattr(self._sending, "now", False):
+            return
+        self._sending.now = True
+        try:
+            self._send(self.format(record))
+        except Exception:
+            self.handleError(record)
+        finally:
+            self._sending.now = False
+
+
 class _FileHandler(logging.StreamHandler[TextIO]):
     """Appends to a file that only this user can read: at ``DEBUG`` it holds goals and file text.
 
@@ -111,6 +143,7 @@ def set_up_logging(level: str, log_file: Path | None = None) -> ClientLogHandler
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
+    _wanted.clear()
     formatter = logging.Formatter(FORMAT)
     client = ClientLogHandler()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -132,12 +165,48 @@ def set_up_logging(level: str, log_file: Path | None = None) -> ClientLogHandler
     return client
 
 
-def set_level(level: str) -> None:
-    """Set the level of all logs: ``debug``, ``info``, ``warning`` or ``error``."""
-    logging.getLogger().setLevel(_LEVELS[level])
+def set_up_engine_logging() -> None:
+    """Send what the engine does, but no goal and no file text, to stderr, which is its log file."""
+    set_up_logging("info")
+    root = logging.getLogger()
+    stderr, client = root.handlers[:2]
+    stderr.setLevel(logging.INFO)
+    root.removeHandler(client)
+
+
+def set_level(level: str, owner: object = None) -> None:
+    """Set the level of the logs: ``debug``, ``info``, ``warning`` or ``error``.
+
+    Args:
+        level: The level.
+        owner: The client that wants it; what others want of the log holds beside it.
+    """
+    _wanted[owner] = _LEVELS[level]
+    _apply_levels()
+    for handler in logging.getLogger().handlers:
+        if owner is not None and getattr(handler, "owner", None) is owner:
+            handler.setLevel(_LEVELS[level])
+
+
+def give_up_level(owner: object) -> None:
+    """A client is gone, and what it wanted of the log holds no longer."""
+    _wanted.pop(owner, None)
+    _apply_levels()
+
+
+def _apply_levels() -> None:
+    level = min(_wanted.values(), default=logging.WARNING)
+    logging.getLogger().setLevel(level)
     for name in _TALKATIVE:
-        quiet = logging.DEBUG if level == "debug" else logging.WARNING
+        quiet = logging.DEBUG if level == logging.DEBUG else logging.WARNING
         logging.getLogger(name).setLevel(quiet)
+
+
+def attach_owner(handler: logging.Handler, owner: object) -> None:
+    """Let a handler see one client's records only, and add it to all logs."""
+    handler.owner = owner  # pyright: ignore[reportAttributeAccessIssue]
+    handler.addFilter(lambda _record: OWNER.get() is owner)
+    logging.getLogger().addHandler(handler)
 
 
 def close_logging() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -14,8 +16,21 @@ from typing import Any
 
 import pytest
 
+from llmstep.runtime import control
+
 CONTRACT = Path(__file__).parents[1] / "contract"
 PATIENCE_SECONDS = 60
+
+
+def stop_engines(home: Path) -> None:
+    """End the engines of a home at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLMSTEP_HOME", str(home))
+        for place in control.list_places():
+            pid = control.ask_engine(place, "describe").values.get("pid")
+            if isinstance(pid, int):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def read_golden(name: str) -> dict[str, Any]:
@@ -96,6 +111,7 @@ class PipeClient:
 
     def initialize(self, **options: Any) -> dict[str, Any]:
         message = read_golden("client.initialize")
+        message["params"]["processId"] = os.getpid()
         message["params"]["initializationOptions"].update(options)
         self.send(message)
         answer = self.answer(message["id"])
@@ -130,7 +146,11 @@ StartServer = Callable[..., PipeClient]
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts sidecars, by default with the scripted backend, in a home of their own."""
+    """Starts sidecars, by default with the scripted backend, in a home of their own.
+
+    They share an engine, which leaves soon after the last of them; a program of the test's own,
+    which changes what the sidecar does, is the whole sidecar itself.
+    """
     clients: list[PipeClient] = []
     stderr = (tmp_path / "stderr.txt").open("wb")
 
@@ -140,9 +160,13 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         program: str | None = None,
         read: bool = True,
         environ: dict[str, str] | None = None,
+        in_process: bool = False,
     ) -> PipeClient:
         values = {k: v for k, v in os.environ.items() if not k.startswith("LLMSTEP_")}
         values |= {"LLMSTEP_HOME": str(tmp_path / "home"), "LLMSTEP_CACHE": "off"}
+        values["LLMSTEP_KEEP_ALIVE"] = "0.02"
+        if in_process or program is not None:
+            values["LLMSTEP_IN_PROCESS"] = "1"
         if script is not None:
             path = tmp_path / "script.json"
             path.write_text(json.dumps(script), encoding="utf-8")
@@ -170,6 +194,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         client.process.wait()
         client.stdin.close()
     stderr.close()
+    stop_engines(tmp_path / "home")
 
 
 @pytest.fixture

@@ -99,7 +99,8 @@ def test_prepare_loads_the_model_before_anyone_asks(client: Any) -> None:
 def test_a_request_switches_the_model_and_the_next_one_back(start_server: Any) -> None:
     script = [{"candidates": [{"tactic": "scripted", "score": -1}]}]
     environ = {"LLMSTEP_SOURCES": "model", "LLMSTEP_MODEL": "builtin"}
-    client = start_server("-v", script=script, environ=environ)
+    # An engine would keep both.
+    client = start_server("-v", script=script, environ=environ, in_process=True)
     client.initialize()
     weights = str(paths.models_dir() / "llmstep-builtin.gguf")
     process = psutil.Process(client.process.pid)

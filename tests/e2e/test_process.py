@@ -130,7 +130,7 @@ def test_a_client_that_closes_its_reading_end(start_server: Any) -> None:
 
 
 def test_a_crash_of_the_model_ends_the_stream(start_server: Any) -> None:
-    client = start_server("--model", "echo", script=[{"exit": 3}])
+    client = start_server("--model", "echo", script=[{"exit": 3}], in_process=True)
     client.initialize()
     ask(client)
     assert client.process.wait(30) == 3

@@ -9,9 +9,12 @@ The tests among them talk to ``llmstep serve --model echo``, which answers from 
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,9 +65,19 @@ def test_environment() -> dict[str, str]:
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     environment["LLMSTEP_ECHO_SCRIPT"] = str(TESTS / "echo.json")
     environment["LLMSTEP_CACHE"] = "false"
+    # An engine of these tests' own, which leaves soon after them.
+    environment["LLMSTEP_HOME"] = _home()
+    environment["LLMSTEP_KEEP_ALIVE"] = "0.2"
     # The script alone answers: other sources would put their own steps among its candidates.
     environment["LLMSTEP_SOURCES"] = "model"
     return environment
+
+
+@functools.cache
+def _home() -> str:
+    folder = tempfile.mkdtemp(prefix="llmstep-lean-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class LeanChecker:

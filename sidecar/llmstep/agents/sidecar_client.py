@@ -19,7 +19,7 @@ from typing import Any
 from llmstep import __version__
 from llmstep.errors import LLMStepError
 from llmstep.handshake import PROTOCOL_VERSION
-from llmstep.server.framing import FrameDecoder, Malformed, encode_frame
+from llmstep.runtime.framing import FrameDecoder, Malformed, encode_frame
 
 OnProgress = Callable[[Any], None]
 

@@ -235,8 +235,13 @@ def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, A
     }
 
 
-def status_json(status: ServiceStatus) -> dict[str, Any]:
-    """The result of ``llmstep/status``; ``cache`` is null when the cache is off."""
+def status_json(status: ServiceStatus, engine: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The result of ``llmstep/status``; ``cache`` is null when the cache is off.
+
+    Args:
+        status: The state of the client's service.
+        engine: What the engine says of itself, if there is one.
+    """
     cache = None
     if status.cache_entries is not None:
         cache = {
@@ -245,6 +250,7 @@ def status_json(status: ServiceStatus) -> dict[str, Any]:
             "misses": status.cache_misses,
         }
     return {
+        **({"engine": engine} if engine is not None else {}),
         "model": status.model,
         "backend": status.backend,
         "state": status.state,

@@ -28,7 +28,7 @@ from llmstep.errors import (
     LLMStepError,
 )
 from llmstep.limits import explain_limit
-from llmstep.server.framing import Incoming, Malformed, encode_frame
+from llmstep.runtime.framing import Incoming, Malformed, encode_frame
 from llmstep.server.messages import (
     PREPARE,
     PROTOCOL_VERSION,
@@ -252,8 +252,17 @@ class LLMStepProtocol:
 
     def _shut_down(self, _params: Any) -> None:
         self._shutdown = True
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Withdraw everything: the client is gone, or this process is about to be."""
         for task in [*self._in_flight.values(), *self._background]:
             task.cancel()
+
+    @property
+    def open_requests(self) -> int:
+        """How many requests have no answer yet."""
+        return len(self._in_flight)
 
     def _exit(self, _params: Any) -> None:
         self._owner.stop(0 if self._shutdown else 1)

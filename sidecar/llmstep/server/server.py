@@ -12,12 +12,12 @@ from llmstep import __version__
 from llmstep.config import Settings
 from llmstep.errors import InvalidParamsError
 from llmstep.logs import ClientLogHandler
+from llmstep.runtime.framing import Incoming
+from llmstep.runtime.stdio import InputPump, OutputPump
 from llmstep.server.features import pull, status, suggest
-from llmstep.server.framing import Incoming
 from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.session import Session
-from llmstep.server.stdio import InputPump, OutputPump
 from llmstep.service.suggest import SuggestService
 
 if TYPE_CHECKING:
@@ -39,6 +39,13 @@ class LLMStepServer:
         client_log: Where log records wait until the client can take them.
         open_service: Makes the engine from the settings; tests put another one in.
         on_input_end: Called in another thread when the client has closed its end.
+        environ: The client's environment variables, if it has others than this process.
+        release_service: Takes back what ``open_service`` gave, if it is shared.
+        on_stop: Called with the exit code when the client says `exit`, if this process shall not
+            end with it.
+        on_settings: Told the client's settings.
+        describe_engine: What the engine says of itself, if it is one for many.
+        log_owner: Marks what is logged on behalf of this client.
     """
 
     def __init__(
@@ -47,10 +54,21 @@ class LLMStepServer:
         client_log: ClientLogHandler | None = None,
         open_service: Callable[[Settings], SuggestService] = SuggestService,
         on_input_end: Callable[[], None] = lambda: None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        release_service: Callable[[SuggestService], None] | None = None,
+        on_stop: Callable[[int], None] | None = None,
+        on_settings: Callable[[Settings], None] = lambda _: None,
+        describe_engine: Callable[[], dict[str, Any]] | None = None,
+        log_owner: object = None,
     ) -> None:
-        self._session = Session(flags or {}, open_service)
+        self._session = Session(flags or {}, open_service, environ, release_service, log_owner)
         self._client_log = client_log
         self._on_input_end = on_input_end
+        self._on_stop = on_stop
+        self._on_settings = on_settings
+        self._describe_engine = describe_engine
+        self.client = ""
         self._protocol: LLMStepProtocol | None = None
         self._editor: Editor | None = None
         self._ended: asyncio.Future[int] | None = None
@@ -59,7 +77,7 @@ class LLMStepServer:
         """Make the protocol of the one client this server has."""
         protocol = LLMStepProtocol(self, writer)
         suggest.register(protocol, self._session)
-        status.register(protocol, self._session)
+        status.register(protocol, self._session, self._describe_engine)
         pull.register(protocol)
         self._protocol = protocol
         return protocol
@@ -77,7 +95,9 @@ class LLMStepServer:
             capabilities = self._editor.initialize(params)
             self._protocol.extension = self._editor
         capabilities["experimental"] = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}
+        self.client = handshake.client
         self._session.begin(handshake)
+        self._on_settings(self._session.settings)
         return {
             "capabilities": capabilities,
             "serverInfo": {"name": "llmstep", "version": __version__},
@@ -97,6 +117,8 @@ class LLMStepServer:
 
     def stop(self, code: int) -> None:
         """End `serve` with this exit code; the first call wins. On the event loop."""
+        if self._on_stop is not None:
+            self._on_stop(code)
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(code)
 

@@ -28,16 +28,32 @@ class Session:
     Args:
         flags: Settings from the command line; they win over what the client asks for.
         open_service: Makes the engine from the settings; tests put another one in.
+        environ: The client's environment variables; the process's by default.
+        release_service: Takes a shared service back; one that is not is closed.
+        log_owner: Marks what is logged on behalf of this client.
     """
 
     def __init__(
-        self, flags: Mapping[str, Any], open_service: Callable[[Settings], SuggestService]
+        self,
+        flags: Mapping[str, Any],
+        open_service: Callable[[Settings], SuggestService],
+        environ: Mapping[str, str] | None = None,
+        release_service: Callable[[SuggestService], None] | None = None,
+        log_owner: object = None,
     ) -> None:
         self._flags = dict(flags)
         self._open_service = open_service
+        self._environ = environ
+        self._release_service = release_service
+        self._log_owner = log_owner
         self._settings = Settings()
         self._service: SuggestService | None = None
         self.warnings: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """The client's settings."""
+        return self._settings
 
     @property
     def asker(self) -> Asker:
@@ -59,9 +75,9 @@ class Session:
         What is wrong with either is logged, and told to whoever asks for a suggestion; it does
         not keep the client from connecting.
         """
-        resolved = resolve(self._flags, handshake.settings)
+        resolved = resolve(self._flags, handshake.settings, self._environ)
         self._settings = resolved.settings
-        set_level(resolved.settings.log_level)
+        set_level(resolved.settings.log_level, self._log_owner)
         logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
         if handshake.problem is not None:
             logger.warning("%s", handshake.problem)
@@ -86,6 +102,9 @@ class Session:
         """End the engine's threads; does not wait for one that is stuck in native code."""
         service, self._service = self._service, None
         if service is None:
+            return
+        if self._release_service is not None:
+            self._release_service(service)
             return
         closing = threading.Thread(target=service.close, name="llmstep-close", daemon=True)
         closing.start()

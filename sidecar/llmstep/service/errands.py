@@ -7,6 +7,7 @@ meanwhile waits for the same call.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -55,7 +56,10 @@ class Errands:
             future.set_running_or_notify_cancel()  # who no longer waits does not end it
             self._running[key] = future
         thread = threading.Thread(
-            target=self._run, args=(key, future, work), name="llmstep-errand", daemon=True
+            target=contextvars.copy_context().run,
+            args=(self._run, key, future, work),
+            name="llmstep-errand",
+            daemon=True,
         )
         try:
             thread.start()

@@ -95,10 +95,15 @@ class ModelQuestion:
             stop = (*self.engine.model.card.stop, *prompt.stop)
             question = GenerationRequest(prompt.parts, request.prefix, stop, self.sampling)
             take = functools.partial(self.collector.take_candidate, prompt=prompt, stop=stop)
-            costs.append(backend.generate(question, self.cancel, take))
+            with models.guard.watch("this request", self._what_it_is(), prompt.parts):
+                costs.append(backend.generate(question, self.cancel, take))
             if self.cancel.is_set():
                 break
         return ModelAnswer(dropped, tuple(costs), load_ms)
+
+    def _what_it_is(self) -> tuple[object, ...]:
+        request = self.request
+        return self.engine.options, request.goals, request.prefix, self.sampling
 
 
 def prefill(engine: Engine, backend: Backend, document: Document, cancel: CancelToken) -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import attrs
@@ -18,6 +19,7 @@ from llmstep.backends import open_backend
 from llmstep.backends.base import Backend, BackendOptions, CancelToken
 from llmstep.errors import LLMStepError
 from llmstep.limits import explain_limit
+from llmstep.service.casualty_guard import CasualtyGuard
 from llmstep.service.engine import Engine
 from llmstep.service.scheduler import Scheduler
 
@@ -89,14 +91,12 @@ class ResidentModels:
     Args:
         most_bytes: Models stay beside each other while their files have no more bytes than that;
             0 keeps one at a time.
-        on_work: Told what the model threads are about to do, and with ``None`` that they are done.
+        guard: Watches what may end the process.
     """
 
-    def __init__(
-        self, most_bytes: int = 0, on_work: Callable[[str | None], None] = lambda _: None
-    ) -> None:
+    def __init__(self, most_bytes: int = 0, guard: CasualtyGuard | None = None) -> None:
         self._most_bytes = most_bytes
-        self._on_work = on_work
+        self.guard = guard or CasualtyGuard()
         self._records: dict[_Key, _Record] = {}
         self._lanes: dict[object, Scheduler] = {}
         self._lock = threading.Lock()
@@ -151,9 +151,11 @@ class ResidentModels:
             self._make_room(record)
         record.state = "loading"
         begin = time.monotonic()
-        self._on_work(f"loading {engine.model.id}")
         try:
-            record.backend = open_backend(engine.model.backend, engine.options)
+            # A fresh copy of the file is another matter than the one that ended an engine.
+            stamp = _stamp(engine.options.path)
+            with self.guard.watch(f"loading the model {engine.model.id}", key, stamp):
+                record.backend = open_backend(engine.model.backend, engine.options)
         except LLMStepError as error:
             record.state, record.error = "failed", error
             raise
@@ -162,8 +164,6 @@ class ResidentModels:
             told = f"the model cannot be loaded: {error}"
             record.error = explain_limit(error) or LLMStepError(told)
             raise record.error from error
-        finally:
-            self._on_work(None)
         record.load_ms = (time.monotonic() - begin) * 1000
         record.state, record.error = "ready", None
         return record.backend
@@ -273,6 +273,14 @@ def _key(engine: Engine) -> _Key:
 
 def _lane_of(key: _Key) -> object:
     return key if key[0] in _REMOTE_BACKENDS else _LOCAL
+
+
+def _stamp(path: Path | None) -> tuple[int, int]:
+    try:
+        state = path.stat() if path is not None else None
+    except OSError:
+        state = None
+    return (state.st_mtime_ns, state.st_size) if state else (0, 0)
 
 
 def _file_bytes(engine: Engine) -> int:

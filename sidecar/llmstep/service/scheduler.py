@@ -8,6 +8,7 @@ nothing else waits and give way at their next step when something does.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
@@ -32,6 +33,8 @@ class _Job:
     background: bool
     client: Hashable | None
     future: Future[Any] = attrs.Factory(Future)
+    # What is logged in the job belongs to the client who asks.
+    context: contextvars.Context = attrs.Factory(contextvars.copy_context)
 
 
 class Scheduler:
@@ -156,7 +159,7 @@ class Scheduler:
                 job.future.set_exception(cancellation(job.cancel))
                 continue
             try:
-                result = job.work()
+                result = job.context.run(job.work)
             except BaseException as error:
                 # Whatever a model library throws belongs to the one who asked, not to this thread.
                 job.future.set_exception(error)

@@ -8,6 +8,9 @@ set_option Elab.async false
 /-- The sidecar the tests talk to. -/
 def echo : Launch := { words := #["llmstep", "serve", "--model", "echo"], origin := "the test" }
 
+/-- One that shares no engine with others, and so dies of what it is asked. -/
+def alone : Launch := { words := #["llmstep", "serve", "--in-process", "--model", "echo"], origin := "the test" }
+
 def misbehaving (mode : String) : Launch :=
   { words := #["python3", "tests/lean/misbehaving_sidecar.py", mode], origin := "the test" }
 
@@ -122,15 +125,26 @@ run_cmd Elab.Command.liftCoreM do
 
 -- A crash reaches who waits, and the next call starts another process.
 run_cmd Elab.Command.liftCoreM do
-  let s ← ready echo
+  let s ← ready alone
   let (reply, _) ← ask s "crash"
   match reply with
   | .ok _ => throwError "no error"
   | .error e => ensure e.text (contains e.text "exit status 3")
   ensure "dead" (← s.dead.get).isSome
-  let next ← ready echo
+  let next ← ready alone
   ensure "another process" (next.child.pid != s.child.pid)
   let (reply, _) ← ask next "slow"
+  same "it works" (← tactics reply) #["exact hp"]
+
+-- A crash of the engine reaches who waits, too; the process that Lean has started lives on, and with it the next call.
+run_cmd Elab.Command.liftCoreM do
+  let s ← ready echo
+  let (reply, _) ← ask s "crash"
+  match reply with
+  | .ok _ => throwError "no error"
+  | .error e => ensure e.text (contains e.text "the engine has ended: it ended with exit code 3")
+  ensure "alive" (← s.dead.get).isNone
+  let (reply, _) ← ask s "slow"
   same "it works" (← tactics reply) #["exact hp"]
 
 /-! ## Answers of a program that is not in order -/

@@ -28,10 +28,12 @@ example (p : Prop) (hp : p) : p := by
 run_cmd Command.liftCoreM do
   ensure "the last error" (contains (← statusText) "last error: the model failed")
 
+set_option llmstep.command "llmstep serve --in-process --model echo" in
 example (p : Prop) (hp : p) : p := by
   expect "error" for k_crash from llmstep
   exact hp
 
+set_option llmstep.command "llmstep serve --in-process --model echo" in
 run_cmd Command.liftCoreM do
   let text ← statusText
   for part in ["gone: ", "exit status 3"] do ensure s!"{part}\n--- in:\n{text}" (contains text part)

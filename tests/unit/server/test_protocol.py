@@ -9,7 +9,7 @@ import pytest
 
 from llmstep.errors import PARSE_ERROR
 from llmstep.logs import set_level
-from llmstep.server.framing import Malformed
+from llmstep.runtime.framing import Malformed
 from llmstep.service.question import Document
 from llmstep.sources.ranking import Suggestion
 

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from llmstep.server.protocol import LLMStepProtocol
 
 
+# Of all connections; it begins with the first pull.
+_thread = ThreadPoolExecutor(1, thread_name_prefix="llmstep-pull")
+
+
 def register(protocol: LLMStepProtocol) -> None:
     """Add the handler."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="llmstep-pull")  # begins with the first pull
 
     async def pull(params: Any) -> dict[str, Any]:
         request, token = parse_pull(params)
@@ -43,7 +46,7 @@ def register(protocol: LLMStepProtocol) -> None:
                 loop.call_soon_threadsafe(send)
 
         try:
-            return await loop.run_in_executor(thread, _fetch, request, cancel, progress, tell)
+            return await loop.run_in_executor(_thread, _fetch, request, cancel, progress, tell)
         except asyncio.CancelledError:
             cancel.cancel()
             raise

@@ -6,7 +6,6 @@ not stop the event loop, and an event loop that is busy must not hide the end of
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -15,13 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from io import FileIO
 
-from llmstep.server.framing import FrameDecoder, Incoming
+from llmstep.runtime.framing import FrameDecoder, Incoming
 
 _CHUNK_BYTES = 1 << 16
 _BATCHES_AHEAD = 8
 DEFAULT_QUEUE_BYTES = 16 << 20
-
-logger = logging.getLogger(__name__)
 
 
 def claim_stdio() -> tuple[FileIO, FileIO]:
@@ -96,10 +93,22 @@ class InputPump:
                 if batch := decoder.feed(chunk):
                     self._ahead.acquire()
                     self._deliver(batch)
-        except (OSError, ValueError) as error:
-            logger.debug("the input ended: %s", error)
+        except (OSError, ValueError):
+            pass  # a broken pipe is an end as good as any
         finally:
             self._on_end()
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Stream(Protocol):
+        """What a pump writes to."""
+
+        def write(self, data: memoryview, /) -> int | None:
+            """Write some of it; returns how much."""
+            ...
 
 
 class OutputPump:
@@ -114,7 +123,7 @@ class OutputPump:
 
     def __init__(
         self,
-        stream: FileIO,
+        stream: Stream,
         on_failure: Callable[[str], None],
         queue_bytes: int = DEFAULT_QUEUE_BYTES,
     ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.errors import INVALID_REQUEST, PARSE_ERROR
-from llmstep.server.framing import FrameDecoder, Malformed, encode_frame, parse_json
+from llmstep.runtime.framing import FrameDecoder, Malformed, encode_frame, parse_json
 
 GOOD: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "llmstep/status", "params": {}}
 json_values = st.recursive(

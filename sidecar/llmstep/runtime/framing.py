@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn
-
-import attrs
+from collections import namedtuple
 
 from llmstep.errors import INVALID_REQUEST, PARSE_ERROR
+
+TYPE_CHECKING = False  # `typing` costs more than everything else in here
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 MAX_BODY_BYTES = 64 << 20
 _MAX_HEADER_BYTES = 8 << 10
@@ -26,8 +28,8 @@ _FRAME_START = re.compile(rb"content-length:[ \t]{0,8}[0-9]{1,18}[ \t]{0,8}\r?\n
 _FRAME_START_BYTES = 64
 
 
-@attrs.frozen
-class Malformed:
+# The light front reads frames, too: attrs alone would double what it costs to start.
+class Malformed(namedtuple("_Malformed", ("code", "message", "hint"))):
     """Something that is no JSON-RPC message, and the error that answers it (with a null id).
 
     Attributes:
@@ -36,12 +38,21 @@ class Malformed:
         hint: What to send instead.
     """
 
-    code: int
-    message: str
-    hint: str
+    __slots__ = ()
 
 
-Incoming = dict[str, Any] | Malformed
+Incoming = dict[str, "Any"] | Malformed
+
+
+class _Found:
+    """What one chunk has completed."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Incoming, bytes]] = []
+
+    def append(self, message: Incoming, body: bytes = b"") -> None:
+        """Add one message."""
+        self.rows.append((message, body))
 
 
 class FrameDecoder:
@@ -63,8 +74,12 @@ class FrameDecoder:
 
     def feed(self, chunk: bytes) -> list[Incoming]:
         """Take the next bytes; return what they complete, in order."""
+        return [message for message, _ in self.feed_with_bodies(chunk)]
+
+    def feed_with_bodies(self, chunk: bytes) -> list[tuple[Incoming, bytes]]:
+        """As `feed`; beside each message stand the bytes that it came as (none of a bad one)."""
         self._buffer += chunk
-        found: list[Incoming] = []
+        found = _Found()
         while self._advance(found):
             pass
         done = self._block if not (self._in_body or self._searching) else self._position
@@ -72,9 +87,9 @@ class FrameDecoder:
             del self._buffer[:done]
             self._position -= done
             self._block -= done
-        return found
+        return found.rows
 
-    def _advance(self, found: list[Incoming]) -> bool:
+    def _advance(self, found: _Found) -> bool:
         """Make one step; ``False`` when more bytes are needed for the next one."""
         if self._searching:
             return self._search()
@@ -91,7 +106,7 @@ class FrameDecoder:
         self._start_block(match.start())
         return True
 
-    def _take_header_line(self, found: list[Incoming]) -> bool:
+    def _take_header_line(self, found: _Found) -> bool:
         end = self._buffer.find(b"\n", self._position) + 1
         if (end or len(self._buffer)) - self._block > _MAX_HEADER_BYTES:
             found.append(_bad_header(f"a header block has more than {_MAX_HEADER_BYTES} bytes"))
@@ -112,7 +127,7 @@ class FrameDecoder:
             self._position = end
         return True
 
-    def _take_length(self, value: bytes, end: int, found: list[Incoming]) -> None:
+    def _take_length(self, value: bytes, end: int, found: _Found) -> None:
         problem = None
         if self._length is not None:
             # The first one is a frame that was broken off; the second begins a new one.
@@ -130,7 +145,7 @@ class FrameDecoder:
         self._length = int(value)
         self._position = end
 
-    def _end_block(self, end: int, found: list[Incoming]) -> bool:
+    def _end_block(self, end: int, found: _Found) -> bool:
         if self._length is not None:
             self._position = end
             self._in_body = True
@@ -141,13 +156,14 @@ class FrameDecoder:
             self._search_from(self._block + 1)
         return True
 
-    def _take_body(self, found: list[Incoming]) -> bool:
+    def _take_body(self, found: _Found) -> bool:
         assert self._length is not None
         end = self._position + self._length
         if len(self._buffer) < end:
             return False
+        body = bytes(self._buffer[self._position : end])
         try:
-            value = parse_json(self._buffer[self._position : end])
+            value = parse_json(body)
         except ValueError as error:
             found.append(
                 Malformed(
@@ -160,7 +176,7 @@ class FrameDecoder:
             return True
         self._start_block(end)
         if isinstance(value, dict):
-            found.append(value)
+            found.append(value, body)
         else:
             found.append(
                 Malformed(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from llmstep.server.framing import Malformed, encode_frame
-from llmstep.server.stdio import InputPump, OutputPump
+from llmstep.runtime.framing import Malformed, encode_frame
+from llmstep.runtime.stdio import InputPump, OutputPump
 
 PATIENCE_SECONDS = 30
 FRAME = encode_frame(b'{"id": 1}')
@@ -122,7 +122,7 @@ def test_a_client_that_is_gone_is_noticed() -> None:
 
 NOISE = """
 import ctypes, os, subprocess, sys
-from llmstep.server.stdio import claim_stdio
+from llmstep.runtime.stdio import claim_stdio
 reader, writer = claim_stdio()
 print("noise from print")
 os.write(1, b"noise from fd 1\\n")
@@ -148,7 +148,7 @@ def test_stray_output_never_reaches_the_client() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="closes descriptors through a POSIX shell")
 def test_a_process_without_stderr_still_speaks() -> None:
     program = (
-        "import sys; from llmstep.server.stdio import claim_stdio;"
+        "import sys; from llmstep.runtime.stdio import claim_stdio;"
         "r, w = claim_stdio(); print('noise'); print('more', file=sys.stderr); w.write(b'ok')"
     )
     done = subprocess.run(

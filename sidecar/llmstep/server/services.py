@@ -1,0 +1,89 @@
+"""One service for all clients that want the same: the same model, sources, and library."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import attrs
+
+from llmstep.config import Settings
+from llmstep.service.resident import ResidentModels
+from llmstep.service.suggest import SuggestService
+
+# Settings that a question brings along: they may differ within one service.
+_OF_THE_QUESTION = ("n", "temperature", "top_p", "max_tokens", "seed", "timeout_ms", "log_level",
+                    "keep_alive")  # fmt: skip
+
+
+@attrs.define(eq=False)
+class _Entry:
+    service: SuggestService
+    users: int = 0
+    unused_since: float = 0.0
+
+
+class Services:
+    """Opens services, and shares those whose settings agree.
+
+    Args:
+        models: The models in memory, common to all.
+        open_service: Makes a service; tests put another one in.
+    """
+
+    def __init__(
+        self,
+        models: ResidentModels,
+        open_service: Callable[[Settings, ResidentModels], SuggestService] = SuggestService,
+    ) -> None:
+        self.models = models
+        self._open_service = open_service
+        self._entries: dict[Settings, _Entry] = {}
+        self._lock = threading.Lock()
+
+    def open(self, settings: Settings) -> SuggestService:
+        """The service for these settings; to be given back with `release`."""
+        key = shared_part(settings)
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry(self._open_service(key, self.models))
+            entry.users += 1
+            return entry.service
+
+    def release(self, service: SuggestService) -> None:
+        """One user less. The service stays for the next one, until `close_unused`."""
+        with self._lock:
+            for entry in self._entries.values():
+                if entry.service is service:
+                    entry.users -= 1
+                    entry.unused_since = time.monotonic()
+
+    def close_unused(self, idle_s: float) -> None:
+        """Close the services that nobody has used for so long."""
+        now = time.monotonic()
+        with self._lock:
+            gone = [
+                key
+                for key, entry in self._entries.items()
+                if not entry.users and now - entry.unused_since >= idle_s
+            ]
+            entries = [self._entries.pop(key) for key in gone]
+        for entry in entries:
+            entry.service.close()
+
+    def close(self) -> None:
+        """Close all of them, and free the models."""
+        with self._lock:
+            entries, self._entries = list(self._entries.values()), {}
+        for entry in entries:
+            entry.service.close()
+        self.models.close()
+
+
+def shared_part(settings: Settings) -> Settings:
+    """The settings less those that each question brings along."""
+    defaults = Settings()
+    own = {name: getattr(defaults, name) for name in _OF_THE_QUESTION}
+    return attrs.evolve(settings, **own)

@@ -1,0 +1,77 @@
+"""Keeps work away from the engine that engines have died of before."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from llmstep.errors import LLMStepError
+
+
+class Mark(Protocol):
+    """Where an engine says what it is at, so that it is known when it has died."""
+
+    def begin(self, thread: int, what: str) -> None:
+        """A thread begins some work."""
+        ...
+
+    def end(self, thread: int) -> None:
+        """The work that a thread has begun last is done."""
+        ...
+
+
+class Deaths(Protocol):
+    """What earlier engines have died of."""
+
+    def cause(self, work: str) -> str | None:
+        """What engines have died of, if it was this work, twice in a row; else ``None``."""
+        ...
+
+    def forgive(self, work: str) -> None:
+        """This work was done without harm."""
+        ...
+
+
+class CasualtyGuard:
+    """Marks what is being done, and refuses what two engines have died of.
+
+    Args:
+        mark: Where to say what is being done; ``None`` says it to nobody.
+        deaths: What earlier engines have died of.
+    """
+
+    def __init__(self, mark: Mark | None = None, deaths: Deaths | None = None) -> None:
+        self._mark = mark
+        self._deaths = deaths
+
+    @contextmanager
+    def watch(self, kind: str, *parts: object) -> Iterator[None]:
+        """Do some work that may end the process.
+
+        Args:
+            kind: What it is, for the error.
+            parts: What makes it this work and no other.
+
+        Raises:
+            LLMStepError: Two engines have died of it, one after the other.
+        """
+        work = f"{kind}:{hashlib.sha256(repr(parts).encode('utf-8', 'replace')).hexdigest()[:24]}"
+        if self._deaths is not None and (cause := self._deaths.cause(work)) is not None:
+            raise LLMStepError(
+                f"{kind} has ended the engine twice: {cause}",
+                hint="It is not tried again for a day. `llmstep logs` shows more; another model or "
+                "a fresh copy of its file may help. To try all the same: `llmstep stop --forget`.",
+            )
+        thread = threading.get_ident()
+        if self._mark is not None:
+            self._mark.begin(thread, work)
+        try:
+            yield
+        finally:
+            if self._mark is not None:
+                self._mark.end(thread)
+        if self._deaths is not None:
+            self._deaths.forgive(work)
