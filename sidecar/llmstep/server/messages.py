@@ -19,11 +19,15 @@ import attrs
 from llmstep import __version__
 from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
 from llmstep.service.question import (
+    Attempt,
     Document,
+    Mode,
     PrepareRequest,
+    Proof,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
+    WritingProgress,
 )
 from llmstep.sources.ranking import Suggestion
 
@@ -126,6 +130,9 @@ def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
         banned=_strings(params, "banned") or (),
         premises=_strings(params, "premises") or (),
         model=_field(params, "model", str),
+        mode=_mode(params),
+        hint=_field(params, "hint", str) or "",
+        attempt=_attempt(params),
     )
     request.check()
     return request, _token(params, "partialResultToken")
@@ -205,6 +212,23 @@ def progress_json(token: ProgressToken, suggestions: Iterable[Suggestion]) -> di
     return {"token": token, "value": {"suggestions": [suggestion_json(s) for s in suggestions]}}
 
 
+def writing_json(token: ProgressToken, progress: WritingProgress) -> dict[str, Any]:
+    """Params of ``$/progress`` for a proof that is being written."""
+    value: dict[str, Any] = {
+        "proof": progress.proof,
+        "stage": "thinking" if progress.thinking else "writing",
+        "tokens": progress.tokens,
+    }
+    if progress.text:
+        value["text"] = progress.text
+    return {"token": token, "value": value}
+
+
+def _proof_json(proof: Proof) -> dict[str, Any]:
+    """A proof as it travels, in the place of a suggestion."""
+    return {"proof": proof.text, "score": proof.score, "origin": ["model"], "stop": proof.stop}
+
+
 def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, Any]:
     """The result of ``llmstep/suggest``; ``dropped``, ``partial``, ``warnings`` only if need be.
 
@@ -220,9 +244,11 @@ def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, A
         optional["partial"] = {"reason": reply.partial.reason, "hint": reply.partial.hint}
     if told := list(warnings):
         optional["warnings"] = told
+    suggestions = [suggestion_json(suggestion) for suggestion in reply.suggestions]
+    suggestions += [_proof_json(proof) for proof in reply.proofs]
     return {
         **optional,
-        "suggestions": [suggestion_json(suggestion) for suggestion in reply.suggestions],
+        "suggestions": suggestions,
         "model": reply.model,
         "cached": reply.cached,
         "stats": {
@@ -287,17 +313,35 @@ def _document(params: dict[str, Any]) -> Document | None:
     return Document(uri, _field(raw, "textBefore", str, "params.document") or "")
 
 
-def _strings(params: dict[str, Any], name: str) -> tuple[str, ...] | None:
-    values = _field(params, name, list)
+def _strings(params: dict[str, Any], name: str, where: str = "params") -> tuple[str, ...] | None:
+    values = _field(params, name, list, where)
     if values is None:
         return None
     for index, value in enumerate(values):
         if not isinstance(value, str):
             raise InvalidParamsError(
-                f"params.{name} must be a list of strings; its item {index} is {_shown(value)}"
+                f"{where}.{name} must be a list of strings; its item {index} is {_shown(value)}"
             )
-        _check_text(value, f"params.{name}[{index}]")
+        _check_text(value, f"{where}.{name}[{index}]")
     return tuple(values)
+
+
+def _mode(params: dict[str, Any]) -> Mode:
+    mode = _field(params, "mode", str) or "tactic"
+    if mode not in ("tactic", "proof"):
+        raise InvalidParamsError(f'params.mode must be "tactic" or "proof", not {_shown(mode)}')
+    return mode
+
+
+def _attempt(params: dict[str, Any]) -> Attempt | None:
+    value = params.get("attempt")
+    if value is None:
+        return None
+    _object(value, "params.attempt")
+    text, error = (_field(value, name, str, "params.attempt") for name in ("text", "error"))
+    if text is None or error is None:
+        raise InvalidParamsError("params.attempt must hold `text` and `error`")
+    return Attempt(text, error, _strings(value, "goals", "params.attempt") or ())
 
 
 def _token(params: dict[str, Any], name: str) -> ProgressToken | None:

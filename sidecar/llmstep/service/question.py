@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 from llmstep.config import BY_NAME, MAX_CANDIDATES, Settings
@@ -10,6 +12,8 @@ from llmstep.prompts.goal import clean_text
 from llmstep.sources.ranking import Suggestion
 
 MAX_TIMEOUT_MS = 3_600_000
+MAX_PROOFS = 8
+MAX_HINT = 2_000
 
 
 @attrs.frozen
@@ -23,6 +27,60 @@ class Document:
 
     uri: str
     text_before: str = attrs.field(default="", converter=lambda text: text.removeprefix("\ufeff"))
+
+
+Mode = Literal["tactic", "proof"]
+
+
+@attrs.frozen
+class Attempt:
+    """A proof that was tried and did not go through.
+
+    Attributes:
+        text: Its tactic block.
+        error: Lean's first error, with its place in the block.
+        goals: The goals at that place, pretty-printed.
+    """
+
+    text: str
+    error: str
+    goals: tuple[str, ...] = ()
+
+
+StopReason = Literal["end", "budget", "time", "repetition"]
+
+
+@attrs.frozen
+class Proof:
+    """A whole proof as the model wrote it; nobody has checked it.
+
+    Attributes:
+        text: One tactic block, its indentation beginning at column 0; may be empty unless the
+            model came to its end.
+        score: Mean log-probability per generated token (nats, at most 0).
+        stop: Why the model stopped.
+    """
+
+    text: str
+    score: float
+    stop: StopReason = "end"
+
+
+@attrs.frozen
+class WritingProgress:
+    """How far a proof is that is being written.
+
+    Attributes:
+        proof: Its number among those of the request.
+        thinking: Whether the model is still at its thought, which is not shown.
+        tokens: Tokens generated for it so far.
+        text: What has been written since the last report.
+    """
+
+    proof: int
+    thinking: bool
+    tokens: int
+    text: str = ""
 
 
 @attrs.frozen
@@ -39,6 +97,9 @@ class SuggestRequest:
         premises: Names worth mentioning, the best first; some prompt templates name them.
         model: Name of the model to ask, as the setting ``model`` takes it; the setting's if
             ``None``.
+        mode: Whether a step is wanted or a whole proof of the main goal.
+        hint: Words of the user for the model, in a proof's prompt.
+        attempt: What was tried before; the model is asked to mend it.
     """
 
     goals: tuple[str, ...] = attrs.field(converter=lambda goals: tuple(map(clean_text, goals)))
@@ -49,6 +110,9 @@ class SuggestRequest:
     banned: tuple[str, ...] = ()
     premises: tuple[str, ...] = ()
     model: str | None = None
+    mode: Mode = "tactic"
+    hint: str = ""
+    attempt: Attempt | None = None
 
     @property
     def text_before(self) -> str:
@@ -72,7 +136,22 @@ class SuggestRequest:
             raise InvalidParamsError(
                 f"`timeoutMs` must be from 1 to {MAX_TIMEOUT_MS}, not {self.timeout_ms}"
             )
+        if self.mode == "proof":
+            self._check_proof()
         _check_model(self.model)
+
+    def _check_proof(self) -> None:
+        if self.prefix:
+            raise InvalidParamsError(
+                '`prefix` must be empty where `mode` is "proof"',
+                hint="Send words for the model as `hint`.",
+            )
+        if self.n is not None and self.n > MAX_PROOFS:
+            raise InvalidParamsError(f"`n` must be from 1 to {MAX_PROOFS} proofs, not {self.n}")
+        if len(self.hint) > MAX_HINT:
+            raise InvalidParamsError(
+                f"`hint` must have {MAX_HINT} characters at most, not {len(self.hint)}"
+            )
 
 
 @attrs.frozen
@@ -162,6 +241,7 @@ class SuggestReply:
         dropped: Names of hypotheses that found no place in the prompt; empty if all did, and for
             a cached answer.
         partial: Set where a source could not speak, the model above all.
+        proofs: The proofs that were asked for; a question about a step has none.
     """
 
     suggestions: tuple[Suggestion, ...]
@@ -170,6 +250,7 @@ class SuggestReply:
     stats: SuggestStats
     dropped: tuple[str, ...] = ()
     partial: Partial | None = None
+    proofs: tuple[Proof, ...] = ()
 
 
 @attrs.frozen

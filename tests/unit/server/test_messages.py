@@ -18,15 +18,19 @@ from llmstep.server.messages import (
     progress_json,
     reply_json,
     status_json,
+    writing_json,
 )
 from llmstep.service.question import (
+    Attempt,
     Document,
     Partial,
     PrepareRequest,
+    Proof,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
     SuggestStats,
+    WritingProgress,
 )
 from llmstep.sources.ranking import Suggestion
 
@@ -243,6 +247,61 @@ def test_an_answer_without_the_model_says_why() -> None:
 def test_what_was_left_out_of_the_prompt_is_told() -> None:
     reply = SuggestReply((), "default", False, SuggestStats(), dropped=("h₁", "inst✝"))
     assert reply_json(reply)["dropped"] == ["h₁", "inst✝"]
+
+
+def test_a_proof_is_asked_for_with_what_was_tried() -> None:
+    first, token = parse_suggest(golden("client.suggest.proof")["params"])
+    assert (first.mode, first.hint, first.attempt) == ("proof", "split the conjunction", None)
+    assert token == "llmstep/9"
+    second, _ = parse_suggest(golden("client.suggest.proof.attempt")["params"])
+    assert second.attempt == Attempt(
+        "constructor\n· exact hr\n· exact hq",
+        "line 2: Unknown identifier `hr`",
+        ("case left\np q : Prop\nhp : p\nhq : q\n⊢ p",),
+    )
+    step, _ = parse_suggest(golden("client.suggest.minimal")["params"])
+    assert step.mode == "tactic"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("mode", "whole", "params.mode"),
+        ("mode", 1, "params.mode"),
+        ("attempt", "text", "params.attempt"),
+        ("attempt", {"text": "simp"}, "params.attempt"),
+        ("attempt", {"text": "simp", "error": "x", "goals": [1]}, "params.attempt.goals"),
+        ("hint", [], "params.hint"),
+        ("hint", "x" * 2001, "`hint`"),
+        ("n", 9, "`n`"),
+        ("prefix", "exact", "`prefix`"),
+    ],
+)
+def test_a_wrong_field_of_a_proof_is_named(field: str, value: object, named: str) -> None:
+    params = {**golden("client.suggest.proof")["params"], field: value}
+    with pytest.raises(InvalidParamsError) as caught:
+        parse_suggest(params)
+    assert named in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "proof"),
+    [
+        ("proof", Proof("constructor\n· exact hp\n· exact hq", -0.5)),
+        ("proof.cut", Proof("constructor", -0.75, "repetition")),
+    ],
+)
+def test_proofs_travel_as_the_golden_has_them(name: str, proof: Proof) -> None:
+    stats = SuggestStats(230, 118, 412, 0.0, 21040.5)
+    reply = SuggestReply((), "kimina-prover-rl-0.6b", False, stats, proofs=(proof,))
+    assert reply_json(reply) == golden(f"server.suggest.{name}")["result"]
+
+
+def test_progress_of_a_proof_is_the_golden() -> None:
+    thinking = WritingProgress(0, True, 128)
+    assert writing_json("llmstep/9", thinking) == golden("server.progress.proof.thinking")["params"]
+    writing = WritingProgress(0, False, 391, "constructor\n")
+    assert writing_json("llmstep/9", writing) == golden("server.progress.proof.writing")["params"]
 
 
 def test_progress_is_the_golden() -> None:
