@@ -1,4 +1,4 @@
-"""The scripted backend: answers from a JSON file, for tests of clients and of the server.
+r"""The scripted backend: answers from a JSON file, for tests of clients and of the server.
 
 A script is a list of rules; the first rule that matches the question answers it::
 
@@ -10,6 +10,11 @@ A script is a list of rules; the first rule that matches the question answers it
       {"goal": "stuck", "hang": true}
     ]
 
+For whole proofs a rule has ``answers``: what a model would write, thought and fences included, with
+``delayMs`` between the lines::
+
+    {"goal": "p ∧ q", "answers": [{"text": "```lean4\nexact ⟨hp, hq⟩\n```", "score": -0.1}]}
+
 ``prefix`` must equal the request's prefix, ``goal`` must occur in the prompt; a rule without them
 matches everything. A rule's candidates come first, then its ``error``, ``exit`` or ``hang``.
 """
@@ -19,6 +24,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +40,14 @@ from llmstep.backends.base import (
     GenerationStats,
     PromptPart,
 )
+from llmstep.backends.writing import AnswerText, Written
 from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
 from llmstep.user_files import read_json_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from llmstep.backends.writing import OnWriting, WritingEnd, WritingRequest
 
 SCRIPT_VARIABLE = "LLMSTEP_ECHO_SCRIPT"
 UNIVERSAL_TACTICS = ("rfl", "simp", "assumption", "intro h", "constructor", "omega")
@@ -70,7 +79,8 @@ class Rule:
     Attributes:
         prefix: The prefix the question must have; ``None`` matches every prefix.
         goal: Text that must occur in the prompt; ``None`` matches every prompt.
-        candidates: The answers, in order.
+        candidates: The steps, in order.
+        answers: The long answers, in order.
         error: Message of a `GenerationError` that ends the generation.
         exit_code: Ends the process on the spot, as a crash of the model library would.
         hang: Decode for ever, until cancelled.
@@ -79,9 +89,15 @@ class Rule:
     prefix: str | None = None
     goal: str | None = None
     candidates: tuple[ScriptedCandidate, ...] = ()
+    answers: tuple[ScriptedCandidate, ...] = ()
     error: str | None = None
     exit_code: int | None = None
     hang: bool = False
+
+    def plays_answer(self, prompt: str) -> bool:
+        """Whether the rule writes a proof for this prompt."""
+        speaks = bool(self.answers) or self.candidates == ()
+        return speaks and (self.goal is None or self.goal in prompt)
 
     def matches(self, prompt: str, prefix: str) -> bool:
         """Whether the rule answers this question."""
@@ -184,27 +200,82 @@ class EchoBackend:
                 Candidate(text=scripted.tactic, logprob=scripted.score, tokens=1, finish="eos")
             )
         stats = attrs.evolve(stats, generated_tokens=generated)
+        self._end(rule, cancel)
+        return stats
+
+    @staticmethod
+    def _end(rule: Rule, cancel: CancelToken) -> None:
+        """What a rule has after its candidates."""
         if cancel.is_set():
-            return stats
+            return
         if rule.hang:
             cancel.sleep(math.inf)
         if rule.exit_code is not None:
             os._exit(rule.exit_code)
         if rule.error is not None:
             raise GenerationError(rule.error)
-        return stats
+
+    def write(
+        self, request: WritingRequest, cancel: CancelToken, on_writing: OnWriting
+    ) -> tuple[list[Written], GenerationStats]:
+        """Play the answers of the first rule that has some and whose goal is in the prompt.
+
+        Raises:
+            PromptTooLongError: The prompt has more tokens than the window.
+            GenerationError: The rule says so.
+        """
+        text = "\n".join(message.content for message in request.messages)
+        parts = request.prompt or (PromptPart(text),)
+        stats = self.prefill(parts, cancel)
+        prompt = "".join(part.text for part in parts)
+        rule = next((r for r in self._rules if r.plays_answer(prompt)), Rule())
+        written = [
+            _write_down(index, scripted, request, cancel, on_writing)
+            for index, scripted in enumerate(rule.answers[: request.n])
+        ]
+        self._end(rule, cancel)
+        tokens = sum(answer.tokens for answer in written)
+        return written, attrs.evolve(stats, generated_tokens=tokens)
 
     def close(self) -> None:
         """Nothing is held; a second call does nothing either."""
 
 
-_RULE_FIELDS = ("prefix", "goal", "candidates", "error", "exit", "hang")
+def _write_down(
+    index: int,
+    scripted: ScriptedCandidate,
+    request: WritingRequest,
+    cancel: CancelToken,
+    on_writing: OnWriting,
+) -> Written:
+    """A scripted answer, word by word as a model would write it."""
+    answer = AnswerText(request)
+    end: WritingEnd = "end"
+    for count, word in enumerate(re.findall(r"\S*\s*", scripted.tactic)):
+        if word.endswith("\n") and not cancel.sleep(scripted.delay_s):
+            end = "time"
+            break
+        limit = request.thought_tokens if answer.thinking else request.most_tokens
+        if count >= limit:
+            end = "budget"
+            break
+        done = answer.add(word.encode())
+        on_writing(index, answer.thinking, count + 1, answer.new_text())
+        if done:
+            break
+    tokens = len(answer.text.split())
+    return Written(answer.text, scripted.score * max(tokens, 1), tokens, end)
+
+
+_RULE_FIELDS = ("prefix", "goal", "candidates", "answers", "error", "exit", "hang")
 _CANDIDATE_FIELDS = ("tactic", "score", "delayMs")
+_ANSWER_FIELDS = ("text", "score", "delayMs")
 
 
 def _parse_rule(raw: Any, where: str) -> Rule:
     _check_fields(raw, _RULE_FIELDS, where)
     candidates = _field(raw, "candidates", list, where, [])
+    answers = _field(raw, "answers", list, where, [])
     exit_code = _field(raw, "exit", int, where)
     if exit_code is not None and not 0 <= exit_code <= 255:
         raise ModelFileError(f"{where}: 'exit' must lie in 0..255, not {exit_code}", hint=_HINT)
@@ -214,15 +285,21 @@ def _parse_rule(raw: Any, where: str) -> Rule:
         candidates=tuple(
             _parse_candidate(c, f"{where}, candidate {i}") for i, c in enumerate(candidates)
         ),
+        answers=tuple(
+            _parse_candidate(a, f"{where}, answer {i}", "text", _ANSWER_FIELDS)
+            for i, a in enumerate(answers)
+        ),
         error=_field(raw, "error", str, where),
         exit_code=exit_code,
         hang=_field(raw, "hang", bool, where, False),
     )
 
 
-def _parse_candidate(raw: Any, where: str) -> ScriptedCandidate:
-    _check_fields(raw, _CANDIDATE_FIELDS, where)
-    for name in ("tactic", "score"):
+def _parse_candidate(
+    raw: Any, where: str, text: str = "tactic", fields: tuple[str, ...] = _CANDIDATE_FIELDS
+) -> ScriptedCandidate:
+    _check_fields(raw, fields, where)
+    for name in (text, "score"):
         if name not in raw:
             raise ModelFileError(f"{where}: {name!r} is missing", hint=_HINT)
     score = _field(raw, "score", float, where)
@@ -232,7 +309,7 @@ def _parse_candidate(raw: Any, where: str) -> ScriptedCandidate:
     if not (math.isfinite(delay) and delay >= 0):
         raise ModelFileError(f"{where}: 'delayMs' must be 0 or more, not {delay}", hint=_HINT)
     return ScriptedCandidate(
-        tactic=_field(raw, "tactic", str, where), score=float(score), delay_s=delay / 1000
+        tactic=_field(raw, text, str, where), score=float(score), delay_s=delay / 1000
     )
 
 

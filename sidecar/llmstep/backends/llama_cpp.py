@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llmstep.backends.base import BackendInfo
+from llmstep.backends.chat import ChatTemplate
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
 from llmstep.backends.local import LocalBackend, choose_window
 from llmstep.backends.request_checks import encode_text
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from llmstep.backends.base import BackendOptions, CancelToken, PromptPart
-    from llmstep.backends.local import Step
+    from llmstep.backends.local import Beams, Step
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Vocabulary
 
@@ -91,6 +92,14 @@ class LlamaCppBackend(LocalBackend):
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._model.tokenize(encode_text(text), special=special)
 
+    def _chat_template(self) -> ChatTemplate | None:
+        facts = self._model.facts
+        if not facts.chat_template:
+            return None
+        begin, end = self._model.end_texts()
+        # Where the model puts a begin-of-text token itself, a second one would be a new text.
+        return ChatTemplate(facts.chat_template, "" if facts.adds_bos else begin, end)
+
     def _plan(self, prompt: Sequence[PromptPart], prefix: str, *, heal: bool = True) -> Question:
         model = self._model
         lead = [model.first_token()] if model.facts.adds_bos else []
@@ -149,7 +158,7 @@ class LlamaCppBackend(LocalBackend):
         position = len(slot.tokens)
         beams = _BeamSequences(self._model, slot.index, len(self._slots))
 
-        def step(search: Search) -> npt.NDArray[np.float32] | None:
+        def step(search: Beams) -> npt.NDArray[np.float32] | None:
             nonlocal position
             beams.follow([beam.parent for beam in search.live])
             while search.live:

@@ -52,6 +52,7 @@ class ModelFacts:
         size_bytes: Bytes of the file.
         context_train: Positions the model was trained for.
         adds_bos: Whether texts open with a begin-of-text token.
+        chat_template: Jinja source of the chat template; empty if the file brings none.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ModelFacts:
     size_bytes: int
     context_train: int
     adds_bos: bool
+    chat_template: str = ""
 
 
 class LlamaModel:
@@ -111,6 +113,7 @@ class LlamaModel:
             size_bytes=head.size,
             context_train=library.llama_model_n_ctx_train(self._model),
             adds_bos=library.llama_vocab_get_add_bos(self._vocab),
+            chat_template=str(head.metadata.get("tokenizer.chat_template") or ""),
         )
 
     def open_context(self, cells: int, sequences: int, threads: int) -> None:
@@ -181,6 +184,17 @@ class LlamaModel:
         if count < 0:
             raise GenerationError(f"llama.cpp cannot split a text of {len(text)} bytes into tokens")
         return buffer[:count]
+
+    def end_texts(self) -> tuple[str, str]:
+        """How the tokens at the begin and the end of a text are written; empty without one."""
+        library = self._library
+        tokens = (library.llama_vocab_bos(self._vocab), library.llama_vocab_eos(self._vocab))
+        texts = (
+            library.llama_vocab_get_text(self._vocab, token) if token >= 0 else b""
+            for token in tokens
+        )
+        begin, end = (bytes(text or b"").decode("utf-8", "replace") for text in texts)
+        return begin, end
 
     def first_token(self) -> int:
         """A token that can stand at the beginning: begin of text, else end of text, else any."""

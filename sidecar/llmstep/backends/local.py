@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats
+from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats, PromptPart
+from llmstep.backends.chat import ChatTemplate, render_chat
 from llmstep.backends.request_checks import check_sampling
-from llmstep.backends.search import Search
+from llmstep.backends.search import Beam, Search
 from llmstep.backends.slots import PromptSlots
+from llmstep.backends.writing import OnWriting, Writing, WritingRequest, Written
 from llmstep.errors import GenerationError, PromptTooLongError
 
 if TYPE_CHECKING:
@@ -32,14 +34,30 @@ if TYPE_CHECKING:
         CancelToken,
         Candidate,
         GenerationRequest,
-        PromptPart,
     )
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Question, Vocabulary
 
 # Feeds every live beam of a search its token. Logits, shape (live beams, vocabulary); ``None`` if
 # there is no room for a single one.
-Step = Callable[[Search], "npt.NDArray[np.float32] | None"]
+Step = Callable[["Beams"], "npt.NDArray[np.float32] | None"]
+# An answer shorter than this is none.
+_LEAST_ANSWER = 64
+
+
+class Beams(Protocol):
+    """What one step of the model is made from: a search's beams, or answers being written."""
+
+    live: list[Beam]
+
+    @property
+    def nodes(self) -> Any:
+        """Their numbers, row by row; ``nodes.token`` is what the model is fed next."""
+        ...
+
+    def drop_weakest(self) -> None:
+        """Give up the worse half."""
+        ...
 
 
 class LocalBackend(ABC):
@@ -104,9 +122,49 @@ class LocalBackend(ABC):
             generated += self._decode(question, slot, request, cancel, on_candidate)[0]
         return GenerationStats(question.length, reused, generated)
 
+    def write(
+        self, request: WritingRequest, cancel: CancelToken, on_writing: OnWriting
+    ) -> tuple[list[Written], GenerationStats]:
+        """Write long answers; see `ProofWriter.write`.
+
+        Raises:
+            InvalidParamsError: The conversation does not fit the model's chat template.
+            ModelFileError: The model brings no chat template, and the request needs one.
+            PromptTooLongError: The prompt leaves no room for an answer in the context window.
+            GenerationError: The library failed.
+        """
+        self._require_open()
+        prompt = request.prompt or render_chat(self._chat_template(), request.messages)
+        if request.opening:
+            prompt = (*prompt, PromptPart(request.opening))
+        question = self._plan(prompt, "", heal=False)
+        self._check_length(question.length, "the prompt has", drawn=_LEAST_ANSWER)
+        slot, reused = self._feed(question, cancel)
+        room = min(request.most_tokens, self._info.context_tokens - len(question.opening.tokens))
+
+        def encode(text: str) -> list[int]:
+            return self._encode(text, special=False)
+
+        writing = Writing(self._vocabulary, encode, request, room, on_writing)
+        logits = slot.logits
+        if logits is not None:
+            with self._fork(slot) as step:
+                while logits is not None and not cancel.is_set():
+                    writing.advance(logits)
+                    if not writing.live:
+                        break
+                    logits = step(writing)
+        writing.end_all("time" if cancel.is_set() else "budget")
+        stats = GenerationStats(question.length, reused, writing.generated)
+        return [writing.finished[index] for index in sorted(writing.finished)], stats
+
     @abstractmethod
     def close(self) -> None:
         """Free the model. A second call does nothing."""
+
+    @abstractmethod
+    def _chat_template(self) -> ChatTemplate | None:
+        """The chat template of the model's file or folder, if it brings one."""
 
     @property
     @abstractmethod

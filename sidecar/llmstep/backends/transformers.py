@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llmstep.backends.base import BackendInfo
+from llmstep.backends.chat import ChatTemplate
+from llmstep.backends.hf_chat import read_chat_template
 from llmstep.backends.hf_files import check_memory, find_folder, read_checkpoint
 from llmstep.backends.hf_library import choose_placement, free_device_memory, load_library
 from llmstep.backends.hf_tokenizer import TextTokens, open_splitter
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 
     from llmstep.backends.base import BackendOptions, CancelToken, PromptPart
     from llmstep.backends.hf_model import HuggingFaceModel, Logits
-    from llmstep.backends.local import Step
-    from llmstep.backends.search import Search
+    from llmstep.backends.local import Beams, Step
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Vocabulary
 
@@ -61,6 +62,7 @@ class TransformersBackend(LocalBackend):
         from llmstep.backends.hf_model import HuggingFaceModel
 
         checkpoint = read_checkpoint(find_folder(options.path), allow_pickle=options.allow_pickle)
+        self._folder = checkpoint.folder
         kind = read_kind(checkpoint)
         placement = choose_placement(options.precision, encoder_decoder=kind == "encoder-decoder")
         splitter = open_splitter(checkpoint.folder)
@@ -107,6 +109,9 @@ class TransformersBackend(LocalBackend):
     def _encode(self, text: str, *, special: bool) -> list[int]:
         encode_text(text)
         return self._tokens.encode(text, special=special)
+
+    def _chat_template(self) -> ChatTemplate | None:
+        return read_chat_template(self._folder, has_lead=bool(self._tokens.lead))
 
     def _plan(self, prompt: Sequence[PromptPart], prefix: str, *, heal: bool = True) -> Question:
         model, tokens = self._model, self._tokens
@@ -185,7 +190,7 @@ class TransformersBackend(LocalBackend):
         self._model.select(slot.index)
         beams = self._model.fork()
 
-        def step(search: Search) -> Logits:
+        def step(search: Beams) -> Logits:
             return beams.step(search.nodes.token.tolist(), [beam.parent for beam in search.live])
 
         yield step

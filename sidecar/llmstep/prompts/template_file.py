@@ -206,6 +206,15 @@ def _shot(file: Path, key: str, value: Any) -> Shot:
     )
 
 
+def check_fields(file: Path, key: str, text: str, allowed: Sequence[str]) -> None:
+    """Refuse a text with a field that is not among those allowed.
+
+    Raises:
+        ConfigError: There is one; names the file and the key.
+    """
+    _split_fields(file, key, text, allowed)
+
+
 def _split_fields(file: Path, key: str, text: str, allowed: Sequence[str]) -> list[tuple[str, str]]:
     try:
         found = [(literal, field) for literal, field, _, _ in string.Formatter().parse(text)]
