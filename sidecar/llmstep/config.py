@@ -32,6 +32,7 @@ class Settings:
 
     model: str = "builtin"
     prompt: str = ""
+    proof_prompt: str = ""
     n: int = 8
     temperature: float | None = None
     top_p: float | None = None
@@ -181,6 +182,11 @@ def _some_of(*words: str) -> Callable[[Any], tuple[str, ...]]:
 TABLE: tuple[Setting, ...] = (
     Setting("model", _name, "model id, or path of a .gguf file; the built-in one needs nothing"),
     Setting("prompt", _text, "prompt template id; empty takes the one the model's card names"),
+    Setting(
+        "proof_prompt",
+        _text,
+        "template id for whole proofs; empty takes the one the model's card names, if any",
+    ),
     Setting(
         "n",
         _integer(1, MAX_CANDIDATES),

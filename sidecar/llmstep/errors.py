@@ -5,6 +5,8 @@ Codes are those of LSP 3.17 and JSON-RPC 2.0 only: Lean's core JSON-RPC types re
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
@@ -22,9 +24,11 @@ class LLMStepError(Exception):
     Attributes:
         code: JSON-RPC error code on the wire.
         hint: One sentence that says what to do about it; travels as ``data.hint``.
+        details: What else travels in ``data``, for programs.
     """
 
     code: int = REQUEST_FAILED
+    details: Mapping[str, object] = {}
     default_hint: str = "Run `llmstep doctor` to see what is wrong."
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -66,6 +70,24 @@ class BackendUnavailableError(LLMStepError):
 
 class WorkshopMissingError(LLMStepError):
     """A command of the second distribution, llmstep-workshop, which is not installed."""
+
+
+class NoProofModeError(LLMStepError):
+    """The model writes single steps and was asked for a whole proof.
+
+    Args:
+        model: The model.
+        others: Ids of models with a card that write proofs, the smallest first.
+    """
+
+    def __init__(self, model: str, others: Sequence[str]) -> None:
+        name = others[0] if others else "MODEL"
+        super().__init__(
+            f"the model {model} writes single steps, no whole proofs",
+            hint=f"Ask one that does: `llmstep models pull {name}`, then "
+            f'`set_option llmstep.prove.model "{name}"`.',
+        )
+        self.details = {"reason": "noProofMode", "models": list(others)}
 
 
 class PromptTooLongError(LLMStepError):

@@ -50,6 +50,7 @@ class ProtocolVersionError(LLMStepError):
     """The client speaks another version of the wire."""
 
     code = REQUEST_FAILED
+    details: Mapping[str, object] = {"serverProtocolVersion": PROTOCOL_VERSION}
 
     def __init__(self, asked: int) -> None:
         super().__init__(
@@ -226,7 +227,14 @@ def writing_json(token: ProgressToken, progress: WritingProgress) -> dict[str, A
 
 def _proof_json(proof: Proof) -> dict[str, Any]:
     """A proof as it travels, in the place of a suggestion."""
-    return {"proof": proof.text, "score": proof.score, "origin": ["model"], "stop": proof.stop}
+    problem = {"problem": proof.problem} if proof.problem else {}
+    return {
+        "proof": proof.text,
+        "score": proof.score,
+        "origin": ["model"],
+        "stop": proof.stop,
+        **problem,
+    }
 
 
 def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, Any]:

@@ -31,11 +31,9 @@ from llmstep.limits import explain_limit
 from llmstep.runtime.framing import Incoming, Malformed, encode_frame
 from llmstep.server.messages import (
     PREPARE,
-    PROTOCOL_VERSION,
     PULL,
     STATUS,
     SUGGEST,
-    ProtocolVersionError,
 )
 
 logger = logging.getLogger(__name__)
@@ -296,9 +294,7 @@ class LLMStepProtocol:
     def _reject(self, identifier: RequestId | None, error: BaseException) -> None:
         error = explain_limit(error) or error
         if isinstance(error, LLMStepError):
-            data: dict[str, Any] = {"hint": error.hint}
-            if isinstance(error, ProtocolVersionError):
-                data["serverProtocolVersion"] = PROTOCOL_VERSION
+            data: dict[str, Any] = {"hint": error.hint, **error.details}
             self._send_error(identifier, error.code, error.message, data)
             return
         # The traceback goes to the log, not to the client: it names local paths.

@@ -35,6 +35,7 @@ class ModelCard:
         name: Name to show.
         backends: Backends that can run it, the preferred one first.
         prompt: Id of its prompt template.
+        proof: Id of its template for whole proofs; empty if it writes single steps only.
         licence: SPDX identifier, or the licence's own name.
         aliases: Further names to choose it by.
         description: One line.
@@ -57,6 +58,7 @@ class ModelCard:
     name: str
     backends: tuple[str, ...]
     prompt: str = "proofstep"
+    proof: str = ""
     licence: str = ""
     aliases: tuple[str, ...] = ()
     description: str = ""
@@ -176,6 +178,7 @@ _TEXT_KEYS = (
     "id",
     "name",
     "prompt",
+    "proof",
     "licence",
     "description",
     "source",

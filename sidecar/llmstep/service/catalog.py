@@ -105,6 +105,7 @@ ECHO = ModelCard(
     id="echo",
     name="echo (scripted answers, no model)",
     backends=("echo",),
+    proof="instruct",
     description="answers from a script, for tests of clients",
 )
 
@@ -257,6 +258,7 @@ def _find_remote(name: str) -> ResolvedModel:
         name=wanted or "the server's model",
         backends=(REMOTE,),
         prompt="llemma-fewshot",
+        proof="instruct",
         description="a model behind an OpenAI-compatible server",
     )
     return ResolvedModel(card, None, REMOTE, wanted)

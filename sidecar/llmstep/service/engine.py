@@ -11,9 +11,13 @@ from llmstep.backends.base import DEFAULT_CONTEXT, Backend, BackendOptions, Samp
 from llmstep.config import MAX_CANDIDATES, Settings
 from llmstep.errors import ModelFileError, ModelNotFoundError
 from llmstep.limits import explain_limit
+from llmstep.prompts.proof_template import ProofTemplate, load_proof_template
 from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
 from llmstep.service.catalog import ResolvedModel, find_model
 from llmstep.service.question import Document
+
+# Tokens for the file, the statement and an earlier attempt in the prompt of a whole proof.
+_PROOF_PROMPT = 3072
 
 
 @attrs.frozen
@@ -25,12 +29,14 @@ class Engine:
         template: Its prompts.
         options: How its backend is opened.
         settings: Settings that its prompts and its sampling follow.
+        proof: How it is asked for whole proofs; ``None`` if it writes single steps only.
     """
 
     model: ResolvedModel
     template: Template
     options: BackendOptions
     settings: Settings
+    proof: ProofTemplate | None = None
 
     def sampling(self, n: int | None = None) -> Sampling:
         """How to draw ``n`` candidates; what the settings leave open, the card says."""
@@ -111,9 +117,11 @@ def find_engine(settings: Settings, name: str | None = None) -> Engine:
             hint="Make it readable for you, or choose another model.",
         ) from None
     template = load_template(settings.prompt or model.card.prompt)
+    wanted = settings.proof_prompt or model.card.proof
+    proof = load_proof_template(wanted) if wanted else None
     options = BackendOptions(
         path=model.path,
-        context_tokens=settings.context_tokens or _own_window(model),
+        context_tokens=settings.context_tokens or _own_window(model, proof),
         threads=settings.threads,
         max_candidates=MAX_CANDIDATES,
         prompt_slots=len(template.prompts),
@@ -121,9 +129,13 @@ def find_engine(settings: Settings, name: str | None = None) -> Engine:
         allow_pickle=settings.allow_pickle,
         remote_model=model.remote_model,
     )
-    return Engine(model, template, options, settings)
+    return Engine(model, template, options, settings, proof)
 
 
-def _own_window(model: ResolvedModel) -> int:
+def _own_window(model: ResolvedModel, proof: ProofTemplate | None) -> int:
+    """The context window; whole proofs and the thought before them need more than steps."""
     trained = model.card.context_length
-    return min(trained, DEFAULT_CONTEXT) if trained else 0
+    wanted = max(DEFAULT_CONTEXT, _PROOF_PROMPT + proof.most_tokens) if proof else DEFAULT_CONTEXT
+    if trained:
+        return min(trained, wanted)
+    return wanted if proof else 0

@@ -12,18 +12,19 @@ import attrs
 
 from llmstep.lean_text.lexer import scan_tokens
 
-_FENCED = re.compile(r"```([\w+-]*)[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
+_FENCED = re.compile(r"```([\w+-]*)[ \t]*\n(.*?)(?:(?<=\n)[ \t]*```|\Z)", re.DOTALL)
 _LANGUAGES = ("lean4", "lean", "tactics", "")
 _HEAD = re.compile(
-    r"^(?:@\[[^\]\n]{0,200}\][ \t\n]{0,9})?(?:private |protected |noncomputable )*(?:theorem|lemma|example)\b",
+    r"^(?:@\[[^\]\n]{0,200}\][ \t\n]{0,9})?"
+    r"(?:private |protected |noncomputable )*(?:theorem|lemma|example)\b",
     re.MULTILINE,
 )
 _BY = re.compile(r":=[ \t\n]*by\b[ \t]*\n?|:=[ \t\n]*(?=\S)")
 _LEAN_3 = (
-    (re.compile(r"^\s*begin\b", re.MULTILINE), "begin … end"),
+    (re.compile(r"^[ \t]*begin\b", re.MULTILINE), "begin … end"),
     (re.compile(r"^[^\n]*[^\s,(\[{⟨],[ \t]*$", re.MULTILINE), "commas at the ends of lines"),
     (re.compile(r"\b(?:nat|int|real|finset|set)\.[a-z]\w*_\w+"), "names such as nat.succ_le"),
-    (re.compile(r"λ[^\n,]*,"), "λ x, …"),
+    (re.compile(r"λ[^\n,]{1,80},"), "λ x, …"),
 )
 # Lean 4 has commas at line ends inside brackets only; this many outside are no accident.
 _COMMAS = 2

@@ -59,11 +59,13 @@ class Proof:
             model came to its end.
         score: Mean log-probability per generated token (nats, at most 0).
         stop: Why the model stopped.
+        problem: Why an answer holds no proof; empty if it does.
     """
 
     text: str
     score: float
     stop: StopReason = "end"
+    problem: str = ""
 
 
 @attrs.frozen

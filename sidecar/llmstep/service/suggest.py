@@ -22,12 +22,19 @@ from llmstep import paths
 from llmstep.backends.base import CancelToken, Sampling
 from llmstep.backends.machine_memory import resident_bytes
 from llmstep.config import Settings
-from llmstep.errors import CancelledError, DeadlineError, InvalidParamsError, LLMStepError
+from llmstep.errors import (
+    CancelledError,
+    DeadlineError,
+    InvalidParamsError,
+    LLMStepError,
+    NoProofModeError,
+)
 from llmstep.service.cache import cache_key
 from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.engine import Engine
 from llmstep.service.finder import Found, ModelFinder
 from llmstep.service.model_question import ModelAnswer, ModelQuestion, prefill
+from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
 from llmstep.service.question import (
     Asker,
     Document,
@@ -62,6 +69,7 @@ class _Ask:
         asker: Who asks.
         token: Withdraws it.
         on_suggestion: Told of each candidate.
+        on_writing: Told how far each whole proof is.
         begin: `time.monotonic` at its start.
         timeout_s: Time it has.
         collector: What has been found, from the moment that the other sources have spoken.
@@ -72,6 +80,7 @@ class _Ask:
     asker: Asker
     token: CancelToken
     on_suggestion: OnSuggestion | None
+    on_writing: OnWritingProgress | None
     begin: float
     timeout_s: float
     collector: Collector | None = None
@@ -130,6 +139,7 @@ class SuggestService:
         cancel: CancelToken | None = None,
         on_suggestion: OnSuggestion | None = None,
         asker: Asker = _NOBODY,
+        on_writing: OnWritingProgress | None = None,
     ) -> SuggestReply:
         """Answer one question.
 
@@ -138,6 +148,7 @@ class SuggestService:
             cancel: Withdraws the question when set. Cancelling the coroutine does the same.
             on_suggestion: Called for each new suggestion as soon as it is finished, on any thread.
             asker: Who asks.
+            on_writing: Told how far whole proofs are, on any thread.
 
         Raises:
             InvalidParamsError: A field has an impossible value.
@@ -150,7 +161,8 @@ class SuggestService:
         token = cancel or CancelToken()
         timeout_ms = request.timeout_ms or self._settings_of(asker).timeout_ms
         token.expire_in(timeout_ms / 1000)
-        ask = _Ask(request, asker, token, on_suggestion, time.monotonic(), timeout_ms / 1000)
+        begin, timeout_s = time.monotonic(), timeout_ms / 1000
+        ask = _Ask(request, asker, token, on_suggestion, on_writing, begin, timeout_s)
         place = self._take_place(request.document, ask)
         try:
             # The threads watch the deadline by themselves; waiting a little longer is for a
@@ -220,6 +232,8 @@ class SuggestService:
         engine = found.engine if found else None
         if engine is not None:
             self._last = engine
+        if ask.request.mode == "proof":
+            return await self._write_proofs(ask, found, problem)
         sampling = self._sampling(ask, engine)
         known = Known()
         if problem is None:
@@ -318,6 +332,25 @@ class SuggestService:
         lane = models.lane(engine)
         future = lane.submit(work, ask.token, client=ask.asker.client)
         return await asyncio.wrap_future(future)
+
+    async def _write_proofs(
+        self, ask: _Ask, found: Found | None, problem: LLMStepError | None
+    ) -> SuggestReply:
+        """Whole proofs come from the model alone."""
+        if found is None:
+            raise problem or NoProofModeError(self._name(None), list_provers())
+        engine = found.engine
+        seed = self._settings_of(ask.asker).seed
+        job = ProofJob(engine, ask.request, seed, ask.token, ask.on_writing)
+        job.template()  # known before any model is loaded
+        ask.stage = "the model was busy with other requests"
+        future = self._models.lane(engine).submit(
+            functools.partial(job.run, self._models), ask.token, client=ask.asker.client
+        )
+        proofs, answer = await asyncio.wrap_future(future)
+        ask.check()
+        stats = answer.stats(ask.elapsed_ms)
+        return SuggestReply((), engine.model.id, False, stats, proofs=proofs)
 
     async def _load_patiently(self, ask: _Ask, found: Found) -> None:
         """Wait for a model to be loaded, but no longer than it is worth.

@@ -15,11 +15,13 @@ from llmstep.server.messages import (
     parse_suggest,
     progress_json,
     reply_json,
+    writing_json,
 )
 
 if TYPE_CHECKING:
     from llmstep.server.protocol import LLMStepProtocol
     from llmstep.server.session import Session
+    from llmstep.service.question import WritingProgress
     from llmstep.sources.ranking import Suggestion
 
 logger = logging.getLogger(__name__)
@@ -45,8 +47,18 @@ def register(protocol: LLMStepProtocol, session: Session) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(send_progress, suggestion)
 
+        def send_writing(progress: WritingProgress) -> None:
+            if token is not None and not answered:
+                protocol.notify(PROGRESS, writing_json(token, progress))
+
+        def tell(progress: WritingProgress) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(send_writing, progress)
+
         try:
-            reply = await session.service.suggest(request, CancelToken(), hand_over, session.asker)
+            reply = await session.service.suggest(
+                request, CancelToken(), hand_over, session.asker, tell
+            )
         finally:
             answered = True
         logger.debug("suggested %r", reply.suggestions)
