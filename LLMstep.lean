@@ -6,7 +6,11 @@ public import LLMstep.Protocol
 public import LLMstep.Command
 public import LLMstep.Sidecar
 public import LLMstep.Goal
+public import LLMstep.GoalKey
+public import LLMstep.Falsity
+public import LLMstep.Change
 public import LLMstep.Check
+public import LLMstep.Finish
 public import LLMstep.Ask
 public import LLMstep.Place
 public import LLMstep.Suggest

@@ -1,16 +1,19 @@
 module
 public meta import Lean
 public meta import LLMstep.Goal
+public meta import LLMstep.GoalKey
+public meta import LLMstep.Falsity
 public meta section
 open Lean Meta Elab Tactic
 
 /-!
 # Checking a candidate
 
-A candidate runs on the main goal alone, under its own limits, and leaves no trace: goals, messages, info trees, environment and
+A candidate runs on the main goal alone, under its own limits, and leaves no trace: goals, messages, traces, info trees, environment and
 the heartbeat counter are put back. It *closes* the goal if no goals, no new error, no `sorry`, no new metavariable and no circular
-use of the theorem itself remain; it *runs* if goals remain; else it *fails*. The kernel has not seen the proof yet: it does when the
-user takes the suggestion.
+use of the theorem itself remain; it *runs* if other goals remain; else it *fails*. The kernel has not seen the proof yet: it does when the
+user takes the suggestion. Nothing here waits for the declarations above: what a candidate declares is read where it is, not where the
+kernel has come to.
 
 ```
 #eval show TacticM Unit from do
@@ -20,15 +23,17 @@ user takes the suggestion.
 -/
 namespace LLMstep
 
-/-- Limits of one check. `heartbeats` in thousands, as in `maxHeartbeats`; 0 means no limit. -/
+/-- Limits of one check. `heartbeats` in thousands, as in `maxHeartbeats`. `budgetMs`: of all checks of one call together. 0 means no
+limit. -/
 structure Limits where
   heartbeats : Nat := 20000
   timeoutMs : Nat := 5000
+  budgetMs : Nat := 0
 
 inductive Outcome where
   | closes
-  /-- The goals that remain, as text. -/
-  | runs (goals : Array String)
+  /-- The goals that remain (in the state `after?` of the check), and what they say. -/
+  | runs (goals : List MVarId) (key : GoalKey)
   | fails (why : String)
 
 def Outcome.isFailure : Outcome → Bool
@@ -37,12 +42,14 @@ def Outcome.isFailure : Outcome → Bool
 
 def Outcome.text : Outcome → String
   | .closes => "closes the goal"
-  | .runs goals => s!"runs, {goals.size} goals remain"
+  | .runs goals _ => s!"runs, {goals.length} goals remain"
   | .fails why => s!"fails: {why}"
 
 /-- A candidate and what became of it.
 `source`: as the model wrote it. `tactic`: its text, continuation lines relative to column 0. `isSequence`: whether it is more than one tactic.
-`after?`: the state it leads to, unless it fails. `heartbeats`: what the check used, in thousandths of an option's unit. -/
+`after?`: the state it leads to, unless it fails. `heartbeats`: what the check used, in thousandths of an option's unit.
+`isLate`: it fails because its time was over. `showsFalse`: it fails because it has turned the goal into `False`. `proof?`: of one that closes
+the goal. `isFinished`: it is not the model's own, see `finish?`. -/
 structure Checked where
   source : String
   tactic : String
@@ -50,6 +57,10 @@ structure Checked where
   isSequence : Bool := false
   after? : Option Tactic.SavedState := none
   heartbeats : Nat := 0
+  isLate : Bool := false
+  showsFalse : Bool := false
+  proof? : Option Expr := none
+  isFinished : Bool := false
 
 /-! ## Parsing -/
 
@@ -175,45 +186,78 @@ def brief (text : String) : String :=
   let line := " ".intercalate <| (text.splitOn "\n").map trimmed |>.filter (!·.isEmpty)
   if line.length ≤ briefLength then line else firstChars briefLength line ++ "…"
 
-private def judge (stx : Syntax) (goal : MVarId) (selves : Array FVarId) (goalBefore : String) : TacticM Outcome := do
+/-- What there was before a candidate ran. `selves`: see `selfReferences`. -/
+private structure Start where
+  goal : MVarId
+  lctx : LocalContext
+  key : GoalKey
+  isFalse : Bool
+  selves : Array FVarId
+
+private def Start.here : TacticM Start := do
+  let goal ← getMainGoal
+  goal.withContext do
+    let lctx ← getLCtx
+    return { goal, lctx, key := ← goalKey lctx [goal], isFalse := ← isFalseGoal goal, selves := ← selfReferences goal }
+
+/-- The reason of a step that leaves `False` with nothing to prove it from. -/
+def lostGoal : String := "leads to `False`, and no hypothesis could be contradictory"
+
+/-- What a tactic has led to, the state there, and the proof if it is one. -/
+private structure Verdict where
+  outcome : Outcome
+  after? : Option Tactic.SavedState := none
+  proof? : Option Expr := none
+
+/-- Run a tactic and judge what it leads to. -/
+private def judge (stx : Syntax) (start : Start) : TacticM Verdict := do
   let envBefore ← getEnv
   let mctxBefore ← getMCtx
   Core.resetMessageLog
-  setGoals [goal]
+  setGoals [start.goal]
   Term.withSynthesize <| Term.withoutErrToSorry <| withoutRecover <| withEnableInfoTree false <| evalTactic stx
-  if let some why ← firstError? then return .fails (brief why)
-  let proof ← instantiateMVars (mkMVar goal)
-  if let some why := cheats? envBefore (← getEnv) proof then return .fails why
-  if selves.any fun fvarId => proof.containsFVar fvarId then return .fails "uses the theorem that is being proved"
+  let failing (why : String) : Verdict := { outcome := .fails why }
+  if let some why ← firstError? then return failing (brief why)
+  let proof ← instantiateMVars (mkMVar start.goal)
+  if let some why := cheats? envBefore (← getEnv) proof then return failing why
+  if start.selves.any fun fvarId => proof.containsFVar fvarId then return failing "uses the theorem that is being proved"
   let goals ← getUnsolvedGoals
   setGoals goals
   if goals.isEmpty then
     for mvarId in ← getMVars proof do
-      if (mctxBefore.findDecl? mvarId).isNone then return .fails "leaves metavariables"
-    return .closes
-  let texts ← goalTexts goals
-  if texts == #[goalBefore] then return .fails "changes nothing"
-  return .runs texts
-
-private def noAsync (options : Options) : Options :=
-  -- A candidate's auxiliary theorems are to be elaborated before it is judged.
-  let option : Lean.Option Bool := { name := `Elab.async, defValue := false }
-  option.set options false
+      if (mctxBefore.findDecl? mvarId).isNone then return failing "leaves metavariables"
+    return { outcome := .closes, after? := some (← Tactic.saveState), proof? := some proof }
+  if !start.isFalse && (← haveLostGoal goals) then return failing lostGoal
+  let after ← Tactic.saveState
+  let key ← goalKey start.lctx goals
+  if key.sameNames start.key then return failing "changes nothing"
+  return { outcome := .runs goals key, after? := some after }
 
 private def checkParsed (candidate tactic : String) (stx : Syntax) (isSequence : Bool) (limits : Limits) : TacticM Checked := do
-  let goal ← getMainGoal
-  let selves ← selfReferences goal
-  let goalBefore ← goalText goal
   let saved ← Tactic.saveState
+  let traces ← getTraceState
   let heartbeats ← IO.getNumHeartbeats
+  let late ← IO.mkRef false
   try
-    let outcome ←
-      withWallClock limits.timeoutMs (onLate := return .fails s!"took longer than {limits.timeoutMs} ms") <|
-      withHeartbeatLimit limits.heartbeats (handler := fun e => return .fails (brief (← e.toMessageData.toString))) <|
-      withOptions noAsync (judge stx goal selves goalBefore)
-    let after? ← if outcome.isFailure then pure none else some <$> Tactic.saveState
-    return { source := candidate, tactic, isSequence, outcome, after?, heartbeats := (← IO.getNumHeartbeats) - heartbeats }
-  finally saved.restore (restoreInfo := true)
+    let start ← Start.here
+    saved.restore
+    let verdict ←
+      withWallClock limits.timeoutMs
+        (onLate := do
+          late.set true
+          return { outcome := .fails s!"took longer than {limits.timeoutMs} ms" }) <|
+      withHeartbeatLimit limits.heartbeats (handler := fun e => return { outcome := .fails (brief (← e.toMessageData.toString)) }) <|
+      judge stx start
+    let showsFalse := match verdict.outcome with
+      | .fails why => why == lostGoal && rewritingTactics.contains (leadingWord tactic)
+      | _ => false
+    return {
+      source := candidate, tactic, isSequence, outcome := verdict.outcome, after? := verdict.after?, proof? := verdict.proof?
+      heartbeats := (← IO.getNumHeartbeats) - heartbeats, isLate := ← late.get, showsFalse }
+  finally
+    saved.restore (restoreInfo := true)
+    -- Core never takes traces back.
+    modifyTraceState fun _ => traces
 
 /-- Run a candidate on the main goal and put everything back. Interruptions by the user are passed on. -/
 def checkCandidate (candidate : String) (limits : Limits) : TacticM Checked := do

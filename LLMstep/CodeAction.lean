@@ -101,18 +101,16 @@ def fillGap (gap : Gap) (uri : String) (source : FileMap) : IO String := do
   let some first := gap.approaches[0]? | throw <| IO.userError "llmstep: there is no goal here"
   let fileName := ((System.Uri.fileUriToPath? uri).map toString).getD uri
   let others := gap.approaches.extract 1 gap.approaches.size
-  let (scored, limits) ← first.run fileName source do
+  let (gathered, limits) ← first.run fileName source do
     let document? := if ← boolOption llmstep.sendFile then some (documentBefore source uri gap) else none
-    let inquiry : Inquiry := {
-      n := ← natOption llmstep.numSuggestions, timeoutMs := ← natOption llmstep.timeoutMs, document?
-      stopOnClose := (← boolOption llmstep.stopOnClose) && others.isEmpty }
+    let inquiry ← inquiryFromOptions document?
     let limits ← limitsFromOptions
-    let gathered ← gather inquiry limits
-    if gathered.scored.isEmpty then throwError "llmstep: the model has no suggestion for this goal"
-    return (gathered.scored, limits)
+    let gathered ← gather { inquiry with stopOnClose := inquiry.stopOnClose && others.isEmpty } limits
+    if gathered.scored.isEmpty || gathered.falsehood?.isSome then throwError "{nothingText gathered (showFailed := true)}"
+    return (gathered, limits)
   let place? := findPlace? first.ctx.env first.ctx.options source gap.range gap.spot
-  let mut failures := scored
-  for s in worthShowing scored do
+  let mut failures := gathered.scored
+  for s in worthShowing gathered.scored do
     let mut closes := match s.checked.outcome with
       | .closes => true
       | _ => false
@@ -131,7 +129,7 @@ def fillGap (gap : Gap) (uri : String) (source : FileMap) : IO String := do
     failures := failures.map fun other =>
       if other.checked.tactic != s.checked.tactic then other
       else { other with checked := { other.checked with outcome := .fails (why?.getD "") } }
-  throw <| IO.userError s!"llmstep: none of the candidates runs here:{failureLines failures}"
+  throw <| IO.userError <| nothingText { gathered with scored := failures } (showFailed := true)
 
 /-- Offers the action where a step is missing; the model is asked when the action is resolved. -/
 @[code_action_provider]

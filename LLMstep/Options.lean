@@ -38,9 +38,13 @@ register_option llmstep.model : String := {
   descr := "model to ask: a name that `llmstep models list` shows, or the path of a .gguf file; the one before it leaves the memory. \
     Empty: the sidecar's own, which LLMSTEP_MODEL sets" }
 
+register_option llmstep.numCandidates : Nat := {
+  defValue := 24
+  descr := "number of candidates to ask the sidecar for (at most 32); they are checked, and the best of them are shown" }
+
 register_option llmstep.numSuggestions : Nat := {
   defValue := 8
-  descr := "number of candidates to ask the model for (at most 32)" }
+  descr := "how many suggestions are shown at most" }
 
 register_option llmstep.timeoutMs : Nat := {
   defValue := 60000
@@ -66,9 +70,22 @@ register_option llmstep.candidateTimeoutMs : Nat := {
   defValue := 5000
   descr := "wall-clock time one candidate may use while it is checked, in milliseconds; 0: no limit" }
 
+register_option llmstep.checkBudgetMs : Nat := {
+  defValue := 2500
+  descr := "wall-clock time that the checks of all candidates of one call may use together, in milliseconds; what was checked by then is shown; \
+    0: no limit" }
+
 register_option llmstep.stopOnClose : Bool := {
   defValue := true
-  descr := "tell the model to stop as soon as a candidate closes the goal" }
+  descr := "tell the model to stop as soon as a candidate closes the goal; then at most three others are shown beside it" }
+
+register_option llmstep.finish : Bool := {
+  defValue := true
+  descr := "when the goals that a candidate leaves follow from hypotheses or by `rfl`, show the whole proof instead: `exact f h₁ h₂` for `apply f`" }
+
+register_option llmstep.fullGoals : Bool := {
+  defValue := false
+  descr := "below a suggestion, show the goals it leaves as a whole, not only their targets and what has changed" }
 
 register_option llmstep.showFailed : Bool := {
   defValue := false

@@ -111,11 +111,19 @@ structure Written where
   tokens : Nat
   text : String := ""
 
-/-- Result of `llmstep/suggest`, best candidate first. -/
+/-- Something the sidecar says beside its candidates. `isLasting`: it holds for every question (a setting that was not taken), so it is told once.
+`isWarning`: the user should do something about it. -/
+structure Note where
+  text : String
+  isLasting : Bool := false
+  isWarning : Bool := true
+
+/-- Result of `llmstep/suggest`, best candidate first. `notes`: what the user should know besides, see `answerNotes`. -/
 structure Answer where
   candidates : Array Candidate
   model : String
   cached : Bool
+  notes : Array Note := #[]
 
 /-- An error answer: a JSON-RPC or LSP code, what happened, and what to do about it. -/
 structure RpcError where
@@ -154,11 +162,36 @@ def parseCandidates (j : Json) : Except String (Array Candidate) := do
     candidates := candidates.push (← parseCandidate item)
   return candidates
 
+private def optional (α : Type) [FromJson α] (j : Json) (key : String) : Option α := (j.getObjValAs? α key).toOption
+
+/-- How many names of left-out hypotheses a note lists. -/
+def namesListed : Nat := 5
+
+/-- What an answer says beside its candidates, in optional fields that are read leniently: `partial` (an object with `reason` and `hint`: some source
+could not speak), `dropped` (names of hypotheses for which the model had no room), `warnings` (settings that were not taken and the like). -/
+def answerNotes (j : Json) : Array Note := Id.run do
+  let mut notes := #[]
+  if let some part := optional Json j "partial" then
+    match optional String part "reason", optional String part "hint" with
+    | some reason, some hint => notes := notes.push { text := s!"{reason}\n{hint}" }
+    | some reason, none => notes := notes.push { text := reason }
+    | none, _ =>
+      if let .str reason := part then notes := notes.push { text := reason }
+      else if let .bool true := part then notes := notes.push { text := "not every source of suggestions could answer" }
+  let dropped := (optional (Array String) j "dropped").getD #[]
+  unless dropped.isEmpty do
+    let more := if dropped.size > namesListed then s!" and {dropped.size - namesListed} more" else ""
+    let names := ", ".intercalate (dropped.toList.take namesListed)
+    notes := notes.push { text := s!"the goal is too long for the model; it was asked without the hypotheses {names}{more}", isWarning := false }
+  for warning in (optional (Array String) j "warnings").getD #[] do notes := notes.push { text := warning, isLasting := true }
+  return notes
+
 def parseAnswer (j : Json) : Except String Answer := do
   return {
     candidates := ← parseCandidates j
     model := (j.getObjValAs? String "model").toOption.getD ""
-    cached := (j.getObjValAs? Bool "cached").toOption.getD false }
+    cached := (j.getObjValAs? Bool "cached").toOption.getD false
+    notes := answerNotes j }
 
 def parseError (j : Json) : Except String RpcError := do
   return {

@@ -92,17 +92,20 @@ def showFirst (stx : Syntax) (scored : Array Scored) (unlisted : Bool) (act : Ta
   let right := scored.filter fun s => !s.checked.outcome.isFailure
   remember { uri := ← documentUri, start := start.byteIdx, hole, goals := [goal], scored := right, asked := scored.size }
 
-/-- What becomes of a candidate that is right for some goals when it is checked on another one. -/
-def alsoHere (s : Scored) (checked : Checked) : Option Scored :=
+/-- What becomes of a candidate that is right for some goals, the last of which was `start`, when it is checked on another one. -/
+def alsoHere (s : Scored) (start : MVarId) (checked : Checked) : Option Scored :=
+  let again (outcome : Outcome) : Option Scored := some {
+    s with checked := { checked with tactic := s.checked.tactic, outcome }, earlier := (start, s.checked) :: s.earlier }
   match s.checked.outcome, checked.outcome with
   | .fails _, _ | _, .fails _ => none
-  | .closes, _ => some { s with checked := { checked with tactic := s.checked.tactic } }
-  | before, .closes => some { s with checked := { checked with tactic := s.checked.tactic, outcome := before } }
-  | .runs goals, .runs more => some { s with checked := { checked with tactic := s.checked.tactic, outcome := .runs (goals ++ more) } }
+  | .closes, after => again after
+  | .runs _ key, .closes => again (.runs [] key)
+  | .runs _ key, .runs goals more => again (.runs goals (key.and more))
 
 /-- Check on the main goal what was right so far; where the goal is not new, on the state that each has led to. -/
 private def checkAgain (runs : Runs) (isNew : Bool) (limits : Limits) : TacticM (Array Scored) := do
   let saved ← Tactic.saveState
+  let goal ← getMainGoal
   let mut right := #[]
   for s in runs.scored do
     unless isNew do
@@ -113,7 +116,7 @@ private def checkAgain (runs : Runs) (isNew : Bool) (limits : Limits) : TacticM 
         continue
     let checked ← checkCandidate s.checked.tactic limits
     saved.restore (restoreInfo := true)
-    if let some s := alsoHere s checked then right := right.push s
+    if let some s := alsoHere s (runs.goals.head?.getD goal) checked then right := right.push s
   return right
 
 /-- A further run of a call: no question, and the list of what is right for all goals so far. `act` shows it. -/

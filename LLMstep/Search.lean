@@ -1,5 +1,6 @@
 module
 public meta import Lean
+public meta import LLMstep.Finish
 public meta import LLMstep.Tactic
 public meta section
 open Lean Meta Elab Tactic
@@ -81,42 +82,6 @@ where
 
 /-- The proof of `goal` as a block of tactics. -/
 def renderProof (steps : List Step) (goal : MVarId) : String := "\n".intercalate (renderSteps steps goal)
-
-/-! ## Tactics that only tell what to write
-
-`exact?` closes a goal, but what belongs into the proof is the term it has found. -/
-
-/-- Whether a part of the tactic is of the kind of `exact?` and `simp?`, which suggest what to write in their place. -/
-def suggestsText (stx : Syntax) : Bool :=
-  (stx.find? fun
-    | .atom _ token => match (trimmed token).toList with
-      | first :: rest => first.isAlpha && rest.getLast? == some '?'
-      | [] => false
-    | _ => false).isSome
-
-private def writtenOut (explicit : Bool) (options : Options) : Options :=
-  let set (name : Name) (value : Bool) (options : Options) : Options :=
-    let option : Lean.Option Bool := { name, defValue := value }
-    option.set options value
-  -- What the pretty-printer leaves out would have to be guessed.
-  fixedPP options |> set `pp.proofs true |> set `pp.deepTerms true |> set `pp.explicit explicit
-
-/-- `checked` as it may stand in a finished proof. For a tactic such as `exact?` that is `exact` with the term it has found, if that
-closes the goal of `before`, too; else there is none. -/
-def asWritten? (before : Tactic.SavedState) (goal : MVarId) (checked : Checked) (limits : Limits) : TacticM (Option Checked) := do
-  let .ok (stx, _) := parseTactic (← getEnv) checked.tactic | return some checked
-  unless suggestsText stx do return some checked
-  let (.closes, some after) := (checked.outcome, checked.after?) | return none
-  for (explicit, width) in [(false, 96), (false, 10000), (true, 10000)] do
-    after.restore
-    let printed : TacticM (Option String) := goal.withContext do
-      let proof ← instantiateMVars (mkMVar goal)
-      return some <| (← withOptions (writtenOut explicit) (Meta.ppExpr proof)).pretty width
-    let some term ← withHeartbeatLimit limits.heartbeats printed (handler := fun _ => return none) | return none
-    before.restore
-    let written ← checkCandidate s!"exact {term}" limits
-    if let .closes := written.outcome then return some written
-  return none
 
 /-! ## The search -/
 
@@ -228,7 +193,9 @@ def searchLimits : CoreM SearchLimits := do
     depth := ← natOption llmstep.search.depth, width := ← natOption llmstep.search.width
     maxNodes := ← natOption llmstep.search.maxNodes
     deadline := (← IO.monoMsNow) + (← natOption llmstep.search.timeoutMs)
-    heartbeats := (← natOption llmstep.search.maxHeartbeats) * 1000, check := ← limitsFromOptions }
+    heartbeats := (← natOption llmstep.search.maxHeartbeats) * 1000
+    -- Its own deadline is the budget.
+    check := { ← limitsFromOptions with budgetMs := 0 } }
 
 /-- How a search ended, as one line for programs: `llmsearch: {"outcome": .., "proof": .., "expanded": .., "checked": .., "ms": ..}`.
 The outcome is `proof`, `exhausted`, the limit that was reached, or `blockFails`. -/
@@ -250,7 +217,7 @@ def runSearch (stx : Syntax) : TacticM Unit := do
   refuseInBatch "llmsearch"
   let started ← IO.monoMsNow
   let limits ← searchLimits
-  let inquiry := { ← inquiryAt stx "" with n := limits.width, stopOnClose := true }
+  let inquiry := { ← inquiryFromOptions (← documentAt? stx) with n := limits.width, stopOnClose := true, finish := false }
   let closers ← knownClosers
   let goal ← getMainGoal
   let progress ← IO.mkRef { seen := #[← stateKey [goal]] : Progress }

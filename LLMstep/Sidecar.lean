@@ -52,6 +52,8 @@ structure Sidecar where
   /-- Its model's name and its last error, as far as answers have told. -/
   model : IO.Ref String
   lastError : IO.Ref (Option String)
+  /-- Lasting notes that were shown, and for which declaration. -/
+  told : IO.Ref (List (String × Name))
 
 /-- The sidecar of one command line, and when the last ones were started (`IO.monoMsNow`, newest first). -/
 structure Slot where
@@ -186,19 +188,29 @@ def startSidecar (launch : Launch) : IO Sidecar := do
   let s : Sidecar := {
     launch, child, startedAt := ← IO.monoMsNow, nextId := ← IO.mkRef (handshakeId + 1)
     pending := ← Std.Mutex.new [], streams := ← Std.Mutex.new [], writings := ← Std.Mutex.new [], ready := ← IO.Promise.new
-    dead := ← IO.mkRef none, stderrTail := ← IO.mkRef [], model := ← IO.mkRef "", lastError := ← IO.mkRef none }
+    dead := ← IO.mkRef none, stderrTail := ← IO.mkRef [], model := ← IO.mkRef "", lastError := ← IO.mkRef none
+    told := ← IO.mkRef [] }
   -- Blocking reads on a thread of the pool would starve elaboration.
   let stderrDone ← IO.asTask s.stderrLoop (prio := .dedicated)
   discard <| IO.asTask (s.readLoop stderrDone) (prio := .dedicated)
   discard <| s.send (initializeMessage handshakeId (← IO.Process.getPID).toNat)
   return s
 
+/-- Do `act` on a thread of its own and wait for it. All waiting is done so: a thread of Lean's pool that sleeps is missing to the rest
+of the file (on two cores, two of them leave no goal view), one that waits for a task is replaced by another. -/
+def onOwnThread {α : Type} (act : IO α) : IO α := do
+  IO.ofExcept (← IO.wait (← IO.asTask act (prio := .dedicated)))
+
 /-- Sleep, but no longer than the user wants this elaboration. -/
 def sleepInterruptibly (ms : Nat) : CoreM Unit := do
+  let token? := (← readThe Core.Context).cancelTk?
   let stop := (← IO.monoMsNow) + ms
-  while (← IO.monoMsNow) < stop do
-    Core.checkInterrupted
-    IO.sleep (UInt32.ofNat (min 25 (stop - (← IO.monoMsNow))))
+  onOwnThread do
+    while (← IO.monoMsNow) < stop do
+      if let some token := token? then
+        if ← token.isSet then return
+      IO.sleep (UInt32.ofNat (min 25 (stop - (← IO.monoMsNow))))
+  Core.checkInterrupted
 
 /-- How long after the last start the next one may follow: at once, then after 1 s, 2 s, 4 s … -/
 def backOffMs (startsInTheLastMinute : Nat) : Nat :=
@@ -251,13 +263,19 @@ partial def getSidecar (launch : Launch) : CoreM Sidecar := do
 def Sidecar.awaitReady (s : Sidecar) : CoreM ServerInfo := do
   let limit ← natOption llmstep.startTimeoutMs
   let answer := s.ready.result?
-  while !(← IO.hasFinished answer) do
-    Core.checkInterrupted
-    if (← IO.monoMsNow) > s.startedAt + limit then
-      try s.child.kill catch _ => pure ()
-      throwError "llmstep: `{s.launch.text}` (from {s.launch.origin}) did not answer the handshake within {limit} ms. \
-        Run `llmstep doctor`, or raise the option llmstep.startTimeoutMs."
-    IO.sleep 5
+  let token? := (← readThe Core.Context).cancelTk?
+  let inTime ← onOwnThread do
+    while !(← IO.hasFinished answer) do
+      if let some token := token? then
+        if ← token.isSet then return true
+      if (← IO.monoMsNow) > s.startedAt + limit then return false
+      IO.sleep 5
+    return true
+  Core.checkInterrupted
+  unless inTime do
+    try s.child.kill catch _ => pure ()
+    throwError "llmstep: `{s.launch.text}` (from {s.launch.origin}) did not answer the handshake within {limit} ms. \
+      Run `llmstep doctor`, or raise the option llmstep.startTimeoutMs."
   match ← IO.wait answer with
   | some (.ok info) => return info
   | some (.error why) =>
@@ -266,6 +284,15 @@ def Sidecar.awaitReady (s : Sidecar) : CoreM ServerInfo := do
   | none => throwError "llmstep: the sidecar went away during the handshake"
 
 /-! ## Asking -/
+
+/-- The notes that are still to be told, for a call in `place`. What lasts is told once, and again only in the same declaration: an edit
+elaborates that anew and takes its messages away. -/
+def Sidecar.newNotes (s : Sidecar) (place : Name) (notes : Array Note) : BaseIO (Array Note) := do
+  let told ← s.told.get
+  let new := notes.filter fun note => !note.isLasting || (told.all fun (text, other) => text != note.text || other == place)
+  for note in new do
+    if note.isLasting && (told.lookup note.text).isNone then s.told.modify ((note.text, place) :: ·)
+  return new
 
 /-- A request on its way. -/
 structure Question where
@@ -284,19 +311,22 @@ inductive Event where
   | finished (reply : Reply)
   | late
 
-/-- Wait for what happens next, at the latest until `deadline` (`IO.monoMsNow`). Every candidate is reported before the end.
-Interrupted at once when the user edits the proof. -/
-def Question.next (q : Question) (deadline : Nat) : CoreM Event := do
+/-- What has happened to a question by now, if anything has. Every candidate is reported before the end. -/
+def Question.peek? (q : Question) : IO (Option Event) := do
+  -- The order matters: what came before the answer must be seen before it.
+  let finished ← IO.hasFinished q.reply
+  let candidates ← q.arrived.modifyGet fun candidates => (candidates, #[])
+  unless candidates.isEmpty do return some (.arrived candidates)
+  unless finished do return none
+  let gone : Reply := .error { code := 0, message := "the sidecar went away" }
+  return some (.finished ((← IO.wait q.reply).getD gone))
+
+private def Question.poll (q : Question) (deadline : Nat) (stop? : Option IO.CancelToken) : IO Event := do
   let mut pause := 1
   repeat
-    -- The order matters: what came before the answer must be seen before it.
-    let finished ← IO.hasFinished q.reply
-    let candidates ← q.arrived.modifyGet fun candidates => (candidates, #[])
-    unless candidates.isEmpty do return .arrived candidates
-    if finished then
-      let gone : Reply := .error { code := 0, message := "the sidecar went away" }
-      return .finished ((← IO.wait q.reply).getD gone)
-    Core.checkInterrupted
+    if let some event ← q.peek? then return event
+    if let some stop := stop? then
+      if ← stop.isSet then return .late
     if (← IO.monoMsNow) > deadline then
       -- A process that does not even read will never answer anybody.
       unless ← IO.hasFinished q.writing do
@@ -305,6 +335,14 @@ def Question.next (q : Question) (deadline : Nat) : CoreM Event := do
     IO.sleep (UInt32.ofNat pause)
     pause := min 20 (2 * pause)
   return .late
+
+/-- Wait for what happens next, at the latest until `deadline` (`IO.monoMsNow`). Every candidate is reported before the end.
+Interrupted at once when the user edits the proof. -/
+def Question.next (q : Question) (deadline : Nat) : CoreM Event := do
+  if let some event ← q.peek? then return event
+  let event ← onOwnThread (q.poll deadline (← readThe Core.Context).cancelTk?)
+  Core.checkInterrupted
+  return event
 
 /-- Send a request and hand it to `act`. When `act` ends before the answer is there, by an exception or because it has seen enough,
 the sidecar is told to stop. `params` is given the token under which candidates may be streamed. -/

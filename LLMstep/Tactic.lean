@@ -20,12 +20,6 @@ namespace LLMstep
 `Try these`. `llmstep "exact"` asks for tactics that begin with `exact`. The goal stays as it is until you take a suggestion. -/
 syntax (name := llmstepTac) "llmstep" (ppSpace str)? : tactic
 
-/-- The options of one call of `llmstep` at `stx`. -/
-def inquiryAt (stx : Syntax) (prefix' : String) : CoreM Inquiry := do
-  return {
-    prefix', n := ← natOption llmstep.numSuggestions, timeoutMs := ← natOption llmstep.timeoutMs
-    document? := ← documentAt? stx, stopOnClose := ← boolOption llmstep.stopOnClose }
-
 /-- One run of the call at `stx`. `isReported`: Lean reports what this tactic says as soon as it is through. -/
 def runLLMstep (stx : Syntax) (prefix' : String) (isReported := false) : TacticM Unit := do
   refuseInBatch "llmstep"
@@ -39,7 +33,7 @@ def runLLMstep (stx : Syntax) (prefix' : String) (isReported := false) : TacticM
     runAgain stx runs (is Place.isInLoop) unlisted limits fun scored =>
       showSuggestions stx { scored } (header := s!"Try these, right for all {runs.goals.length + 1} goals:")
   else
-    let inquiry ← inquiryAt stx prefix'
+    let inquiry ← inquiryFromOptions (← documentAt? stx) prefix'
     -- What closes this goal may not be right for the next one.
     let gathered ← gather { inquiry with stopOnClose := inquiry.stopOnClose && !is Place.mayRunAgain } limits
     let crowded := (← getUnsolvedGoals).length > 1

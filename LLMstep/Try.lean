@@ -25,7 +25,7 @@ def closingTactics (goal : MVarId) : MetaM (Array (TSyntax `tactic)) := goal.wit
   unless Elab.inServer.get (← getOptions) || (← boolOption llmstep.batch) do return #[]
   let found ← IO.mkRef #[]
   let work : TacticM Unit := do
-    let inquiry : Inquiry := { n := ← natOption llmstep.numSuggestions, timeoutMs := ← natOption llmstep.try.timeoutMs }
+    let inquiry := { ← inquiryFromOptions none with timeoutMs := ← natOption llmstep.try.timeoutMs }
     let gathered ← gather inquiry (← limitsFromOptions)
     let env ← getEnv
     for scored in worthShowing gathered.scored do

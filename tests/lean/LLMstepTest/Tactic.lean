@@ -18,7 +18,7 @@ set_option llmstep.batch true
 theorem both (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   expect "🎉", "exact ⟨hp, hq⟩", "constructor", "case left", "case right" but_not "exact hp\n" for k_closes from llmstep
   expect "🎉", "exact ⟨hp, hq⟩", "constructor", "case left" but_not "nope", "skip", "apply And.intro" for k_all_kinds from llmstep
-  expect "constructor" but_not "🎉", "skip" from llmstep
+  expect "🎉", "constructor" but_not "skip" from llmstep
   expect "constructor" from llmstep ""
   constructor
   · expect "🎉", "exact hp" but_not "case right" for k_streams from llmstep
@@ -99,7 +99,7 @@ example (p : Prop) (hp : p) : p := by
 -- What has arrived in time is shown.
 set_option llmstep.timeoutMs 4000 in
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
-  expect "constructor", "case left" but_not "🎉" for k_late from llmstep
+  expect "constructor", "case left" but_not "exact ⟨hp, hq⟩" for k_late from llmstep
   exact ⟨hp, hq⟩
 
 set_option llmstep.timeoutMs 300 in

@@ -39,6 +39,49 @@ structure MetavarDecl where
 @[extern "l_Lean_MetavarContext_findDecl_x3f"] opaque MetavarContext.findDecl? (mctx : MetavarContext) (mvarId : MVarId) : Option MetavarDecl
 @[extern "l_Lean_Meta_getMVars"] opaque Meta.getMVars (e : Expr) : MetaM (Array MVarId) := bedSorry
 end Lean
+/- goal keys, traces -/
+namespace Lean
+@[extern "lean_expr_eqv"] opaque Expr.eqv (a b : @& Expr) : Bool
+@[extern "lean_expr_equal"] opaque Expr.equal (a b : @& Expr) : Bool
+instance : BEq Expr := ⟨Expr.eqv⟩
+@[extern "l_Lean_mkFVar"] opaque mkFVar (fvarId : FVarId) : Expr
+@[extern "l_Lean_mkAppN"] opaque mkAppN (f : Expr) (args : Array Expr) : Expr
+@[extern "l_Lean_mkNot"] opaque mkNot (p : Expr) : Expr
+@[extern "l_Lean_Expr_appFn_x21"] opaque Expr.appFn! (e : Expr) : Expr
+@[extern "l_Lean_Expr_appArg_x21"] opaque Expr.appArg! (e : Expr) : Expr
+@[extern "l_Lean_Expr_consumeMData"] opaque Expr.consumeMData (e : Expr) : Expr
+@[extern "l_Lean_Expr_hasFVar"] opaque Expr.hasFVar (e : Expr) : Bool
+@[extern "l_Lean_Expr_isAppOfArity"] opaque Expr.isAppOfArity (e : Expr) (n : Name) (a : Nat) : Bool
+@[extern "l_Lean_LocalContext_contains"] opaque LocalContext.contains (lctx : LocalContext) (fvarId : FVarId) : Bool
+@[extern "l_Lean_LocalContext_findFromUserName_x3f"] opaque LocalContext.findFromUserName? (lctx : LocalContext) (userName : Name) : Option LocalDecl
+@[extern "l_Lean_LocalDecl_value_x3f"] opaque LocalDecl.value? (d : LocalDecl) (allowNondep : Bool := false) : Option Expr
+@[extern "l_Lean_Meta_isClass_x3f"] opaque Meta.isClass? (type : Expr) : MetaM (Option Name) := bedSorry
+inductive BinderInfo where
+  | default | implicit | strictImplicit | instImplicit
+instance : Inhabited BinderInfo := ⟨.default⟩
+@[extern "l_Lean_Meta_mkForallFVars"] opaque Meta.mkForallFVars (xs : Array Expr) (e : Expr) (usedOnly : Bool := false)
+    (usedLetOnly : Bool := true) (generalizeNondepLet := true) (binderInfoForMVars : BinderInfo := .implicit) : MetaM Expr := bedSorry
+structure Meta.AbstractMVarsResult where
+  paramNames : Array Name
+  mvars : Array Expr
+  expr : Expr
+@[extern "l_Lean_Meta_abstractMVars"] opaque Meta.abstractMVars (e : Expr) (levels : Bool := true) : MetaM Meta.AbstractMVarsResult := bedSorry
+@[extern "l_Lean_MVarId_tryClearMany"] opaque MVarId.tryClearMany (goal : MVarId) (fvarIds : Array FVarId) : MetaM MVarId := bedSorry
+structure TraceState where
+  bedVal : bedOpaque.type
+/-- fields in the order of the 4.35 sources -/
+class MonadTrace (m : Type → Type) where
+  modifyTraceState : (TraceState → TraceState) → m Unit
+  getTraceState : m TraceState
+  getInheritedTraceOptions : m NameSet
+export MonadTrace (getTraceState modifyTraceState)
+@[extern "l_Lean_Core_instMonadTraceCoreM"] opaque Core.instMonadTraceCoreM : MonadTrace CoreM := bedSorry
+attribute [instance] Core.instMonadTraceCoreM
+instance (m n) [MonadLift m n] [MonadTrace m] : MonadTrace n where
+  modifyTraceState f := liftM (modifyTraceState f : m _)
+  getTraceState := liftM (getTraceState : m _)
+  getInheritedTraceOptions := liftM (MonadTrace.getInheritedTraceOptions : m _)
+end Lean
 def List.bedBeq [BEq α] : List α → List α → Bool
   | .nil, .nil => true
   | .cons a as, .cons b bs => a == b && bedBeq as bs
