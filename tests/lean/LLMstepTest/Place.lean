@@ -23,7 +23,7 @@ syntax (name := landsTac) "lands " str " as " str : tactic
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   lands "exact ⟨hp, hq⟩" as "exact ⟨hp, hq⟩"
   lands "constructor\n· exact hp\n· exact hq" as "constructor\n  · exact hp\n  · exact hq"
-  lands "have h : p := by\n  exact hp" as "have h : p := by\n    exact hp"
+  lands "have h : q ∧ p := by\n  exact ⟨hq, hp⟩" as "have h : q ∧ p := by\n    exact ⟨hq, hp⟩"
   constructor
   · lands "skip; exact hp" as "skip; exact hp"
     exact hp
@@ -35,7 +35,7 @@ example (p : Prop) (hp : p) : p := by lands "have h := hp\nexact h" as "have h :
 /-! ## Open ends: what follows must not be taken -/
 
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
-  lands "have h : p := by exact hp" as "(have h : p := by exact hp)" <;> skip
+  lands "have h : q ∧ p := by exact ⟨hq, hp⟩" as "(have h : q ∧ p := by exact ⟨hq, hp⟩)" <;> skip
   lands "first | exact ⟨hp, hq⟩ | skip" as "(first | exact ⟨hp, hq⟩ | skip)" <;> skip
   lands "constructor <;> first | exact hp | exact hq" as "(constructor <;> first | exact hp | exact hq)" <;> skip
   first | lands "first | exact nope | exact ⟨hp, hq⟩" as "(first | exact nope | exact ⟨hp, hq⟩)" | skip
