@@ -17,6 +17,8 @@ pytestmark = pytest.mark.leanbed
 HEAD = (
     'import LLMstep\nset_option llmstep.command "llmstep serve --model echo"\n'
     "set_option linter.unusedVariables false\n"
+    # The steps as they were scripted, none of them written out as a proof.
+    "set_option llmstep.finish false\n"
 )
 BOTH = "theorem both (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n"
 ERROR = 1
@@ -187,6 +189,8 @@ def test_one_list_of_what_is_right_for_all_goals(
     assert ("Try these" in ours[0]) == (tactics != "twice llmstep")
     editor.client.close()
     clicked = editor.click_all(text)
+    if tactics.startswith("first"):  # What else has arrived when one closes the goal depends on time.
+        clicked = [c for c in clicked if "constructor" not in c.proof]
     assert sorted(c.proof for c in clicked) == sorted(text.replace("llmstep", r) for r in right)
     if "repeat" not in tactics:  # what `constructor` leaves is no fault of the loop's
         assert [c.errors for c in clicked] == [[]] * len(right)
