@@ -189,7 +189,7 @@ def test_one_list_of_what_is_right_for_all_goals(
     assert ("Try these" in ours[0]) == (tactics != "twice llmstep")
     editor.client.close()
     clicked = editor.click_all(text)
-    if tactics.startswith("first"):  # What else has arrived when one closes the goal depends on time.
+    if tactics.startswith("first"):  # What else has arrived by then depends on time.
         clicked = [c for c in clicked if "constructor" not in c.proof]
     assert sorted(c.proof for c in clicked) == sorted(text.replace("llmstep", r) for r in right)
     if "repeat" not in tactics:  # what `constructor` leaves is no fault of the loop's
