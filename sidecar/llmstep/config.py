@@ -22,7 +22,7 @@ from llmstep.user_files import read_toml
 MAX_CANDIDATES = 64
 # Origin of a problem with a variable of the first llmstep.
 LEFT_OVER = "environment"
-SOURCES = ("model", "library", "file", "portfolio")
+SOURCES = ("model", "library", "file", "goal", "portfolio")
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
@@ -242,14 +242,15 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "sources",
         _some_of(*SOURCES),
-        "where suggestions come from: `model`, `library` (steps on similar goals of Mathlib), "
-        "`file` (steps of the file's own proofs), `portfolio` (closers by the goal's shape)",
+        "where suggestions come from: `model`, `library` (steps on similar goals, and lemmas, of "
+        "Mathlib), `file` (those of the file itself), `goal` (its own hypotheses), `portfolio` "
+        "(closers by the goal's shape)",
     ),
     Setting(
         "library",
         _name,
-        "index of a library's tactics, a path; `builtin` is Mathlib's, `llmstep index build` makes "
-        "another",
+        "index of a library's steps and lemmas, a path; `builtin` is Mathlib's, `llmstep index "
+        "build` makes another",
     ),
     Setting("cache", _flag, "answer a repeated question from disk"),
     Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),

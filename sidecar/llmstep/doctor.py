@@ -154,17 +154,17 @@ def check_model() -> Check:
 
 def check_sources() -> Check:
     """Can the sources of suggestions besides the model be read?"""
+    from llmstep.sources.library_index import LibraryIndex
     from llmstep.sources.mixing import load_mixing
     from llmstep.sources.portfolio import load_portfolio
     from llmstep.sources.sources import library_path
-    from llmstep.sources.tactic_index import TacticIndex
 
     settings = _settings()
     found = []
     if settings.sources != ("model",):
         load_mixing()
     if "library" in settings.sources:
-        index = TacticIndex(library_path(settings.library))
+        index = LibraryIndex(library_path(settings.library))
         found.append(f"{len(index):,} steps in {index.path}")
     if "portfolio" in settings.sources:
         found.append(f"{len(load_portfolio().closers)} closers")

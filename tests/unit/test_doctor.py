@@ -33,7 +33,7 @@ def own_home(tmp_path: Path, monkeypatch) -> Path:
 def test_sources_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     check = doctor.check_sources()
     assert check.status == "ok"
-    assert "model, library, file, portfolio" in check.detail
+    assert "model, library, file, goal, portfolio" in check.detail
     assert re.search(r"\d{2,3},\d{3} steps in .*llmstep-builtin.tactics; \d+ closers", check.detail)
     monkeypatch.setenv("LLMSTEP_SOURCES", "model")
     assert doctor.check_sources().detail == "model"

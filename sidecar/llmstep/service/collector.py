@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+import attrs
+
 from llmstep.backends.base import CancelToken, Candidate
 from llmstep.prompts.template import BuiltPrompt
 from llmstep.service.postprocess import extract_tactic
@@ -87,9 +89,9 @@ class Collector:
         with self._lock:
             if self._evidence is None:
                 return self._ranking.top(n)
-            every = self._ranking.top()
-            chosen = set(self._evidence.choose([(s.tactic, s.score) for s in every], n))
-        return tuple(suggestion for suggestion in every if suggestion.tactic in chosen)
+            every = {suggestion.tactic: suggestion for suggestion in self._ranking.top()}
+            chosen = self._evidence.choose([(s.tactic, s.score) for s in every.values()], n)
+        return tuple(attrs.evolve(every[tactic], score=score) for tactic, score in chosen)
 
     def _add(self, tactic: str, estimate: Estimate, *, hand_on: bool) -> None:
         suggestion = Suggestion(tactic, estimate.score, estimate.origin)

@@ -1,45 +1,69 @@
-"""What speaks for a tactic besides the model: the library, the file, and the portfolio.
+"""What speaks for a tactic besides the model: library, project, file, the goal itself, portfolio.
 
 All sources propose tactics, and each says something about the tactics of the others: the share of
-similar goals on which a tactic, its first word or its names were used. `mixing` makes one estimate
-of it.
+similar goals on which a tactic, its first word or its names were used, and how likely the author
+names a lemma. `mixing` makes one estimate of it.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
+from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import read_document
 from llmstep.prompts.goal import parse_goal
+from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
 from llmstep.sources.file_proofs import FileProof, read_proofs
+from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
-from llmstep.sources.mixing import Mixing, choose_covering, first_word, log_sigmoid, sigmoid
+from llmstep.sources.lemmas import Lemmas
+from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.local_steps import local_steps
+from llmstep.sources.mixing import (
+    FORMS,
+    LEMMA_ODDS,
+    Judged,
+    Mixing,
+    choose_covering,
+    first_word,
+    log_sigmoid,
+    sigmoid,
+)
 from llmstep.sources.portfolio import (
     LOWEST_LOG_ODDS,
     MATHLIB_TACTICS,
     Portfolio,
     imports_core_only,
 )
+from llmstep.sources.premise_source import ProposedStep, propose_steps, rank_premises
+from llmstep.sources.premises import Premise, PremiseTable
 from llmstep.sources.ranking import Origin, normal_form
-from llmstep.sources.steps import Surroundings, map_lemmas, short_names, words
-from llmstep.sources.tactic_index import TacticIndex
+from llmstep.sources.steps import (
+    Surroundings,
+    lemma_names,
+    map_lemmas,
+    short_names,
+    words,
+)
+from llmstep.sources.votes import POWER, Votes, strongest
 
-# Steps of this many similar goals vote; each vote is the fourth power of the similarity.
+# Steps of this many similar goals vote.
 NEIGHBOURS = 200
-_POWER = 4
 _LATER_STEP = 0.5
 _MOST_RECALLED = 40
 # Each closer is a tactic of its own kind: more of them would push aside what the model proposes.
 _MOST_CLOSERS = 3
 _SMALLEST_SHARE = 1e-3
-_SMALLEST_HEAD_SHARE = 1e-2
 _SMALLEST_MASS = 1e-2
 _LOWEST_LOGPROB = -15.0
+_SMALLEST_WORTH = 1e-30
+# First components of the modules that come with Lean itself.
+_CORE_MODULES = frozenset({"Init", "Std", "Lean", "Lake"})
 
 
 @attrs.frozen
@@ -66,19 +90,28 @@ class Evidence:
         portfolio: The closers, or ``None`` to do without.
         mixing: Weights of all this.
         prefix: Of all the tactics that may be proposed, those that start with it are recalled.
+        tables: Statements of the file and of the project.
+        use_goal: Whether the goal's own hypotheses propose steps.
+        reaches: Whether a module of the library can be used here; by the file's imports if
+            ``None``.
     """
 
     def __init__(
         self,
         goal: str,
         text_before: str,
-        index: TacticIndex | None,
+        index: LibraryIndex | None,
         use_file: bool,
         portfolio: Portfolio | None,
         mixing: Mixing,
         prefix: str = "",
+        *,
+        tables: Mapping[Origin, PremiseTable] | None = None,
+        use_goal: bool = False,
+        reaches: Callable[[str], bool] | None = None,
     ) -> None:
-        parsed = parse_goal(goal)
+        self._goal = parsed = parse_goal(goal)
+        self._view = view_goal(parsed)
         self._mixing = mixing
         self._prefix = prefix
         self._index = index
@@ -89,10 +122,18 @@ class Evidence:
         self._locals = self._surroundings.roles
         self._full_names: dict[str, str] = {}
         self._in_goal = set(words(goal))
+        core_only = imports_core_only(text_before)
+        self._unusable = MATHLIB_TACTICS if core_only else frozenset()
+        if reaches is None and core_only:
+            reaches = _is_core
         features = goal_features(parsed)
+        self._name_votes: dict[str, float] = defaultdict(float)
         library, self._similarity = self._ask_library(index, features)
         file = self._ask_file(text_before, index, features) if use_file else {}
-        self._unusable = MATHLIB_TACTICS if imports_core_only(text_before) else frozenset()
+        premises = rank_premises(parsed, index, tables or {}, self._name_votes, reaches)
+        self._written = {p.statement.name: self._write(p.statement) for p in premises}
+        uses = index.uses if index else lambda _: 0
+        self._lemmas = Lemmas(premises, self._view, self._name_votes, uses, self._written, mixing)
         closers = portfolio.choose(parsed) if portfolio else {}
         self._portfolio = {normal_form(tactic): odds for tactic, odds in closers.items()}
         self._texts: dict[str, str] = {}
@@ -101,8 +142,13 @@ class Evidence:
             head = first_word(tactic)
             self._closer_heads[head] = max(odds, self._closer_heads.get(head, LOWEST_LOG_ODDS))
         self._model_votes: dict[str, dict[str, float]] = defaultdict(dict)
-        self._library_votes = _Votes(self._remember(library))
-        self._file_votes = _Votes(self._remember(file))
+        self._library_votes = Votes(self._remember(library))
+        self._file_votes = Votes(self._remember(file))
+        self._premise_steps = self._make_steps(premises)
+        local = local_steps(self._view) if use_goal else []
+        self._local_steps = {normal_form(step.tactic): step for step in local}
+        made = [step.step for step in self._premise_steps.values()]
+        self._remember({step.tactic: 1.0 for step in (*made, *local)})
         self._remember(self._recall(closers, _MOST_CLOSERS))
 
     def propose(self) -> list[tuple[str, Estimate]]:
@@ -111,9 +157,15 @@ class Evidence:
         found.sort(key=lambda item: (-item[1].score, item[0]))
         return found
 
+    def premises(self) -> list[str]:
+        """Full names of the statements that may help, the likeliest first."""
+        return self._lemmas.ranked()
+
     def runs_here(self, tactic: str) -> bool:
-        """Whether the file's imports leave a chance that the tactic exists."""
-        return first_word(tactic) not in self._unusable
+        """Whether the file's imports and the goal's form leave a chance that the tactic runs."""
+        if first_word(tactic) in self._unusable:
+            return False
+        return not why_impossible(tactic, self._goal, self._view)
 
     def complete_names(self, tactic: str) -> str:
         """A tactic of the model with its lemmas' names as they must be written here.
@@ -137,22 +189,29 @@ class Evidence:
             tokens: Number of these tokens.
         """
         votes, key = self._model_votes[first_word(tactic)], normal_form(tactic)
+        if key not in votes:
+            for name in self.lemmas_of(tactic):
+                self._lemmas.add_model_vote(name, math.exp(logprob))
         votes[key] = max(logprob, votes.get(key, logprob))
         return self.estimate(tactic, logprob, tokens)
 
     def estimate(self, tactic: str, logprob: float | None = None, tokens: int = 0) -> Estimate:
         """Judge a tactic; of one that the model proposed, see ``add_candidate``."""
         values = self.features(tactic, logprob, tokens)
-        origin: list[Origin] = []
-        if logprob is not None:
-            origin.append("model")
         key = normal_form(tactic)
-        if key in self._library_votes:
-            origin.append("library")
-        if key in self._file_votes:
-            origin.append("file")
-        if key in self._portfolio:
-            origin.append("portfolio")
+        made = self._premise_steps.get(key)
+        said: dict[Origin, bool]
+        said = {
+            "model": logprob is not None,
+            "library": key in self._library_votes,
+            "project": False,
+            "file": key in self._file_votes,
+            "goal": key in self._local_steps,
+            "portfolio": key in self._portfolio,
+        }
+        if made:
+            said[made.origin] = True
+        origin: list[Origin] = [source for source, speaks in said.items() if speaks]
         return Estimate(log_sigmoid(self._mixing.log_odds(values)), tuple(origin))
 
     def features(self, tactic: str, logprob: float | None, tokens: int) -> dict[str, float]:
@@ -168,6 +227,9 @@ class Evidence:
         known = sum(w in self._library_votes.names or w in self._file_votes.names for w in foreign)
         library, file = self._library_votes, self._file_votes
         by_model = logprob is not None
+        odds = [self._lemmas.log_odds(name) for name in self.lemmas_of(tactic)]
+        made = self._premise_steps.get(key)
+        step = made.step if made else None
         return {
             "bias": 1.0,
             "library": float(key in library),
@@ -177,7 +239,7 @@ class Evidence:
             "file": float(key in file),
             "file_share": file.share(key),
             "file_log_share": math.log(file.share(key) + _SMALLEST_SHARE),
-            "file_strength": file.votes.get(key, 0.0) ** (1 / _POWER),
+            "file_strength": file.votes.get(key, 0.0) ** (1 / POWER),
             "portfolio": float(key in self._portfolio),
             "portfolio_log_odds": max(self._portfolio.get(key, 0.0), LOWEST_LOG_ODDS),
             "model": float(by_model),
@@ -191,11 +253,26 @@ class Evidence:
             "invented": float(any(self._is_invented(name) for name in foreign)),
             "length": min(len(tactic), 100) / 20,
             "uses_local": float(any(base in self._locals for base in bases)),
+            "goal": float(key in self._local_steps),
+            "lemma": float(bool(odds)),
+            "lemma_log_odds": max(odds) + LEMMA_ODDS if odds else 0.0,
+            "premise": float(step is not None),
+            "premise_fit": step.fit if step else 0.0,
+            "premise_filled": step.filled if step else 0.0,
+            **{f"form_{form}": float(step is not None and step.form == form) for form in FORMS},
         }
+
+    def lemma_features(self, name: str) -> dict[str, float]:
+        """The numbers that the estimate of a premise weighs; see ``LEMMA_FEATURES``."""
+        return self._lemmas.features(name)
+
+    def lemmas_of(self, tactic: str) -> list[str]:
+        """Full names of the premises that a tactic names."""
+        return self._lemmas.named_in(words(tactic)[1:], self._locals.__contains__)
 
     def _is_invented(self, name: str) -> bool:
         """Whether neither the library nor the file has ever seen the name."""
-        if self._index is None or self._index.knows(name):
+        if self._index is None or self._index.knows(name) or name in self._written.values():
             return False
         return name not in self._text_before
 
@@ -213,49 +290,84 @@ class Evidence:
             "closer_odds": max(closer - LOWEST_LOG_ODDS, 0.0),
         }
 
-    def choose(self, scored: Iterable[tuple[str, float]], n: int) -> list[str]:
-        """The ``n`` tactics to offer, given tactics with their scores (see `Estimate`)."""
-        judged = [(tactic, math.exp(score)) for tactic, score in scored]
+    def choose(self, scored: Iterable[tuple[str, float]], n: int) -> list[tuple[str, float]]:
+        """The ``n`` tactics to offer, given tactics with their scores (see `Estimate`).
+
+        Returns:
+            The tactics in order, each with the logarithm of what it adds to those before it.
+        """
+        judged = [
+            Judged(tactic, math.exp(score), tuple(self.lemmas_of(tactic)))
+            for tactic, score in scored
+        ]
         heads = {
             head: sigmoid(self._mixing.head_log_odds(self.head_features(head)))
-            for head in {first_word(tactic) for tactic, _ in judged}
+            for head in {first_word(item.tactic) for item in judged}
         }
-        return choose_covering(judged, heads, self._mixing.head_value, n)
+        lemmas = {
+            name: sigmoid(self._lemmas.log_odds(name))
+            for name in {name for item in judged for name in item.lemmas}
+        }
+        mixing = self._mixing
+        chosen = choose_covering(judged, heads, mixing.head_value, n, lemmas, mixing.lemma_value)
+        return [(tactic, math.log(max(worth, _SMALLEST_WORTH))) for tactic, worth in chosen]
+
+    def _write(self, statement: Statement) -> str:
+        """A statement's name as it must be written here."""
+        scope = self._surroundings.scope
+        if scope is None:
+            return statement.name
+        has_name = self._index.has_name if self._index else lambda _: False
+        return scope.write(
+            statement.name, protected=statement.protected, knows=has_name, taken=self._locals
+        )
+
+    def _make_steps(self, premises: Sequence[Premise]) -> dict[str, ProposedStep]:
+        order = {name: place for place, name in enumerate(self._lemmas.ranked())}
+        ranked = sorted(premises, key=lambda premise: order[premise.statement.name])
+        made: dict[str, ProposedStep] = {}
+        for step in propose_steps(ranked, self._view, lambda s: self._written[s.name]):
+            if step.step.tactic.startswith(self._prefix):
+                made.setdefault(normal_form(step.step.tactic), step)
+        return made
 
     def _ask_library(
-        self, index: TacticIndex | None, features: frozenset[str]
+        self, index: LibraryIndex | None, features: frozenset[str]
     ) -> tuple[dict[str, float], dict[str, float]]:
         votes: dict[str, float] = defaultdict(float)
         nearest: dict[str, float] = {}
         for neighbour in index.nearest(features, NEIGHBOURS) if index else []:
+            weight = neighbour.similarity**POWER
             for namespace, name in short_names(neighbour.step):
                 self._full_names.setdefault(name, self._surroundings.shorten(namespace, name))
+            for name in lemma_names(neighbour.step):
+                self._name_votes[name] += weight
             step = self._surroundings.adapt(neighbour.step)
             if step is not None:
-                votes[step] += neighbour.similarity**_POWER
+                votes[step] += weight
                 nearest.setdefault(step, neighbour.similarity)
-        strongest = _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
-        return strongest, {normal_form(step): nearest[step] for step in strongest}
+        recalled = strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
+        return recalled, {normal_form(step): nearest[step] for step in recalled}
 
     def _ask_file(
-        self, text_before: str, index: TacticIndex | None, features: frozenset[str]
+        self, text_before: str, index: LibraryIndex | None, features: frozenset[str]
     ) -> dict[str, float]:
         declarations = read_proofs(text_before) if text_before else []
         votes: dict[str, float] = defaultdict(float)
         for declaration, similarity in _compare(declarations, index, features):
-            weight = similarity**_POWER
+            weight = similarity**POWER
             for number, step in enumerate(declaration.steps):
                 adapted = self._surroundings.adapt(step)
                 if adapted is not None:
                     votes[adapted] += weight * (_LATER_STEP if number else 1.0)
-        return _strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
+        return strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
 
     def _recall(self, votes: Mapping[str, float], count: int) -> dict[str, float]:
         """The strongest of those that start with the prefix."""
         if not self._prefix:
-            return _strongest(votes, count)
+            return strongest(votes, count)
         fitting = {text: vote for text, vote in votes.items() if text.startswith(self._prefix)}
-        return _strongest(fitting, count)
+        return strongest(fitting, count)
 
     def _remember(self, votes: dict[str, float]) -> dict[str, float]:
         for text in votes:
@@ -264,33 +376,12 @@ class Evidence:
         return votes
 
 
-class _Votes:
-    """Votes for tactics, added up by tactic, by first word and by name."""
-
-    def __init__(self, votes: Mapping[str, float]) -> None:
-        # The constant keeps a lone vote of hardly any similarity from being a share of one.
-        self._total = sum(votes.values()) + 0.02
-        self.votes: dict[str, float] = {}
-        self._heads: dict[str, float] = defaultdict(float)
-        self.names: set[str] = set()
-        for text, weight in votes.items():
-            key = normal_form(text)
-            self.votes[key] = self.votes.get(key, 0.0) + weight
-            self._heads[first_word(text)] += weight
-            self.names.update(words(text))
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.votes
-
-    def share(self, key: str) -> float:
-        return self.votes.get(key, 0.0) / self._total
-
-    def log_head_share(self, head: str) -> float:
-        return math.log(self._heads.get(head, 0.0) / self._total + _SMALLEST_HEAD_SHARE)
+def _is_core(module: str) -> bool:
+    return module.partition(".")[0] in _CORE_MODULES
 
 
 def _compare(
-    declarations: Sequence[FileProof], index: TacticIndex | None, features: frozenset[str]
+    declarations: Sequence[FileProof], index: LibraryIndex | None, features: frozenset[str]
 ) -> Iterable[tuple[FileProof, float]]:
     """The declarations that share a feature with the goal, with the cosine of the two."""
     every = set(features).union(*(declaration.features for declaration in declarations))
@@ -301,8 +392,3 @@ def _compare(
         if common > 0.0:
             own = sum(weights[feature] for feature in declaration.features)
             yield declaration, common / math.sqrt(own * length)
-
-
-def _strongest(votes: Mapping[str, float], count: int) -> dict[str, float]:
-    ordered = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
-    return dict(ordered[:count])

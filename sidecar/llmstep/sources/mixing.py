@@ -20,6 +20,20 @@ from llmstep.errors import ModelFileError
 from llmstep.user_files import read_toml
 
 FILE_NAME = "mixing.toml"
+# The forms that a premise is put into; see `premise_steps`.
+FORMS = (
+    "exact",
+    "refine",
+    "apply",
+    "rw",
+    "rw_back",
+    "rw_at",
+    "simp",
+    "iff",
+    "trans",
+    "obtain",
+    "have",
+)
 FEATURES = (
     "bias",
     "library",
@@ -43,6 +57,31 @@ FEATURES = (
     "invented",
     "length",
     "uses_local",
+    "goal",
+    "lemma",
+    "lemma_log_odds",
+    "premise",
+    "premise_fit",
+    "premise_filled",
+    *(f"form_{form}" for form in FORMS),
+)
+LEMMA_FEATURES = (
+    "bias",
+    "library_rank",
+    "votes_rank",
+    "file_rank",
+    "project_rank",
+    "file",
+    "project",
+    "vote_share",
+    "uses",
+    "fits",
+    "rewrites",
+    "covered",
+    "foreign_namespaces",
+    "arguments",
+    "definition",
+    "model_log_mass",
 )
 HEAD_FEATURES = (
     "bias",
@@ -52,6 +91,8 @@ HEAD_FEATURES = (
     "file_head",
     "closer_odds",
 )
+# Added to a premise's log-odds where they are a feature, so that an unlikely premise gives about 0.
+LEMMA_ODDS = 6.0
 
 
 @attrs.frozen
@@ -62,11 +103,17 @@ class Mixing:
         weights: Weight of each of ``FEATURES``.
         head_weights: Weight of each of ``HEAD_FEATURES``.
         head_value: What covering the author's first word is worth, where the whole step is 1.
+        lemma_weights: Weight of each of ``LEMMA_FEATURES``.
+        lemma_value: What naming a lemma that the author names is worth, likewise.
     """
 
     weights: Mapping[str, float]
     head_weights: Mapping[str, float]
     head_value: float
+    lemma_weights: Mapping[str, float] = attrs.field(
+        factory=lambda: dict.fromkeys(LEMMA_FEATURES, 0.0)
+    )
+    lemma_value: float = 0.0
 
     def log_odds(self, values: Mapping[str, float]) -> float:
         """The estimate for one tactic."""
@@ -75,6 +122,10 @@ class Mixing:
     def head_log_odds(self, values: Mapping[str, float]) -> float:
         """The estimate for one first word."""
         return sum(self.head_weights[name] * value for name, value in values.items())
+
+    def lemma_log_odds(self, values: Mapping[str, float]) -> float:
+        """The estimate for one premise."""
+        return sum(self.lemma_weights[name] * value for name, value in values.items())
 
 
 @functools.cache
@@ -89,7 +140,9 @@ def load_mixing(path: Path | None = None) -> Mixing:
         values = read_toml(path)
         weights = {name: float(values["weights"][name]) for name in FEATURES}
         head_weights = {name: float(values["head_weights"][name]) for name in HEAD_FEATURES}
-        return Mixing(weights, head_weights, float(values["head_value"]))
+        lemma_weights = {name: float(values["lemma_weights"][name]) for name in LEMMA_FEATURES}
+        values_of = (float(values["head_value"]), float(values["lemma_value"]))
+        return Mixing(weights, head_weights, values_of[0], lemma_weights, values_of[1])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(
             f"{path}: the weights of the sources cannot be read: {error!r}",
@@ -97,33 +150,62 @@ def load_mixing(path: Path | None = None) -> Mixing:
         ) from error
 
 
+@attrs.frozen
+class Judged:
+    """A tactic with what it would add to a list.
+
+    Attributes:
+        tactic: Its text.
+        chance: The probability that it is the author's step.
+        lemmas: The premises it names.
+    """
+
+    tactic: str
+    chance: float
+    lemmas: tuple[str, ...] = ()
+
+
 def choose_covering(
-    judged: Iterable[tuple[str, float]],
+    judged: Iterable[Judged],
     heads: Mapping[str, float],
     head_value: float,
     n: int,
-) -> list[str]:
+    lemmas: Mapping[str, float] | None = None,
+    lemma_value: float = 0.0,
+) -> list[tuple[str, float]]:
     """Choose tactics one after the other, each the one that adds most to the list's worth.
 
     Args:
-        judged: Tactics, each with the probability that it is the author's.
+        judged: The tactics.
         heads: The probability of each first word.
         head_value: What the right first word is worth, where the right tactic is 1.
         n: How many.
-    """
-    left = sorted(((chance, tactic) for tactic, chance in judged), reverse=True)
-    chosen: list[str] = []
-    covered: set[str] = set()
+        lemmas: The probability of each premise.
+        lemma_value: What the right premise is worth.
 
-    def gain(item: tuple[float, str]) -> float:
-        head = first_word(item[1])
-        return item[0] + (0.0 if head in covered else head_value * heads[head])
+    Returns:
+        The tactics, each with what it added, from 0 to 1, in terms of the most that one can add. As
+        the list grows, a tactic can only add less: the numbers fall.
+    """
+    left = sorted(judged, key=lambda item: (item.chance, item.tactic), reverse=True)
+    chosen: list[tuple[str, float]] = []
+    most = 1.0 + head_value + lemma_value
+    covered: set[str] = set()
+    named: set[str] = set()
+    chances = lemmas or {}
+
+    def gain(item: Judged) -> float:
+        head = first_word(item.tactic)
+        new_head = 0.0 if head in covered else head_value * heads[head]
+        new_lemma = max((chances[name] for name in item.lemmas if name not in named), default=0.0)
+        return item.chance + new_head + lemma_value * new_lemma
 
     while left and len(chosen) < n:
         best = max(left, key=gain)
         left.remove(best)
-        chosen.append(best[1])
-        covered.add(first_word(best[1]))
+        chosen.append((best.tactic, gain(best) / most))
+        covered.add(first_word(best.tactic))
+        named.update(best.lemmas)
     return chosen
 
 

@@ -11,9 +11,9 @@ import attrs
 
 from llmstep.lean_text.lexer import scan_tokens
 
-# Where a tactic comes from: the model, a similar goal of the library, a proof of the same file, or
-# the portfolio of closers.
-Origin = Literal["model", "library", "file", "portfolio"]
+# Where a tactic comes from: the model; the library, the user's project or the same file, by a
+# similar goal or by a lemma stated there; the goal's own hypotheses; the portfolio of closers.
+Origin = Literal["model", "library", "project", "file", "goal", "portfolio"]
 
 
 @attrs.frozen

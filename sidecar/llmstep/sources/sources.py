@@ -14,9 +14,11 @@ from llmstep.limits import explain_limit
 from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.file_proofs import read_proofs
+from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.portfolio import load_portfolio
-from llmstep.sources.tactic_index import TacticIndex
+from llmstep.sources.premises import PremiseTable
+from llmstep.sources.ranking import Origin
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,10 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         self._wanted: Collection[str] = settings.sources
         self._library_path = library_path(settings.library)
-        self._index: TacticIndex | None = None
+        self._index: LibraryIndex | None = None
         self._tried = False
+        # Of the text before the declaration at hand, by its digest.
+        self._file_table: tuple[str, PremiseTable] | None = None
 
     @property
     def model(self) -> bool:
@@ -74,7 +78,19 @@ class Sources:
             load_portfolio() if "portfolio" in self._wanted else None,
             load_mixing(),
             prefix,
+            tables=self._tables(text_before),
+            use_goal="goal" in self._wanted,
         )
+
+    def _tables(self, text_before: str) -> dict[Origin, PremiseTable]:
+        """What is stated at hand, by where it stands."""
+        if "file" not in self._wanted or not text_before:
+            return {}
+        document = read_document(text_before)
+        digest = document.finished_digest()
+        if self._file_table is None or self._file_table[0] != digest:
+            self._file_table = digest, PremiseTable(document.statements())
+        return {"file": self._file_table[1]}
 
     def fingerprint(self, text_before: str) -> dict[str, object]:
         """What an answer depends on besides the model, as plain values."""
@@ -89,11 +105,11 @@ class Sources:
             "proofs": read_document(text_before).finished_digest(),
         }
 
-    def _open(self) -> TacticIndex | None:
+    def _open(self) -> LibraryIndex | None:
         if "library" in self._wanted and not self._tried:
             self._tried = True
             try:
-                self._index = TacticIndex(self._library_path)
+                self._index = LibraryIndex(self._library_path)
             except ModelFileError as error:
                 log.warning("no suggestions from the library: %s %s", error.message, error.hint)
             except ImportError as error:

@@ -154,6 +154,18 @@ def short_names(marked: str) -> Iterator[tuple[str, str]]:
     yield from _SHORTENED.findall(marked)
 
 
+def lemma_names(marked: str) -> set[str]:
+    """The words of a step that may name lemmas, in full where it is known how they go on."""
+    found: set[str] = set()
+
+    def note(word: str) -> str:
+        found.add(word)
+        return word
+
+    map_lemmas(marked.replace(OPENED, ""), note)
+    return found
+
+
 def plain(marked: str) -> str:
     """The step as it was written."""
     return _SHORTENED.sub(r"\2", _MARKED.sub(r"\1", marked))

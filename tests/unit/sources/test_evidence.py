@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from llmstep.sources.evidence import Evidence
+from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import FEATURES, HEAD_FEATURES, Mixing
 from llmstep.sources.portfolio import Closer, Portfolio
-from llmstep.sources.tactic_index import TacticIndex
-from llmstep_workshop.index.build import TakenStep, build_index
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 PAIRS = [
@@ -38,17 +38,17 @@ PLAIN = Mixing(
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> TacticIndex:
+def index(tmp_path: Path) -> LibraryIndex:
     path = tmp_path / "i.tactics"
-    build_index([TakenStep(*pair) for pair in PAIRS], path, fewest_rows=1)
-    return TacticIndex(path)
+    write_index(path, [ProofStep(*pair) for pair in PAIRS], [], fewest_rows=1)
+    return LibraryIndex(path)
 
 
 def proposed(evidence: Evidence) -> dict[str, tuple[str, ...]]:
     return {tactic: estimate.origin for tactic, estimate in evidence.propose()}
 
 
-def test_each_source_proposes_what_fits_the_goal(index: TacticIndex) -> None:
+def test_each_source_proposes_what_fits_the_goal(index: LibraryIndex) -> None:
     assert proposed(Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)) == {
         "exact ⟨hp, hq⟩": ("library",),
         "exact And.intro hp hq": ("library",),
@@ -61,7 +61,7 @@ def test_each_source_proposes_what_fits_the_goal(index: TacticIndex) -> None:
     }
 
 
-def test_sources_can_be_left_out(index: TacticIndex) -> None:
+def test_sources_can_be_left_out(index: LibraryIndex) -> None:
     assert set(proposed(Evidence(GOAL, FILE, None, True, None, PLAIN))) == {
         "refine ⟨hp, ?_⟩",
         "exact hq",
@@ -70,7 +70,7 @@ def test_sources_can_be_left_out(index: TacticIndex) -> None:
     assert proposed(Evidence(GOAL, "", None, True, None, PLAIN)) == {}
 
 
-def test_a_file_without_mathlib_gets_no_tactic_of_mathlib(index: TacticIndex) -> None:
+def test_a_file_without_mathlib_gets_no_tactic_of_mathlib(index: LibraryIndex) -> None:
     core = FILE.replace("import Mathlib", "import LLMstep")
     evidence = Evidence(GOAL, core, index, True, PORTFOLIO, PLAIN)
     assert not {"linarith", "ring"} & set(proposed(evidence))
@@ -78,14 +78,14 @@ def test_a_file_without_mathlib_gets_no_tactic_of_mathlib(index: TacticIndex) ->
     assert evidence.runs_here("omega")
 
 
-def test_proposals_come_the_likeliest_first_with_finite_scores(index: TacticIndex) -> None:
+def test_proposals_come_the_likeliest_first_with_finite_scores(index: LibraryIndex) -> None:
     found = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN).propose()
     scores = [estimate.score for _, estimate in found]
     assert scores == sorted(scores, reverse=True)
     assert all(math.isfinite(score) and score < 0 for score in scores)
 
 
-def test_the_score_is_the_log_of_a_logistic_regression(index: TacticIndex) -> None:
+def test_the_score_is_the_log_of_a_logistic_regression(index: LibraryIndex) -> None:
     evidence = Evidence(GOAL, "", index, True, PORTFOLIO, PLAIN)
     odds = PLAIN.log_odds(evidence.features("simp", -1.5, 3))
     assert odds == pytest.approx(-3.0 + 0.5 + 0.25)
@@ -94,13 +94,13 @@ def test_the_score_is_the_log_of_a_logistic_regression(index: TacticIndex) -> No
     )
 
 
-def test_a_tactic_of_several_sources_names_them_all(index: TacticIndex) -> None:
+def test_a_tactic_of_several_sources_names_them_all(index: LibraryIndex) -> None:
     evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
     assert evidence.estimate("exact ⟨hp,  hq⟩", -2.0, 5).origin == ("model", "library")
     assert evidence.estimate("simp").origin == ("portfolio",)
 
 
-def test_features_tell_known_names_from_invented_ones(index: TacticIndex) -> None:
+def test_features_tell_known_names_from_invented_ones(index: LibraryIndex) -> None:
     evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
     known = evidence.features("exact hp", None, 0)
     assert (known["no_names"], known["uses_local"], known["names_known"]) == (1.0, 1.0, 1.0)
@@ -113,7 +113,7 @@ def test_features_tell_known_names_from_invented_ones(index: TacticIndex) -> Non
     assert set(known) == set(FEATURES)
 
 
-def test_the_votes_of_similar_goals_add_up(index: TacticIndex) -> None:
+def test_the_votes_of_similar_goals_add_up(index: LibraryIndex) -> None:
     evidence = Evidence(GOAL, "", index, False, None, PLAIN)
     both = [evidence.features(t, None, 0) for t in ("exact ⟨hp, hq⟩", "constructor")]
     assert both[0]["library_share"] > both[1]["library_share"] > 0
@@ -122,10 +122,10 @@ def test_the_votes_of_similar_goals_add_up(index: TacticIndex) -> None:
 
 def test_a_step_of_another_goal_is_told_with_the_names_of_this_one(tmp_path: Path) -> None:
     path = tmp_path / "i.tactics"
-    monotone = TakenStep("f : ℕ → ℕ\nhf : Monotone f\n⊢ f 1 ≤ f 2", "exact hf one_le_two")
-    build_index([monotone, TakenStep("⊢ True", "trivial")], path, fewest_rows=1)
+    monotone = ProofStep("f : ℕ → ℕ\nhf : Monotone f\n⊢ f 1 ≤ f 2", "exact hf one_le_two")
+    write_index(path, [monotone, ProofStep("⊢ True", "trivial")], [], fewest_rows=1)
     goal = "g : ℕ → ℕ\nh : Monotone g\n⊢ g 1 ≤ g 2"
-    assert proposed(Evidence(goal, "", TacticIndex(path), False, None, PLAIN)) == {
+    assert proposed(Evidence(goal, "", LibraryIndex(path), False, None, PLAIN)) == {
         "exact h one_le_two": ("library",)
     }
 
@@ -144,12 +144,12 @@ def test_names_are_written_as_the_file_has_them_open(
 ) -> None:
     goal = "s t : Set ℕ\n⊢ s ∩ t = t ∩ s"
     steps = [
-        TakenStep(goal, "exact inter_comm s t", "Set.inter_comm'"),
-        TakenStep("⊢ True", "trivial", "Set.inter_comm"),
-        TakenStep("⊢ False", "trivial", "Finset.inter_comm"),
+        ProofStep(goal, "exact inter_comm s t", "Set.inter_comm'"),
+        ProofStep("⊢ True", "trivial", "Set.inter_comm"),
+        ProofStep("⊢ False", "trivial", "Finset.inter_comm"),
     ]
-    build_index(steps, tmp_path / "i", fewest_rows=1)
-    evidence = Evidence(goal, text, TacticIndex(tmp_path / "i"), False, None, PLAIN)
+    write_index(tmp_path / "i", steps, [], fewest_rows=1)
+    evidence = Evidence(goal, text, LibraryIndex(tmp_path / "i"), False, None, PLAIN)
     assert expected in proposed(evidence)
     # The model writes names as the library does.
     assert evidence.complete_names("exact inter_comm s t") == expected
@@ -159,24 +159,24 @@ def test_names_are_written_as_the_file_has_them_open(
 def test_the_files_own_names_stay(tmp_path: Path) -> None:
     goal = "s t : Set ℕ\nh : s = t\n⊢ s ∩ t = t ∩ s"
     steps = [
-        TakenStep(goal, "exact mem_comm s t", "Set.mem_comm'"),
-        TakenStep(goal, "exact sub_comm s t", "Set.mem_comm'"),
-        TakenStep("⊢ True", "trivial", "Set.mem_comm"),
-        TakenStep("⊢ False", "trivial", "Set.sub_comm"),
+        ProofStep(goal, "exact mem_comm s t", "Set.mem_comm'"),
+        ProofStep(goal, "exact sub_comm s t", "Set.mem_comm'"),
+        ProofStep("⊢ True", "trivial", "Set.mem_comm"),
+        ProofStep("⊢ False", "trivial", "Set.sub_comm"),
     ]
-    build_index(steps, tmp_path / "i", fewest_rows=1)
+    write_index(tmp_path / "i", steps, [], fewest_rows=1)
     text = "theorem mem_comm : True := trivial\n\nexample : True := by\n  "
-    evidence = Evidence(goal, text, TacticIndex(tmp_path / "i"), False, None, PLAIN)
+    evidence = Evidence(goal, text, LibraryIndex(tmp_path / "i"), False, None, PLAIN)
     assert evidence.complete_names("exact mem_comm s t") == "exact mem_comm s t"
     assert evidence.complete_names("exact sub_comm s t") == "exact Set.sub_comm s t"
     assert evidence.complete_names("sub_comm <;> sub_comm") == "sub_comm <;> sub_comm"
     local = Evidence(
-        f"sub_comm : True\n{goal}", text, TacticIndex(tmp_path / "i"), False, None, PLAIN
+        f"sub_comm : True\n{goal}", text, LibraryIndex(tmp_path / "i"), False, None, PLAIN
     )
     assert local.complete_names("exact sub_comm s t") == "exact sub_comm s t"
 
 
-def test_what_the_sources_say_of_a_first_word(index: TacticIndex) -> None:
+def test_what_the_sources_say_of_a_first_word(index: LibraryIndex) -> None:
     evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
     assert set(evidence.head_features("exact")) == set(HEAD_FEATURES)
     before = evidence.head_features("exact")
@@ -193,10 +193,10 @@ def test_what_the_sources_say_of_a_first_word(index: TacticIndex) -> None:
     assert odds[0] > odds[1] > odds[2] == 0.0
 
 
-def test_the_list_covers_first_words_that_are_likely(index: TacticIndex) -> None:
+def test_the_list_covers_first_words_that_are_likely(index: LibraryIndex) -> None:
     evidence = Evidence(GOAL, "", index, False, PORTFOLIO, PLAIN)
     for tactic, share in (("exact hp", 0.4), ("exact hq", 0.3), ("refine ?_", 0.1)):
         evidence.add_candidate(tactic, math.log(share), 3)
     scored = [("exact hp", -1.0), ("exact hq", -1.1), ("refine ?_", -2.0), ("foo", -2.0)]
-    assert evidence.choose(scored, 2) == ["exact hp", "exact hq"]
-    assert evidence.choose(scored, 3)[2] == "refine ?_"
+    assert [tactic for tactic, _ in evidence.choose(scored, 2)] == ["exact hp", "exact hq"]
+    assert evidence.choose(scored, 3)[2][0] == "refine ?_"

@@ -11,6 +11,8 @@ from llmstep.errors import ModelFileError
 from llmstep.sources.mixing import (
     FEATURES,
     HEAD_FEATURES,
+    LEMMA_FEATURES,
+    Judged,
     choose_covering,
     load_mixing,
     log_sigmoid,
@@ -18,14 +20,35 @@ from llmstep.sources.mixing import (
 )
 
 
+def names(chosen: list[tuple[str, float]]) -> list[str]:
+    return [tactic for tactic, _ in chosen]
+
+
 def test_a_list_is_worth_its_steps_and_the_first_words_it_covers() -> None:
-    judged = [("rw [a]", 0.30), ("rw [b]", 0.28), ("simp", 0.10), ("rw [c]", 0.25), ("omega", 0.01)]
+    chances = {"rw [a]": 0.30, "rw [b]": 0.28, "simp": 0.10, "rw [c]": 0.25, "omega": 0.01}
+    judged = [Judged(*item) for item in chances.items()]
     heads = {"rw": 0.5, "simp": 0.4, "omega": 0.1}
-    assert choose_covering(judged, heads, 0.0, 3) == ["rw [a]", "rw [b]", "rw [c]"]
-    assert choose_covering(judged, heads, 0.5, 3) == ["rw [a]", "simp", "rw [b]"]
-    assert choose_covering(judged, heads, 4.0, 3) == ["rw [a]", "simp", "omega"]
+    assert names(choose_covering(judged, heads, 0.0, 3)) == ["rw [a]", "rw [b]", "rw [c]"]
+    assert names(choose_covering(judged, heads, 0.5, 3)) == ["rw [a]", "simp", "rw [b]"]
+    assert names(choose_covering(judged, heads, 4.0, 3)) == ["rw [a]", "simp", "omega"]
+    worths = [worth for _, worth in choose_covering(judged, heads, 0.5, 5)]
+    assert worths[0] == pytest.approx((0.30 + 0.5 * 0.5) / 1.5)
+    assert worths == sorted(worths, reverse=True)
     assert len(choose_covering(judged, heads, 0.5, 9)) == 5
     assert choose_covering([], {}, 0.5, 3) == []
+
+
+def test_a_list_is_worth_the_lemmas_it_names() -> None:
+    judged = [
+        Judged("exact foo h", 0.30, ("foo",)),
+        Judged("apply foo", 0.28, ("foo",)),
+        Judged("simp", 0.10),
+        Judged("rw [bar]", 0.05, ("bar", "foo")),
+    ]
+    heads = dict.fromkeys(("exact", "apply", "simp", "rw"), 0.0)
+    lemmas = {"foo": 0.4, "bar": 0.2}
+    first_two = [choose_covering(judged, heads, 0.0, 2, lemmas, value) for value in (0.0, 2.0)]
+    assert [*map(names, first_two)] == [["exact foo h", "apply foo"], ["exact foo h", "rw [bar]"]]
 
 
 def test_the_shipped_weights_can_be_read() -> None:
@@ -34,7 +57,9 @@ def test_the_shipped_weights_can_be_read() -> None:
     assert set(mixing.head_weights) == set(HEAD_FEATURES)
     assert mixing.weights["model_probability"] > 0
     assert mixing.head_weights["model_log_mass"] > 0
-    assert mixing.head_value > 0
+    assert set(mixing.lemma_weights) == set(LEMMA_FEATURES)
+    assert mixing.lemma_weights["fits"] > 0
+    assert mixing.lemma_value > 0
 
 
 @pytest.mark.parametrize("text", ["head_value = 1\n", "[weights]\nbias = 'x'\n", "="])

@@ -13,9 +13,9 @@ import pytest
 from llmstep.config import SOURCES, Settings
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.index_writer import ProofStep, write_index
 from llmstep.sources.ranking import Suggestion
 from llmstep.sources.sources import Sources
-from llmstep_workshop.index.build import TakenStep, build_index
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 FILE = "import Mathlib\n\ntheorem t (a b : Prop) (hp : a) (hq : b) : a ∧ b := by\n  {}\n\n"
@@ -37,7 +37,7 @@ def settings(home: Path) -> Settings:
     library = home / "own.tactics"
     other = "n : ℕ\n⊢ n = n"
     pairs = [(GOAL, "exact ⟨hp, hq⟩"), (GOAL, "constructor"), (other, "rfl"), (other, "simp")]
-    build_index([TakenStep(*pair) for pair in pairs], library, fewest_rows=1)
+    write_index(library, [ProofStep(*pair) for pair in pairs], [], fewest_rows=1)
     return Settings(model="echo", cache=False, library=str(library))
 
 
@@ -63,7 +63,7 @@ def by_tactic(reply: SuggestReply) -> dict[str, tuple[str, ...]]:
 
 def test_all_sources_answer_together(settings: Settings) -> None:
     found = by_tactic(ask(settings))
-    assert found["exact ⟨hp, hq⟩"] == ("model", "library")
+    assert found["exact ⟨hp, hq⟩"] == ("model", "library", "goal")
     assert found["exact And.intro hp hq"] == ("file",)
     assert any("portfolio" in origin for origin in found.values())
 
@@ -96,7 +96,7 @@ def test_no_more_than_n_and_the_best_first(settings: Settings) -> None:
 
 def test_every_suggestion_starts_with_the_prefix_and_bans_hold(settings: Settings) -> None:
     found = by_tactic(ask(settings, "exact ", banned=("And.intro",)))
-    assert found == {"exact ⟨hp, hq⟩": ("model", "library")}
+    assert found == {"exact ⟨hp, hq⟩": ("model", "library", "goal")}
 
 
 @pytest.mark.parametrize("prefix", ["omeg", "lina", "simp_a", "nor"])

@@ -40,6 +40,16 @@ def index() -> None:
 @index.command()
 @_ROWS
 @_OUTPUT
+@click.option(
+    "--statements",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Statements: JSON lines with `name`, `kind`, `file`, `binders`, `conclusion`.",
+)
+@click.option(
+    "--names",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Full names of all declarations, one a line.",
+)
 @click.option("--licence", default="", help="Licence of the proofs, kept in the file.")
 @click.option("--source", default="", help="Where the proofs come from, kept in the file.")
 @click.option("--skip-file", multiple=True, help="Leave out rows whose `file` begins so.")
@@ -54,28 +64,37 @@ def index() -> None:
 def build(
     rows: tuple[Path, ...],
     output: Path,
+    statements: Path | None,
+    names: Path | None,
     licence: str,
     source: str,
     skip_file: tuple[str, ...],
     skip_kind: tuple[str, ...],
     fewest_rows: int,
 ) -> None:
-    """Index the tactics of a library by the goals they were used on.
+    """Index the tactics of a library by the goals they were used on, and what it states.
 
     Use the result with the setting `library`.
     """
-    with _needing_extra():
-        from llmstep_workshop.index.build import TakenStep, build_index
+    from llmstep.sources.index_writer import ProofStep, write_index
+    from llmstep_workshop.data.statement_files import read_names, read_statements
 
-        kept = (
-            TakenStep(row.state, row.tactic, row.decl)
-            for row in _read(rows)
-            if row.kind not in skip_kind and not row.file.startswith(skip_file)
-        )
-        metadata = {"licence": licence, "source": source}
-        count = build_index(kept, output, metadata, fewest_rows)
+    kept = (
+        ProofStep(row.state, row.tactic, row.decl)
+        for row in _read(rows)
+        if row.kind not in skip_kind and not row.file.startswith(skip_file)
+    )
+    count, stated = write_index(
+        output,
+        kept,
+        read_statements(statements) if statements else (),
+        source=source,
+        licence=licence,
+        names=read_names(names) if names else (),
+        fewest_rows=fewest_rows,
+    )
     size = output.stat().st_size / 1e6
-    click.echo(f"{output}: {count:,} steps, {size:.1f} MB")
+    click.echo(f"{output}: {count:,} steps, {stated:,} statements, {size:.1f} MB")
     click.echo(f'Use it: LLMSTEP_LIBRARY="{output}", or library = "{output}" in config.toml.')
 
 
@@ -98,7 +117,7 @@ def portfolio(rows: tuple[Path, ...], output: Path) -> None:
 @_ROWS
 @_OUTPUT
 @click.option("--model", default="builtin", show_default=True, help="Model id, or a path.")
-@click.option("--library", default="builtin", show_default=True, help="Tactic index.")
+@click.option("--library", default="builtin", show_default=True, help="Index of a library.")
 @click.option("-n", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of the model.")
 def fit(
@@ -114,19 +133,22 @@ def fit(
 
         from llmstep.config import resolve
         from llmstep.service.engine import find_engine
+        from llmstep.sources.library_index import LibraryIndex
+        from llmstep.sources.mixing import load_mixing
         from llmstep.sources.portfolio import load_portfolio
         from llmstep.sources.sources import library_path
-        from llmstep.sources.tactic_index import TacticIndex
         from llmstep_workshop.index.mixing_fit import CandidateSource, collect_cases, fit_mixing
         from llmstep_workshop.index.table_files import write_mixing
 
         data = list(_read(rows))
-        tactics = TacticIndex(library_path(library))
+        found = LibraryIndex(library_path(library))
         settings = resolve({"model": model, "n": n, "threads": threads}).settings
         source = CandidateSource(find_engine(settings))
         try:
             with tqdm(total=len(data), unit="rows") as bar:
-                cases = collect_cases(data, source, tactics, load_portfolio(), bar.update)
+                cases = collect_cases(
+                    data, source.ask, found, load_portfolio(), load_mixing(), bar.update
+                )
         finally:
             source.close()
         mixing, scores = fit_mixing(cases, n)
@@ -134,6 +156,7 @@ def fit(
     click.echo(
         f"{output}: {scores.rows:,} rows, cross-validated: exact@1 {scores.exact_at_1:.3f}, "
         f"exact@{n} {scores.exact_at_n:.3f}, first word@{n} {scores.head_at_n:.3f}, "
+        f"lemma@{n} {scores.lemma_at_n:.3f} of {scores.citing:,}, "
         f"proposed by any source {scores.proposed:.3f}"
     )
 

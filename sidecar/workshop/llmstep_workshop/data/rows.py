@@ -2,8 +2,8 @@
 
 A row is one JSON object per line with at least the strings ``state`` (one goal as Lean prints it)
 and ``tactic``; ``file`` (for the per-file cap), ``kind``, ``context`` (the file's text before the
-step) and ``decl`` (the theorem's full name) are optional. Files ending in ``.gz`` are decompressed
-on the fly.
+step), ``decl`` (the theorem's full name) and ``lemmas`` (full names of the lemmas that the tactic
+names) are optional. Files ending in ``.gz`` are decompressed on the fly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Row:
     """One supervised pair: one goal, and one tactic without blanks at either end.
 
     ``context`` is the text of the Lean file before the step, and ``decl`` the full name of the
-    theorem, where they are known.
+    theorem, where they are known; ``lemmas`` are the lemmas that the tactic names, ``src`` is the
+    corpus.
     """
 
     state: str
@@ -36,6 +37,8 @@ class Row:
     kind: str = ""
     context: str = ""
     decl: str = ""
+    lemmas: tuple[str, ...] = ()
+    src: str = ""
 
     @property
     def head(self) -> str:
@@ -94,6 +97,8 @@ def read_rows(path: Path, limit: int | None = None) -> list[Row]:
                 kind=str(record.get("kind") or ""),
                 context=str(record.get("context") or ""),
                 decl=str(record.get("decl") or ""),
+                lemmas=tuple(map(str, record.get("lemmas") or ())),
+                src=str(record.get("src") or ""),
             )
         )
         if limit is not None and len(rows) >= limit:

@@ -11,7 +11,7 @@ FloatArray = npt.NDArray[np.float64]
 
 def fit_logistic(
     values: FloatArray,
-    labels: npt.NDArray[np.bool_],
+    labels: npt.NDArray[np.bool_] | FloatArray,
     ridge: float,
     importance: FloatArray | None = None,
 ) -> FloatArray:
@@ -19,7 +19,7 @@ def fit_logistic(
 
     Args:
         values: Shape (n, k); a constant column is the bias.
-        labels: Shape (n,).
+        labels: Shape (n,); numbers between 0 and 1 are partly both.
         ridge: Strength of the regularisation, on columns scaled to unit deviation.
         importance: Weight of each row, shape (n,); 1 if ``None``.
 

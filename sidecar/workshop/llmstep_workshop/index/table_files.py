@@ -39,16 +39,22 @@ def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> No
 
     def lines() -> Iterator[str]:
         yield f"# Fitted by `llmstep index fit` on {scores.rows:,} held-out proof steps: log-odds"
-        yield "# that a tactic is the author's step, and that its first word is, each as a sum over"
-        yield "# what the sources say of it (sources/evidence.py). Cross-validated on these steps:"
-        yield f"# exact@1 {scores.exact_at_1:.3f}, exact@{n} {scores.exact_at_n:.3f}, first "
-        yield f"# word@{n} {scores.head_at_n:.3f}, proposed by any source {scores.proposed:.3f}."
+        yield "# that a tactic is of use (the author's step; in part if it names a lemma of that),"
+        yield "# that its first word is the author's, that the author names a premise; each a sum over"
+        yield "# what the sources say (sources/evidence.py, sources/lemmas.py). Cross-validated:"
+        yield f"# exact@1 {scores.exact_at_1:.3f}, exact@{n} {scores.exact_at_n:.3f}, first"
+        yield f"# word@{n} {scores.head_at_n:.3f}, proposed by any source {scores.proposed:.3f}; on"
+        yield f"# the {scores.citing:,} that name a lemma: lemma@{n} {scores.lemma_at_n:.3f}."
         yield "\n# What covering the right first word is worth, where the right step is 1."
         yield f"head_value = {mixing.head_value}"
+        yield "# What naming a lemma that the author names is worth, likewise."
+        yield f"lemma_value = {mixing.lemma_value}"
         yield "\n[weights]"
         yield from _entries(mixing.weights)
         yield "\n[head_weights]"
         yield from _entries(mixing.head_weights)
+        yield "\n[lemma_weights]"
+        yield from _entries(mixing.lemma_weights)
 
     write_text(path, "\n".join(lines()) + "\n")
 

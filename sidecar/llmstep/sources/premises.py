@@ -1,0 +1,99 @@
+"""Which statements help with a goal: a few at hand, ranked as those of the library are."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from llmstep.lean_text.declarations import Statement
+from llmstep.prompts.goal import Goal
+from llmstep.sources.statement_features import goal_query, statement_features
+
+# BM25, as in the library's index.
+LENGTH = 0.6
+# Reciprocal rank fusion: one over this and the rank (Cormack, Clarke, Buettcher 2009).
+_FUSION = 10.0
+
+
+@attrs.frozen
+class Premise:
+    """A statement that may help with a goal.
+
+    Attributes:
+        statement: What it states.
+        worth: Fused score of all rankings it stands in; comparable within one goal.
+        ranks: Its place, from 1 on, in each ranking that names it.
+    """
+
+    statement: Statement
+    worth: float
+    ranks: Mapping[str, int]
+
+
+class PremiseTable:
+    """Statements that are at hand as objects: those of a file, or of a project.
+
+    Args:
+        statements: All of them.
+    """
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._statements = [statement for statement in statements if statement.name]
+        self._features = [_features(s.name, s.conclusion) for s in self._statements]
+        counts: Counter[str] = Counter()
+        for features in self._features:
+            counts.update(features)
+        total = len(self._statements)
+        self._rows: dict[str, list[int]] = defaultdict(list)
+        for row, features in enumerate(self._features):
+            for feature in features:
+                self._rows[feature].append(row)
+        self._weights = {name: math.log(1 + total / count) for name, count in counts.items()}
+        mean = sum(map(len, self._features)) / max(total, 1)
+        self._norms = [
+            1.0 / (1 - LENGTH + LENGTH * len(features) / max(mean, 1.0))
+            for features in self._features
+        ]
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+    def rank(self, goal: Goal, count: int) -> list[tuple[Statement, float]]:
+        """The ``count`` statements that most likely help, the likeliest first, with scores."""
+        scores: dict[int, float] = defaultdict(float)
+        for feature, worth in goal_query(goal).items():
+            for row in self._rows.get(feature, ()):
+                scores[row] += worth * self._weights[feature]
+        # Of two that say as much the later one is nearer to the goal.
+        ranked = sorted(
+            ((score * self._norms[row], row) for row, score in scores.items()), reverse=True
+        )
+        return [(self._statements[row], score) for score, row in ranked[:count]]
+
+
+def fuse(rankings: Mapping[str, tuple[float, Sequence[Statement]]], count: int) -> list[Premise]:
+    """One ranking of several, by reciprocal ranks.
+
+    Args:
+        rankings: Each with a weight and its statements, the best first.
+        count: How many to give back.
+    """
+    worth: dict[str, float] = defaultdict(float)
+    ranks: dict[str, dict[str, int]] = defaultdict(dict)
+    statements: dict[str, Statement] = {}
+    for source, (weight, ranked) in rankings.items():
+        for rank, statement in enumerate(ranked, start=1):
+            worth[statement.name] += weight / (_FUSION + rank)
+            ranks[statement.name].setdefault(source, rank)
+            statements.setdefault(statement.name, statement)
+    best = sorted(worth, key=lambda name: (-worth[name], name))[:count]
+    return [Premise(statements[name], worth[name], ranks[name]) for name in best]
+
+
+@functools.lru_cache(maxsize=50_000)
+def _features(name: str, conclusion: str) -> frozenset[str]:
+    return statement_features(name, conclusion)

@@ -1,0 +1,102 @@
+"""Many short texts in compressed blocks, each text found by its number.
+
+Arrays: ``ends`` uint32 (B,): where each block ends in ``bytes`` uint8, which holds the blocks as
+zlib streams one after the other. A block holds the UTF-8 of ``BLOCK`` texts, each ended by a NUL.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+BLOCK = 32
+_END = b"\0"
+# Blocks that stay unpacked; a question looks into some hundreds.
+_KEPT = 512
+
+
+@attrs.define(eq=False)
+class TextStore:
+    """Texts by number.
+
+    Attributes:
+        ends: Where each block ends.
+        bytes: The blocks.
+    """
+
+    ends: npt.NDArray[np.uint32]
+    bytes: npt.NDArray[np.uint8]
+    _unpacked: dict[int, list[bytes]] = attrs.field(factory=dict, init=False)
+
+    def __getitem__(self, number: int) -> str:
+        """One text.
+
+        Raises:
+            ValueError: There is none of this number, or its block is damaged.
+        """
+        block, place = divmod(number, BLOCK)
+        texts = self._unpacked.get(block)
+        if texts is None:
+            texts = self._unpack(block)
+        if place >= len(texts):
+            raise ValueError(f"there is no text {number}")
+        return texts[place].decode("utf-8", errors="replace")
+
+    def _unpack(self, block: int) -> list[bytes]:
+        if len(self._unpacked) >= _KEPT:
+            del self._unpacked[next(iter(self._unpacked))]
+        begin = int(self.ends[block - 1]) if block else 0
+        try:
+            data = zlib.decompress(self.bytes[begin : int(self.ends[block])].tobytes())
+        except (zlib.error, IndexError) as error:
+            raise ValueError(f"block {block} is damaged: {error}") from None
+        texts = self._unpacked[block] = data.split(_END)[:-1]
+        return texts
+
+
+class TextPacker:
+    """Packs texts as they come; bounded by the size of what is packed."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._packed: list[bytes] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, text: str) -> None:
+        """Take one text in."""
+        self._waiting.append(text.encode("utf-8", "replace").replace(_END, b"") + _END)
+        self._count += 1
+        if len(self._waiting) == BLOCK:
+            self._pack()
+
+    def finish(self) -> TextStore:
+        """All texts, packed."""
+        import numpy as np
+
+        self._pack()
+        ends = np.cumsum([len(block) for block in self._packed], dtype=np.int64)
+        data = np.frombuffer(b"".join(self._packed), dtype=np.uint8)
+        return TextStore(ends.astype(np.uint32), data)
+
+    def _pack(self) -> None:
+        if self._waiting:
+            self._packed.append(zlib.compress(b"".join(self._waiting), 9))
+            self._waiting = []
+
+
+def pack_texts(texts: Iterable[str]) -> TextStore:
+    """Pack texts, in order."""
+    packer = TextPacker()
+    for text in texts:
+        packer.add(text)
+    return packer.finish()

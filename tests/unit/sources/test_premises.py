@@ -1,0 +1,34 @@
+"""Statements at hand, ranked for a goal, and rankings joined."""
+
+from __future__ import annotations
+
+from llmstep.lean_text.declarations import Statement
+from llmstep.prompts.goal import parse_goal
+from llmstep.sources.premises import PremiseTable, fuse
+
+TABLE = [
+    Statement("dist_symm", "lemma", "", "d[X ; μ # Y ; ν] = d[Y ; ν # X ; μ]"),
+    Statement("Entropy.nonneg", "lemma", "", "0 ≤ H[X ; μ]"),
+    Statement("Entropy.comp_le", "lemma", "", "H[f ∘ X ; μ] ≤ H[X ; μ]"),
+    Statement("", "instance", "", "Foo α"),
+]
+
+
+def test_the_statement_that_says_it_comes_first() -> None:
+    table = PremiseTable(TABLE)
+    assert len(table) == 3
+    ranked = table.rank(parse_goal("⊢ 0 ≤ H[Z ; ν]"), 2)
+    assert ranked[0][0].name == "Entropy.nonneg"
+    assert ranked[0][1] > ranked[1][1] > 0
+    ranked = table.rank(parse_goal("⊢ H[g ∘ Z ; ν] ≤ H[Z ; ν]"), 3)
+    assert ranked[0][0].name == "Entropy.comp_le"
+    assert PremiseTable([]).rank(parse_goal("⊢ p"), 3) == []
+
+
+def test_fused_rankings_favour_what_several_name() -> None:
+    a, b, c = TABLE[:3]
+    fused = fuse({"library": (1.0, [a, b]), "file": (1.0, [b, c])}, 3)
+    assert fused[0].statement == b
+    assert fused[0].ranks == {"library": 2, "file": 1}
+    assert [premise.worth for premise in fused] == sorted((p.worth for p in fused), reverse=True)
+    assert [p.statement for p in fuse({"library": (1.0, [a, b]), "file": (3.0, [c])}, 1)] == [c]
