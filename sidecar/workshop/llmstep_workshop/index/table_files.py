@@ -40,7 +40,7 @@ def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> No
     def lines() -> Iterator[str]:
         yield f"# Fitted by `llmstep index fit` on {scores.rows:,} held-out proof steps: log-odds"
         yield "# that a tactic is of use (the author's step; in part if it names a lemma of that),"
-        yield "# that its first word is the author's, that the author names a premise; each a sum over"
+        yield "# that its first word is the author's, that the author names a premise; each sums up"
         yield "# what the sources say (sources/evidence.py, sources/lemmas.py). Cross-validated:"
         yield f"# exact@1 {scores.exact_at_1:.3f}, exact@{n} {scores.exact_at_n:.3f}, first"
         yield f"# word@{n} {scores.head_at_n:.3f}, proposed by any source {scores.proposed:.3f}; on"
