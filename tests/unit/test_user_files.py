@@ -22,9 +22,9 @@ from llmstep.service.card import read_card
 from llmstep.service.catalog import find_model, hash_file
 from llmstep.service.lockfile import lock_path, read_lock
 from llmstep.service.user_models import describe_folder
+from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.portfolio import load_portfolio
-from llmstep.sources.tactic_index import TacticIndex
 from llmstep.user_files import (
     OutsideFolderError,
     TextError,
@@ -83,7 +83,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "template": ("prompt.toml", lambda path: load_template(str(path))),
     "weights of the sources": ("mixing.toml", load_mixing.__wrapped__),
     "portfolio": ("portfolio.toml", load_portfolio.__wrapped__),
-    "index": ("library.tactics", TacticIndex),
+    "index": ("library.tactics", LibraryIndex),
     "GGUF": ("model.gguf", read_gguf_head),
     "checksum": ("model.gguf", hash_file),
     "folder without a card": ("config.json", lambda path: find_model(str(path.parent))),
