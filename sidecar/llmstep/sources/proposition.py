@@ -210,8 +210,8 @@ def split_term(term: str) -> tuple[str, tuple[str, ...]]:
     atoms = _atoms(term, tokens)
     if len(atoms) == 1 and atoms[0] == head:
         return head, ()
-    base, dot, _ = atoms[0].rpartition(".")
-    owner = (base,) if dot and head != atoms[0] and (base[0].islower() or base[0] in "(_") else ()
+    base = atoms[0].rpartition(".")[0]
+    owner = (base,) if base and head != atoms[0] and (base[0].islower() or base[0] in "(_") else ()
     return head, (*owner, *atoms[1:])
 
 
