@@ -68,6 +68,8 @@ def write_gguf(
     *,
     tensors: str = "llama",
     splitter: str = "gpt-2",
+    most_tensors: int = 0,
+    context_length: int = CONTEXT,
     **metadata: Any,
 ) -> Path:
     """Write a model file.
@@ -77,6 +79,8 @@ def write_gguf(
         architecture: Name in the file.
         tensors: Whose weights it has: ``llama``, ``mamba``, ``t5``, or empty for none.
         splitter: Name of the rules that split a text into words.
+        most_tensors: Tensors of one part, for a model split into several files; 0 for one file.
+        context_length: Positions it says it was trained for.
         metadata: Further boolean entries, ``__`` in a key standing for a dot.
     """
     import gguf
@@ -87,9 +91,9 @@ def write_gguf(
     kinds += [gguf.TokenType.NORMAL] * (len(tokens) - len(CONTROL))
     kinds[0] = gguf.TokenType.UNKNOWN
 
-    writer = gguf.GGUFWriter(path, architecture)
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=most_tensors)
     writer.add_name("tiny")
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context_length)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(HIDDEN)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,8 @@ from llmstep.backends.base import (
     PromptPart,
     Sampling,
 )
-from llmstep.errors import ModelFileError, ModelNotFoundError
+from llmstep.errors import GenerationError, ModelFileError, ModelNotFoundError
+from llmstep.service.catalog import find_model, fingerprint
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
 
@@ -203,3 +206,174 @@ def test_quantized_weights_run(builtin_gguf: Path, tmp_path: Path, kind: str) ->
     backend.generate(GenerationRequest(prompt), CancelToken(), found.append)
     backend.close()
     assert len(found) >= 8
+
+
+REQUEST = GenerationRequest((PromptPart("⊢ p"),), "", sampling=Sampling(n=2, max_tokens=4))
+
+
+def _ask(backend: LlamaCppBackend) -> list[str]:
+    found: list[str] = []
+    backend.generate(REQUEST, CancelToken(), lambda candidate: found.append(candidate.text))
+    return found
+
+
+def test_a_file_replaced_by_rename_is_loaded_anew(
+    tiny_gguf: Path, tmp_path: Path, make_gguf: GgufWriter
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(tiny_gguf.read_bytes())
+    backend = LlamaCppBackend(BackendOptions(path=path))
+    before = _ask(backend)
+    assert _ask(backend) == before
+    make_gguf(tmp_path / "new.gguf", context_length=256).replace(path)
+    assert _ask(backend)
+    assert backend.info.context_tokens == 256
+    path.unlink()
+    with pytest.raises(ModelFileError, match="there is no model file"):
+        _ask(backend)
+    path.write_bytes(tiny_gguf.read_bytes())
+    assert _ask(backend) == before
+    backend.close()
+    with pytest.raises(GenerationError, match="closed"):
+        _ask(backend)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "rewritten", "another", "a folder"])
+def test_a_file_changed_in_place_costs_an_error_and_not_the_process(
+    tiny_gguf: Path, tmp_path: Path, damage: str
+) -> None:
+    """In a process of its own: before, the next request ended it with SIGBUS."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(tiny_gguf.read_bytes())
+    program = f"""
+import sys
+from pathlib import Path
+from llmstep.backends.base import *
+from llmstep.backends.llama_cpp import LlamaCppBackend
+from llmstep.errors import LLMStepError
+path, whole = Path({str(path)!r}), Path({str(tiny_gguf)!r}).read_bytes()
+def ask():
+    request = GenerationRequest((PromptPart("⊢ p" * 40),), "", sampling=Sampling(n=2, max_tokens=4))
+    found = []
+    try:
+        backend.generate(request, CancelToken(), lambda c: found.append(c.text))
+    except LLMStepError as error:
+        return error.message
+    return len(found)
+backend = LlamaCppBackend(BackendOptions(path=path))
+assert ask() == 2
+damage = {damage!r}
+if damage == "a folder":
+    path.unlink(); path.mkdir()
+else:
+    with path.open("r+b") as file:
+        if damage == "rewritten":
+            file.write(whole[: len(whole) // 2]); file.truncate()
+        elif damage == "another":
+            file.write(b"not a model")
+        else:
+            file.truncate(0 if damage == "emptied" else len(whole) // 3)
+print(ask())
+path.rmdir() if path.is_dir() else None
+path.write_bytes(whole)
+print(ask())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    told, after = result.stdout.splitlines()
+    words = {"emptied": "is empty", "another": "is no GGUF file", "a folder": "directory"}
+    assert words.get(damage, "is cut short") in told
+    assert after == "2"
+
+
+@pytest.fixture
+def parts(tmp_path: Path, make_gguf: GgufWriter) -> list[Path]:
+    (tmp_path / "split").mkdir()
+    make_gguf(tmp_path / "split" / "model.gguf", most_tensors=9)
+    found = sorted((tmp_path / "split").glob("model-*.gguf"))
+    assert len(found) == 3
+    return found
+
+
+def test_a_split_model_is_named_by_its_first_part(parts: list[Path], tmp_path: Path) -> None:
+    backend = LlamaCppBackend(BackendOptions(path=parts[0]))
+    assert _ask(backend)
+    assert backend.info.size_bytes == sum(part.stat().st_size for part in parts)
+    before = fingerprint(parts[0])
+    backend.close()
+    # A later part counts as well.
+    data = bytearray(parts[2].read_bytes())
+    data[-1] ^= 1
+    parts[2].write_bytes(data)
+    assert fingerprint(parts[0]) != before
+    error = refuse(parts[1])
+    assert "not the first part" in error.message
+    assert parts[0].name in error.hint
+
+
+def test_a_split_model_in_the_hubs_cache_is_links_to_blobs(
+    parts: list[Path], tmp_path: Path
+) -> None:
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "0123abc"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for number, part in enumerate(parts):
+        part.replace(blobs / (f"{number}f" * 32))
+        (snapshot / part.name).symlink_to(blobs / (f"{number}f" * 32))
+    found = find_model(str(snapshot / parts[0].name))
+    backend = LlamaCppBackend(BackendOptions(path=found.path))
+    assert _ask(backend)
+    backend.close()
+
+
+@pytest.mark.parametrize("damage", ["missing", "the wrong one", "of another model", "renamed"])
+def test_a_part_that_is_missing_or_another_is_named(
+    parts: list[Path], tiny_gguf: Path, damage: str
+) -> None:
+    if damage == "missing":
+        parts[1].unlink()
+        message, words = refuse_other(parts[0]), "there is no model file"
+    elif damage == "the wrong one":
+        parts[1].write_bytes(parts[2].read_bytes())
+        message, words = refuse_other(parts[0]), "is not part 2 of 3 of this model"
+    elif damage == "of another model":
+        parts[1].write_bytes(tiny_gguf.read_bytes())
+        message, words = refuse_other(parts[0]), "is not part 2 of 3 of this model"
+    else:
+        name = parts[0].with_name("part-one.gguf")
+        parts[0].replace(name)
+        message, words = refuse_other(name), "is one of 3 parts, but is not named as one"
+    assert words in message
+    assert damage == "renamed" or parts[1].name in message
+
+
+def refuse_other(path: Path) -> str:
+    with pytest.raises(ModelFileError) as caught:
+        LlamaCppBackend(BackendOptions(path=path, threads=1))
+    assert "models verify" not in caught.value.hint
+    return caught.value.message
+
+
+@pytest.mark.parametrize("value", [b"\x00\x00\xc0\x7f", b"\x00\x00\x80\x7f"])
+def test_weights_that_are_no_numbers_are_the_files_fault(
+    tiny_gguf: Path, tmp_path: Path, value: bytes
+) -> None:
+    data = bytearray(tiny_gguf.read_bytes())
+    end = len(data) - len(data) % 4
+    data[end - 40_000 : end] = value * 10_000
+    path = tmp_path / "nan.gguf"
+    path.write_bytes(data)
+    backend = LlamaCppBackend(BackendOptions(path=path))
+    with pytest.raises(ModelFileError, match="NaN"):
+        _ask(backend)
+    backend.close()
+
+
+def test_a_tokenizer_of_tomorrow_is_said_to_be_one(tmp_path: Path, make_gguf: GgufWriter) -> None:
+    path = make_gguf(tmp_path / "new.gguf", splitter="of-tomorrow")
+    with pytest.raises(ModelFileError, match="of-tomorrow") as caught:
+        LlamaCppBackend(BackendOptions(path=path))
+    assert "upgrade llama-cpp-python" in caught.value.hint
+    assert "models verify" not in caught.value.hint

@@ -6,6 +6,7 @@ is read: metadata, and where the tensors lie. Lengths in the file are never trus
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from typing import TYPE_CHECKING
@@ -39,6 +40,25 @@ _SCALARS = {
     11: "<q",
     12: "<d",
 }
+# What llama.cpp takes for granted of the numbers in a head, and aborts the process over; the keys
+# stand behind the architecture's name. LLAMA_MAX_LAYERS of llama.cpp is 512.
+_RANGES = {
+    "block_count": (1, 512),
+    "embedding_length": (1, 1 << 20),
+    "feed_forward_length": (0, 1 << 24),
+    "context_length": (0, (1 << 31) - 1),
+    "vocab_size": (0, 1 << 24),
+    "attention.head_count": (0, 1 << 14),
+    "attention.head_count_kv": (0, 1 << 14),
+    "attention.key_length": (0, 1 << 16),
+    "attention.value_length": (0, 1 << 16),
+    "attention.sliding_window": (0, (1 << 31) - 1),
+    "rope.dimension_count": (0, 1 << 16),
+    "expert_count": (0, 1 << 12),
+    "expert_used_count": (0, 1 << 12),
+}
+_ABOVE_ZERO = ("_epsilon", "rope.freq_base", "rope.freq_base_swa")
+
 _STRING = 8
 _ARRAY = 9
 
@@ -135,7 +155,20 @@ class _Reader:
         least = -(-self._at // alignment) * alignment + last
         if tensors and least >= len(self._data):
             raise self._too_short(least + 1)
+        self._check_ranges(metadata)
         return GgufHead(metadata, len(self._data), least)
+
+    def _check_ranges(self, metadata: dict[str, Scalar]) -> None:
+        start = f"{metadata.get('general.architecture', '')}."
+        for key, value in metadata.items():
+            name = key.removeprefix(start)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise self._damaged(f"{key} is {value}")
+            if name == key or isinstance(value, (bool, str)):
+                continue
+            low, high = _RANGES.get(name, (-math.inf, math.inf))
+            if not low <= value <= high or (name.endswith(_ABOVE_ZERO) and value <= 0):
+                raise self._damaged(f"{key} is {value}")
 
     def _tensor_offset(self) -> int:
         self._string()

@@ -8,6 +8,7 @@ marking cells.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Vocabulary
 
+logger = logging.getLogger(__name__)
+
 # Cells for the beams' own tokens. They share what they have in common, and a prompt seldom fills
 # its window; where it does not suffice, the weakest beams are given up.
 BEAM_CELLS = 1024
@@ -55,8 +58,14 @@ class LlamaCppBackend(LocalBackend):
 
     def __init__(self, options: BackendOptions) -> None:
         super().__init__(options)
+        self._options = options
+        self._open()
+
+    def _open(self) -> None:
+        options = self._options
         if options.path is None:
             raise ModelNotFoundError("the llama.cpp backend needs a model file, and none is named")
+        self._closed = False
         self._model = LlamaModel(options.path)
         facts = self._model.facts
         window = choose_window(options.context_tokens, facts.context_train)
@@ -79,7 +88,17 @@ class LlamaCppBackend(LocalBackend):
 
     def close(self) -> None:
         """Free the model. A second call does nothing."""
+        self._closed = True
         self._model.close()
+
+    def _refresh(self) -> None:
+        """Open the file anew if it has changed since, or could not be opened anew the last time."""
+        if self._closed or (self._model.is_open and not self._model.is_changed):
+            return
+        logger.warning("%s has changed on disk: it is loaded anew", self._options.path)
+        self._model.close()
+        self._slots.forget()
+        self._open()
 
     @property
     def _is_open(self) -> bool:

@@ -35,6 +35,9 @@ def load_library() -> Any:
     Raises:
         BackendUnavailableError: It is not installed, too old, or does not load on this machine.
     """
+    # When an assertion of ggml fails, it would start a debugger, whose hundred lines bury the one
+    # that tells the cause.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
         from llama_cpp import llama_cpp as library
     except ImportError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from llmstep.backends.gguf_file import read_gguf_head
+from llmstep.backends.gguf_parts import list_parts, read_model_head, take_stamps
 from llmstep.backends.llama_library import count_threads, forget_log, load_library, quote_log
 from llmstep.backends.machine_memory import whole_memory
 from llmstep.backends.tokens import Vocabulary
@@ -35,6 +35,10 @@ _PIECE_BYTES = 512
 _LONGEST_RUN = 2000
 _LONG_RUN = re.compile(rf"\S{{{_LONGEST_RUN}}}|\s{{{_LONGEST_RUN}}}")
 _NO_SLOT = 1
+_TOO_NEW = (
+    "The model is of a kind that this llama.cpp does not know: upgrade llama-cpp-python "
+    "(`pip install -U llama-cpp-python`), or take another model."
+)
 _NO_CONTINUATION = "Take a decoder-only language model: it is what can continue a text."
 
 
@@ -75,14 +79,17 @@ class LlamaModel:
     """
 
     def __init__(self, path: Path) -> None:
-        head = read_gguf_head(path)
+        self._path = path
+        self._parts = list_parts(path)
+        self._stamps = take_stamps(self._parts)
+        head, size = read_model_head(path)
         self._library = library = load_library()
         if not head.is_causal:
             raise ModelFileError(
                 f"{path.name} is an encoder ({head.architecture}): it cannot continue a text",
                 hint=_NO_CONTINUATION,
             )
-        _check_memory(path, head.size)
+        _check_memory(path, size)
         forget_log()
         params = library.llama_model_default_params()
         params.load_mode = library.LLAMA_LOAD_MODE_MMAP
@@ -94,9 +101,11 @@ class LlamaModel:
         self._context: Any = None
         self._model: Any = library.llama_model_load_from_file(bytes(path), params)
         if not self._model:
+            told = quote_log() or "it gives no reason"
             raise ModelFileError(
-                f"llama.cpp cannot load {path} (architecture "
-                f"{head.architecture or 'not given'}): {quote_log() or 'it gives no reason'}"
+                f"llama.cpp cannot load {path} (architecture {head.architecture or 'not given'}): "
+                f"{told}",
+                hint=_TOO_NEW if "unknown" in told else None,
             )
         try:
             self._check_kind(path)
@@ -110,7 +119,7 @@ class LlamaModel:
         self.facts = ModelFacts(
             name=str(head.metadata.get("general.name") or path.stem),
             parameters=library.llama_model_n_params(self._model),
-            size_bytes=head.size,
+            size_bytes=size,
             context_train=library.llama_model_n_ctx_train(self._model),
             adds_bos=library.llama_vocab_get_add_bos(self._vocab),
             chat_template=str(head.metadata.get("tokenizer.chat_template") or ""),
@@ -161,6 +170,15 @@ class LlamaModel:
         if self._model:
             self._library.llama_model_free(self._model)
             self._model = None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the file on disk is not the one that was opened.
+
+        It is mapped into memory: after a change in place, the next token would read what is now
+        there, and beyond the end of a file that was cut, the process would be killed.
+        """
+        return take_stamps(self._parts) != self._stamps
 
     @property
     def is_open(self) -> bool:

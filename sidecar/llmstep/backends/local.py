@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
+import numpy as np
 
 from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats, PromptPart
 from llmstep.backends.chat import ChatTemplate, render_chat
@@ -19,13 +20,12 @@ from llmstep.backends.request_checks import check_sampling
 from llmstep.backends.search import Beam, Search
 from llmstep.backends.slots import PromptSlots
 from llmstep.backends.writing import OnWriting, Writing, WritingRequest, Written
-from llmstep.errors import GenerationError, PromptTooLongError
+from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    import numpy as np
     import numpy.typing as npt
 
     from llmstep.backends.base import (
@@ -85,6 +85,9 @@ class LocalBackend(ABC):
         self._require_open()
         return len(self._encode(text, special=False))
 
+    def _refresh(self) -> None:  # noqa: B027  most have nothing to do here
+        """Make sure that what is loaded is what lies on the disk; before each use."""
+
     def prefill(self, prompt: Sequence[PromptPart], cancel: CancelToken) -> GenerationStats:
         """Compute a prompt, as a request with an empty prefix would.
 
@@ -92,6 +95,7 @@ class LocalBackend(ABC):
             PromptTooLongError: The prompt does not fit the context window.
             GenerationError: The library failed.
         """
+        self._refresh()
         self._require_open()
         question = self._plan(prompt, "")
         _, reused = self._feed(question, cancel)
@@ -110,6 +114,7 @@ class LocalBackend(ABC):
             PromptTooLongError: Prompt, prefix and one token do not fit the context window.
             GenerationError: The library failed.
         """
+        self._refresh()
         self._require_open()
         check_sampling(request.sampling, self._most_candidates)
         question = self._plan(request.prompt, request.prefix)
@@ -213,6 +218,7 @@ class LocalBackend(ABC):
         found = 0
         with self._fork(slot) as step:
             while logits is not None and not cancel.is_set():
+                self._check_numbers(logits)
                 for candidate in search.advance(logits):
                     found += 1
                     on_candidate(candidate)
@@ -220,6 +226,16 @@ class LocalBackend(ABC):
                     break
                 logits = step(search)
         return search.generated, found
+
+    def _check_numbers(self, logits: npt.NDArray[np.float32]) -> None:
+        """Refuse logits that are no numbers: each row's largest is one, or none of it is."""
+        if not np.isfinite(logits.max(axis=-1)).all():
+            raise ModelFileError(
+                f"the model {self._info.model} gives numbers that are none (NaN or infinite): its "
+                "weights are damaged, or too large for the number format",
+                hint="Fetch the model again, or convert it again; for a Hugging Face model set "
+                "`precision` to float32.",
+            )
 
     def _split(
         self, prompt: Sequence[PromptPart], prefix: str, lead: Sequence[int]

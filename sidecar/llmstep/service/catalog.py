@@ -19,6 +19,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.backends import BACKENDS
+from llmstep.backends.gguf_parts import list_parts
 from llmstep.backends.hf_files import find_folder
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
@@ -284,7 +285,8 @@ def _from_path(name: str) -> ResolvedModel:
         size_bytes=path.stat().st_size,
         description=f"the file {path}",
     )
-    return ResolvedModel(card, path.resolve(), "llama_cpp")
+    # Not resolved: the further parts of a split model lie beside the link, under their names.
+    return ResolvedModel(card, path.absolute(), "llama_cpp")
 
 
 def _from_folder(path: Path, name: str) -> ResolvedModel:
@@ -400,8 +402,11 @@ def fingerprint(path: Path) -> str:
     try:
         if path.is_dir():
             return _fingerprint_folder(path)
-        entry = path.stat()
-        return _fingerprint(path, entry.st_size, entry.st_mtime_ns)
+        prints: list[str] = []
+        for part in list_parts(path):
+            entry = part.stat()
+            prints.append(_fingerprint(part, entry.st_size, entry.st_mtime_ns))
+        return "+".join(prints)
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error}") from None
 

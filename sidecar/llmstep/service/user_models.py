@@ -14,6 +14,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.backends.gguf_file import read_gguf_head
+from llmstep.backends.gguf_parts import list_parts
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
 from llmstep.service.catalog import folder, hash_file, read_catalog
@@ -224,6 +225,13 @@ def describe_file(source: Path) -> ModelCard:
         ModelFileError: It is none.
     """
     head = read_gguf_head(source)
+    # A link of the hub's cache leads to a file whose name does not tell that it is a part.
+    if len(list_parts(source)) > 1 or head.metadata.get("split.count", 1) != 1:
+        raise ModelFileError(
+            f"{source.name} is one part of a model that is split into several files",
+            hint="Name the first with `--model` where it lies, or join them with `gguf-split "
+            "--merge` of llama.cpp and import the whole.",
+        )
     context = head.metadata.get(f"{head.architecture}.context_length")
     name = head.metadata.get("general.name")
     return ModelCard(

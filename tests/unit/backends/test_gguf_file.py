@@ -139,3 +139,30 @@ def test_damage_is_a_model_file_error_or_nothing(tmp_path: Path, place: int, val
     except ModelFileError as error:
         complete = path.name in error.message
     assert complete
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value"),
+    [
+        ("block_count", 4, 0),
+        ("block_count", 4, 2**31 - 1),
+        ("embedding_length", 4, 0),
+        ("attention.layer_norm_rms_epsilon", 6, float("nan")),
+        ("attention.layer_norm_rms_epsilon", 6, 0.0),
+        ("rope.freq_base", 6, float("nan")),
+        ("rope.freq_base", 6, 0.0),
+        ("rope.freq_base", 6, float("inf")),
+        ("rope.scaling.factor", 6, float("nan")),
+        ("attention.head_count", 4, 2**20),
+        ("expert_count", 4, 2**31),
+    ],
+)
+def test_numbers_that_llama_cpp_would_abort_over_are_named(
+    tmp_path: Path, key: str, kind: int, value: float
+) -> None:
+    path = tmp_path / "odd.gguf"
+    wrong = entry(f"llama.{key}", kind, value)
+    others = [e for e in ENTRIES if f"llama.{key}".encode() not in e]
+    path.write_bytes(gguf([*others, wrong], TENSORS, data=64))
+    with pytest.raises(ModelFileError, match=rf"is damaged: llama\.{key} is {value}"):
+        read_gguf_head(path)
