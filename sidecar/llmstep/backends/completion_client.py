@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from llmstep.backends.base import CancelToken, Candidate
 from llmstep.backends.completions import (
     CompletionReader,
+    EventReader,
     WireError,
     error_text,
     parse_json,
-    read_events,
 )
 from llmstep.backends.endpoint import KEY_VARIABLES, Endpoint
-from llmstep.backends.exchange import Exchange, ExchangeError, Head
+from llmstep.backends.exchange import ExchangeError, Head, exchange
 from llmstep.errors import (
     BackendUnavailableError,
     ConfigError,
@@ -26,6 +26,7 @@ from llmstep.errors import (
     ModelNotFoundError,
     PromptTooLongError,
 )
+from llmstep.redaction import hide_secrets, shorten
 
 _OPEN_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
@@ -77,17 +78,15 @@ class CompletionClient:
             BackendUnavailableError: The server cannot be reached.
             ConfigError: It refuses the key.
         """
-        cancel = CancelToken()
+        answer = _Answer()
         try:
-            with Exchange(self.endpoint, "/models", timeout_s=_OPEN_SECONDS) as exchange:
-                head = exchange.head(cancel)
-                body = exchange.read(cancel)
+            exchange(self.endpoint, "/models", None, answer, CancelToken(), timeout_s=_OPEN_SECONDS)
         except ExchangeError as error:
             raise BackendUnavailableError(
                 f"{self.endpoint.url} cannot be used: {error}",
                 hint="Start the server, or correct LLMSTEP_OPENAI_BASE_URL.",
-            ) from error
-        assert head is not None
+            ) from None
+        head, body = answer.head, bytes(answer.body)
         if head.status in (401, 403):
             raise self._refusal(head, body)
         if head.status != 200:
@@ -98,7 +97,7 @@ class CompletionClient:
         except WireError:
             return {}
         data = message.get("data") if isinstance(message, dict) else None
-        entries = [entry for entry in data if isinstance(entry, dict)] if data else []
+        entries = [e for e in data if isinstance(e, dict)] if isinstance(data, list) else []
         return {str(entry["id"]): _read_window(entry) for entry in entries if entry.get("id")}
 
     def complete(
@@ -156,27 +155,42 @@ class CompletionClient:
         cancel: CancelToken,
         on_candidate: Callable[[Candidate], None],
     ) -> None:
-        body = json.dumps(fields).encode()
         finished = 0
+        events, answer = EventReader(), _Answer()
+
+        def hand_over(candidates: Iterable[Candidate]) -> None:
+            nonlocal finished
+            for candidate in candidates:
+                finished += 1
+                on_candidate(candidate)
+
+        def receive(head: Head) -> Callable[[bytes], bool]:
+            take = answer(head)
+            streamed = "event-stream" in head.headers.get("content-type", "")
+            return take_events if head.status == 200 and streamed else take
+
+        def take_events(piece: bytes) -> bool:
+            for message in events.feed(piece):
+                hand_over(reader.feed(message))
+                if cancel.is_set():
+                    break
+            return events.ended or cancel.is_set()
+
         try:
-            with Exchange(
-                self.endpoint, "/completions", body, timeout_s=_SILENCE_SECONDS
-            ) as exchange:
-                head = exchange.head(cancel)
-                if head is None:
-                    return
-                if head.status != 200:
-                    self._learn(head, exchange.read(cancel), fields)
-                if "event-stream" in head.headers.get("content-type", ""):
-                    messages = read_events(exchange.lines(cancel))
-                else:
-                    messages = iter([parse_json(exchange.read(cancel) or b"null")])
-                for message in messages:
-                    for candidate in reader.feed(message):
-                        finished += 1
-                        on_candidate(candidate)
-                    if cancel.is_set():
-                        return
+            complete = exchange(
+                self.endpoint, "/completions", fields, receive, cancel, timeout_s=_SILENCE_SECONDS
+            )
+            if not complete or cancel.is_set():
+                return
+            if answer.head.status != 200:
+                self._learn(answer.head, bytes(answer.body), fields)
+            if answer.body:
+                hand_over(reader.feed(parse_json(bytes(answer.body))))
+                events.ended = True
+            for message in events.close():
+                hand_over(reader.feed(message))
+            if events.ended:
+                hand_over(reader.end())
         except (ExchangeError, WireError) as error:
             self._forgive(error, finished, cancel)
             return
@@ -186,15 +200,18 @@ class CompletionClient:
     def _forgive(self, error: Exception, finished: int, cancel: CancelToken) -> None:
         if cancel.is_set():
             return
+        told = self._clean(str(error))
         if not finished:
-            raise _TryAgainError(str(error)) from error
-        logger.warning(
-            "%s: %s; %d finished candidates are kept", self.endpoint.url, error, finished
-        )
+            raise _TryAgainError(told) from None
+        logger.warning("%s: %s; %d finished candidates are kept", self.endpoint.url, told, finished)
+
+    def _clean(self, words: str) -> str:
+        """The server's words for a message: without the key, and short."""
+        return shorten(hide_secrets(words, self.endpoint.secrets))
 
     def _learn(self, head: Head, body: bytes, fields: Mapping[str, Any]) -> None:
         """Turn a refusal into the error that says what to do; never returns."""
-        words = _words(body) or head.reason
+        words = self._clean(_words(body) or head.reason)
         refused = [name for name in _OPTIONAL_FIELDS if name in fields and _names(words, name)]
         if head.status in (400, 422, 500, 501) and refused:
             logger.info("%s refuses `%s`: %s", self.endpoint.url, refused[0], words)
@@ -205,7 +222,7 @@ class CompletionClient:
         raise self._refusal(head, body, str(fields.get("model", "")))
 
     def _refusal(self, head: Head, body: bytes, model: str = "") -> LLMStepError:
-        url, words = self.endpoint.url, _words(body) or head.reason
+        url, words = self.endpoint.url, self._clean(_words(body) or head.reason)
         if head.status in (401, 403):
             what = "refuses the key" if self.endpoint.key else "asks for a key"
             return ConfigError(
@@ -227,7 +244,8 @@ class CompletionClient:
         if head.status in (404, 405):
             hint = "LLMSTEP_OPENAI_BASE_URL must be all before /completions; most end with /v1."
         if 300 <= head.status < 400:
-            hint = f"Set LLMSTEP_OPENAI_BASE_URL by {head.headers.get('location', 'its address')}."
+            place = self._clean(head.headers.get("location", "its address"))
+            hint = f"Set LLMSTEP_OPENAI_BASE_URL by {place}."
         return GenerationError(f"{url} refuses the request: {head.status} {words}", hint=hint)
 
     def _names(self) -> list[str]:
@@ -235,6 +253,23 @@ class CompletionClient:
             return list(self.list_models())[:8]
         except LLMStepError:
             return []
+
+
+class _Answer:
+    """An answer that is read whole."""
+
+    def __init__(self) -> None:
+        self.head = Head(0, "", {})
+        self.body = bytearray()
+
+    def __call__(self, head: Head) -> Callable[[bytes], bool]:
+        self.head = head
+
+        def take(piece: bytes) -> bool:
+            self.body += piece
+            return False
+
+        return take
 
 
 def _read_window(entry: Mapping[str, Any]) -> int | None:
@@ -250,7 +285,7 @@ def _words(body: bytes) -> str:
     try:
         return error_text(json.loads(body))
     except (ValueError, RecursionError):
-        return error_text(body[:2000].decode("utf-8", "replace"))
+        return body[:20_000].decode("utf-8", "replace")
 
 
 def _names(words: str, field: str) -> bool:

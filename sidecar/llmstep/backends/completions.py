@@ -8,16 +8,33 @@ here too. A server that sends none gives candidates without a score.
 
 from __future__ import annotations
 
+import codecs
 import json
+import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from llmstep.backends.base import Candidate, FinishReason, GenerationStats
 
-_FINISHED: dict[str, FinishReason] = {"stop": "eos", "eos": "eos", "length": "length"}
+_FINISHED: dict[str, FinishReason] = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "end_of_text"), "eos"),
+    **dict.fromkeys(("stop_sequence", "stop_token"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "max_length"), "length"),
+}
+# These leave half a tactic.
+_BROKEN_OFF = ("content_filter", "abort", "aborted", "cancelled", "canceled", "error")
+# Names of events that hold a completion or an error; others are the server's own affair.
+_EVENTS = (b"", b"message", b"completion", b"error")
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LONGEST_LINE = 1 << 20
+_NOTHING = object()
+
+logger = logging.getLogger(__name__)
 
 
 class WireError(Exception):
@@ -42,12 +59,14 @@ class CompletionReader:
         stop: Strings that end a candidate. The server was told of them too, but some servers
             take only a few and some leave the string in the text.
         begun: Whether anything has come in.
+        broken_off: The words by which the server said that it ended a choice before its time.
     """
 
     head: str
     required: str = ""
     stop: tuple[str, ...] = ()
     begun: bool = False
+    broken_off: list[str] = attrs.field(factory=list)
     _usage: GenerationStats = attrs.field(factory=GenerationStats, init=False)
     _choices: dict[int, _Choice] = attrs.field(factory=dict, init=False)
 
@@ -82,19 +101,30 @@ class CompletionReader:
         Raises:
             WireError: It is no completion.
         """
-        if not isinstance(message, dict):
-            raise WireError("it sent JSON that is no object")
         self.begun = True
+        if not isinstance(message, dict):
+            return  # a sign of life
         if message.get("error"):
             raise WireError(f"it reported an error: {error_text(message)}")
         self._take_usage(message.get("usage"))
-        choices = message.get("choices", [])
+        choices = message.get("choices")
+        if choices is None:
+            return
         if not isinstance(choices, list):
             raise WireError("it sent `choices` that are no list")
         for raw in choices:
-            candidate = self._take_choice(raw)
+            candidate = self._take_choice(raw) if raw is not None else None
             if candidate is not None:
                 yield candidate
+
+    def end(self) -> Iterator[Candidate]:
+        """The server says that this was all: what has text and was given no end ends here."""
+        for choice in self._choices.values():
+            if not choice.done:
+                logger.info("the server's answer ended without a reason")
+                candidate = self._finish(choice, "eos")
+                if candidate is not None:
+                    yield candidate
 
     def _take_usage(self, usage: Any) -> None:
         if not isinstance(usage, dict):
@@ -108,16 +138,16 @@ class CompletionReader:
         )
 
     def _take_choice(self, raw: Any) -> Candidate | None:
-        if not isinstance(raw, dict) or not isinstance(raw.get("text", ""), str):
+        # What is null is absent.
+        given = raw.get("text") if isinstance(raw, dict) else 0
+        text = "" if given is None else given
+        if not isinstance(text, str):
             raise WireError("it sent a choice without text")
-        index = raw.get("index", 0)
-        if not isinstance(index, int):
-            raise WireError("it sent a choice whose index is no number")
-        choice = self._choices.setdefault(index, _Choice())
+        choice = self._choices.setdefault(_read_index(raw.get("index")), _Choice())
         if choice.done:
             return None
         before = len(choice.text)
-        choice.text += raw.get("text", "")
+        choice.text += text
         for logprob in read_logprobs(raw.get("logprobs")):
             choice.logprob += logprob
             choice.tokens += 1
@@ -128,15 +158,30 @@ class CompletionReader:
             return self._finish(choice, "stop")
         if reason is None:
             return None
-        finish = "stop" if isinstance(raw.get("stop_reason"), str) else _FINISHED.get(str(reason))
-        # Any other reason (a filter, an abort) leaves half a tactic.
-        return self._finish(choice, finish)
+        word = str(reason).lower()
+        if word in _BROKEN_OFF:
+            self.broken_off.append(word)
+            return self._finish(choice, None)
+        if word not in _FINISHED:
+            logger.info("the server ended a candidate with %r, which is not known", word[:40])
+        finish = _FINISHED.get(word, "eos")
+        return self._finish(choice, "stop" if isinstance(raw.get("stop_reason"), str) else finish)
 
     def _finish(self, choice: _Choice, finish: FinishReason | None) -> Candidate | None:
         choice.done = True
         if finish is None or not choice.text.startswith(self.required):
             return None
         return Candidate(self.head + choice.text, choice.logprob, choice.tokens, finish)
+
+
+def _read_index(value: Any) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise WireError("it sent a choice whose index is no number")
+    return value
 
 
 def read_logprobs(raw: Any) -> Iterator[float]:
@@ -154,39 +199,88 @@ def read_logprobs(raw: Any) -> Iterator[float]:
             yield min(float(value), 0.0)
 
 
-def read_events(lines: Iterable[bytes]) -> Iterator[Any]:
-    """The JSON messages of a server-sent event stream; ends at ``[DONE]`` or with the stream.
+class EventReader:
+    """The JSON messages of a server-sent event stream, piece by piece.
 
-    Format: WHATWG HTML, "Server-sent events": ``data:`` lines, joined up to an empty line.
+    Format: WHATWG HTML, "Server-sent events": lines end in LF, CR or CRLF and nothing else, a byte
+    order mark may stand first, ``data:`` lines are joined up to an empty line. Events of another
+    name than a completion's are skipped.
 
-    Raises:
-        WireError: A message is no JSON.
+    Attributes:
+        ended: Whether ``[DONE]`` has come.
     """
-    data: list[bytes] = []
-    for line in lines:
-        text = line.rstrip(b"\r\n")
-        if text.startswith(b"data:"):
-            data.append(text[5:].removeprefix(b" "))
-        elif not text and data:
-            joined = b"\n".join(data)
-            data.clear()
-            if joined.strip() == b"[DONE]":
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._rest = b""
+        self._begun = False
+        self._data: list[bytes] = []
+        self._name = b""
+
+    def feed(self, piece: bytes) -> Iterator[Any]:
+        """Take in a piece of the stream; yields the messages that are whole with it.
+
+        Raises:
+            WireError: A message is no JSON, or a line has no end.
+        """
+        self._rest += piece
+        if not self._begun and len(self._rest) >= len(codecs.BOM_UTF8):
+            self._rest = self._rest.removeprefix(codecs.BOM_UTF8)
+            self._begun = True
+        # A CR at the very end may be the first half of a CRLF.
+        end = len(self._rest) - self._rest.endswith(b"\r")
+        lines = _LINE_END.split(self._rest[:end])
+        self._rest = lines.pop() + self._rest[end:]
+        if len(self._rest) > _LONGEST_LINE:
+            raise WireError("it sent a line of more than 1 MiB")
+        for line in lines:
+            message = self._take_line(line)
+            if self.ended:
                 return
-            yield parse_json(joined)
-    if data and b"\n".join(data).strip() != b"[DONE]":
-        raise WireError("its stream broke off in the middle of a message")
+            if message is not _NOTHING:
+                yield message
+
+    def close(self) -> Iterator[Any]:
+        """The stream is at its end: a last message may lack the empty line behind it."""
+        if self.ended or not (self._rest or self._data):
+            return
+        try:
+            yield from self.feed(b"\n\n")
+        except WireError:
+            raise WireError("its stream broke off in the middle of a message") from None
+
+    def _take_line(self, line: bytes) -> Any:
+        if line:
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"data":
+                self._data.append(value)
+            elif field == b"event":
+                self._name = value.strip()
+            return _NOTHING
+        joined, name = b"\n".join(self._data), self._name
+        self._data, self._name = [], b""
+        if joined.strip() == b"[DONE]":
+            self.ended = True
+            return _NOTHING
+        if not joined.strip() or name not in _EVENTS:
+            return _NOTHING
+        message = parse_json(joined)
+        if name == b"error" and not (isinstance(message, dict) and message.get("error")):
+            return {"error": message}
+        return message
 
 
 def parse_json(body: bytes) -> Any:
     """Parse what the server sent.
 
     Raises:
-        WireError: It is no JSON.
+        WireError: It is no JSON; quotes all of it.
     """
     try:
-        return json.loads(body)
+        return json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        shown = body[:80].decode("utf-8", "replace")
+        shown = body[:2000].decode("utf-8", "replace")
         raise WireError(f"it sent {shown!r} where JSON belongs") from None
 
 
@@ -198,9 +292,7 @@ def error_text(message: Any) -> str:
                 return error_text(message[key])
     if isinstance(message, list) and message:
         return error_text(message[0])
-    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
-    text = " ".join(text.split())
-    return text if len(text) <= 300 else text[:297] + "..."
+    return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
 
 
 def _find_stop(text: str, stop: Sequence[str], start: int) -> int | None:

@@ -1,40 +1,37 @@
-"""One HTTP request whose answer can be given up at any moment.
+"""One HTTP request whose answer can be given up at any moment, with httpx.
 
-The blocking calls run on a thread of their own; whoever waits for the answer looks at its cancel
-token many times a second, and closing the exchange shuts the socket, so that the server notices.
+The request runs as a task of an event loop of its own; whoever waits looks at the cancel token many
+times a second, and cancelling the task closes the connection, so that the server notices.
 """
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import queue
+import asyncio
+import functools
+import logging
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from llmstep.backends.base import CancelToken
-from llmstep.backends.endpoint import Endpoint
+from llmstep.backends.endpoint import Endpoint, is_loopback
+from llmstep.errors import BackendUnavailableError, ConfigError
+from llmstep.paths import install_command
+from llmstep.redaction import hide_secrets
 
-_POLL_SECONDS = 0.01
-_MOST_QUEUED = 1024
-MAX_LINE = 1 << 20
+if TYPE_CHECKING:
+    import httpx
+
+_CONNECT_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 MAX_BODY = 8 << 20
 
 
 class ExchangeError(Exception):
-    """The server could not be reached, or the connection broke.
-
-    Attributes:
-        reached: Whether the server had begun to answer.
-    """
-
-    def __init__(self, message: str, *, reached: bool) -> None:
-        super().__init__(message)
-        self.reached = reached
+    """The server could not be reached, the connection broke, or it sent no end of text."""
 
 
 @attrs.frozen
@@ -52,161 +49,164 @@ class Head:
     headers: Mapping[str, str]
 
 
-class Exchange:
-    """A request that was sent, and its answer as it comes in. Use as a context manager.
+# Takes status and headers, and returns what takes each piece of the body: ``True`` ends the answer.
+Receiver = Callable[[Head], Callable[[bytes], bool]]
+
+
+def exchange(
+    endpoint: Endpoint,
+    path: str,
+    body: Mapping[str, Any] | None,
+    receive: Receiver,
+    cancel: CancelToken,
+    *,
+    timeout_s: float,
+) -> bool:
+    """Send one request and hand over its answer as it comes in, on the caller's thread.
 
     Args:
         endpoint: The server.
         path: Path below the endpoint's base path, with a slash first.
         body: JSON to post; ``None`` asks with GET.
+        receive: What takes the answer; what it raises comes through.
+        cancel: Ends the request, and closes the connection at once.
         timeout_s: Longest wait for each piece of the answer.
-        connect_s: Longest wait for the connection.
+
+    Returns:
+        Whether the answer came to its end; ``False`` if the token was set first.
+
+    Raises:
+        ExchangeError: The server could not be reached or broke off.
+        ConfigError: The proxy of the environment cannot be used.
+        BackendUnavailableError: httpx is not installed.
     """
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        path: str,
-        body: bytes | None = None,
-        *,
-        timeout_s: float,
-        connect_s: float = 10.0,
-    ) -> None:
-        self._endpoint = endpoint
-        self._path = path
-        self._body = body
-        self._timeout_s = timeout_s
-        self._connect_s = connect_s
-        self._items: queue.Queue[Head | bytes | ExchangeError | None] = queue.Queue(_MOST_QUEUED)
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        threading.Thread(target=self._run, name="llmstep-http", daemon=True).start()
-
-    def __enter__(self) -> Exchange:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def head(self, cancel: CancelToken) -> Head | None:
-        """Wait for status and headers; ``None`` if the token was set first.
-
-        Raises:
-            ExchangeError: The server could not be reached or broke off.
-        """
-        item = self._next(cancel)
-        assert not isinstance(item, bytes)
-        return item
-
-    def lines(self, cancel: CancelToken) -> Iterator[bytes]:
-        """The body's lines as they come in, line ends included; ends early on the token.
-
-        Raises:
-            ExchangeError: The connection broke, or a line is longer than 1 MiB.
-        """
-        while (item := self._next(cancel)) is not None:
-            assert isinstance(item, bytes)
-            yield item
-
-    def read(self, cancel: CancelToken) -> bytes:
-        """The whole rest of the body, at most 8 MiB of it."""
-        parts: list[bytes] = []
-        size = 0
-        for line in self.lines(cancel):
-            parts.append(line)
-            size += len(line)
-            if size > MAX_BODY:
-                raise ExchangeError("its answer is longer than 8 MiB", reached=True)
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """Give up the answer and shut the connection, also one that is being read from."""
-        with self._lock:
-            self._closed.set()
-            if self._socket is not None:
-                # Closing would wait for the thread that reads; shutting down wakes it. Not the
-                # method of an SSL socket, which takes its state from under the reader's feet.
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def _next(self, cancel: CancelToken) -> Head | bytes | None:
-        while not cancel.is_set():
-            try:
-                item = self._items.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                continue
-            if isinstance(item, ExchangeError):
-                raise item
-            return item
-        return None
-
-    def _put(self, item: Head | bytes | ExchangeError | None) -> bool:
-        while not self._closed.is_set():
-            try:
-                self._items.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def _run(self) -> None:
-        reached = False
-        timeout_s = self._connect_s
-        try:
-            with contextlib.closing(self._endpoint.connect(timeout_s)) as connection:
-                connection.connect()
-                if not self._own(connection.sock):
-                    return
-                timeout_s = self._timeout_s
-                connection.sock.settimeout(timeout_s)
-                with contextlib.closing(self._send(connection)) as response:
-                    reached = True
-                    names = {name.lower(): value for name, value in response.getheaders()}
-                    self._put(Head(response.status, response.reason, names))
-                    self._read_lines(response)
-            self._put(None)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self._put(ExchangeError(explain(error, timeout_s), reached=reached))
-
-    def _own(self, connected: socket.socket) -> bool:
-        with self._lock:
-            # Kept here because http.client forgets the socket of an answer that ends with it.
-            self._socket = connected
-            return not self._closed.is_set()
-
-    def _send(self, connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-        headers = self._endpoint.headers()
-        if self._body is not None:
-            headers["Content-Type"] = "application/json"
-        connection.request(
-            "GET" if self._body is None else "POST",
-            self._endpoint.target(self._path),
-            body=self._body,
-            headers=headers,
+    httpx = _load_httpx()
+    # Not asyncio.run: on its way out it would wait for a look-up of the server's name that hangs.
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(
+            _watch(_send(endpoint, path, body, receive, timeout_s), cancel)
         )
-        return connection.getresponse()
-
-    def _read_lines(self, response: http.client.HTTPResponse) -> None:
-        while line := response.readline(MAX_LINE + 1):
-            if len(line) > MAX_LINE:
-                raise ValueError("it sent a line of more than 1 MiB")
-            if not self._put(line):
-                return
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+        told = hide_secrets(explain(error, timeout_s), endpoint.secrets)
+        raise ExchangeError(told) from None
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
-def explain(error: Exception, timeout_s: float) -> str:
+async def _watch(work: Any, cancel: CancelToken) -> bool:
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        if cancel.is_set():
+            task.cancel()
+        await asyncio.wait({task}, timeout=_POLL_SECONDS)
+    if task.cancelled():
+        return False
+    task.result()
+    return True
+
+
+async def _send(
+    endpoint: Endpoint,
+    path: str,
+    body: Mapping[str, Any] | None,
+    receive: Receiver,
+    timeout_s: float,
+) -> None:
+    async with open_client(endpoint, timeout_s) as client:
+        request = client.build_request(
+            "GET" if body is None else "POST", endpoint.url + path, json=body
+        )
+        response = await client.send(request, stream=True)
+        try:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            take = receive(Head(response.status_code, response.reason_phrase, headers))
+            size = 0
+            async for piece in response.aiter_bytes():
+                size += len(piece)
+                if take(piece):
+                    return
+                if size > MAX_BODY:
+                    raise ExchangeError("its answer is longer than 8 MiB")
+        finally:
+            await response.aclose()
+
+
+def open_client(endpoint: Endpoint, timeout_s: float) -> httpx.AsyncClient:
+    """A client for the server, with the environment's proxy unless the server is this machine.
+
+    Raises:
+        ConfigError: The proxy cannot be used; names its variable.
+    """
+    httpx = _load_httpx()
+    here = is_loopback(endpoint.host)
+    try:
+        return httpx.AsyncClient(
+            headers=endpoint.headers(),
+            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_SECONDS),
+            # A proxy cannot reach this machine's own loopback, whatever NO_PROXY says.
+            trust_env=not here,
+            verify=_ssl_context() if endpoint.scheme == "https" or not here else False,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        told = hide_secrets(str(error), endpoint.secrets)
+        raise ConfigError(
+            f"the {endpoint.scheme} proxy of the environment cannot be used: {told}",
+            hint=f"Correct {endpoint.scheme.upper()}_PROXY or ALL_PROXY, or add {endpoint.host} to "
+            "NO_PROXY; for a SOCKS proxy install socksio.",
+        ) from None
+
+
+@functools.cache
+def _ssl_context() -> ssl.SSLContext:
+    """Reading the certificates takes longer than many an answer: once will do."""
+    return _load_httpx().create_ssl_context()
+
+
+def _load_httpx() -> Any:
+    try:
+        import httpx
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "a model behind a server needs the library httpx, which is not installed",
+            hint=f"Run `{install_command('openai')}`.",
+        ) from error
+    for name in ("httpx", "httpcore"):
+        # They log headers, and with them what a server repeats of the key.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx
+
+
+def explain(error: BaseException, timeout_s: float) -> str:
     """Say what a failed connection means, as the end of a sentence that names the server."""
-    if isinstance(error, TimeoutError):
+    httpx = _load_httpx()
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) and cause not in causes:
+        causes.append(cause)
+    words = " ".join(map(str, causes))
+    if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)):
+        return f"it could not be reached within {_CONNECT_SECONDS:g} s"
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return f"it sent nothing for {timeout_s:g} s"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate was not accepted: {error.verify_message}"
-    if isinstance(error, socket.gaierror):
-        return "its name is not known (no network, or a typing error)"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens at that address"
-    if isinstance(error, (http.client.IncompleteRead, ConnectionError)):
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy of the environment refused: {error}"
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate was not accepted: {cause.verify_message}"
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known (no network, or a typing error)"
+        if isinstance(cause, ConnectionRefusedError):
+            return "nothing listens at that address"
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return f"its certificate was not accepted: {error}"
+    if isinstance(error, httpx.ConnectError):
+        # Several addresses of one name were tried, and the library keeps the last failure alone.
+        return "nothing listens at that address" if "attempts failed" in words else str(error)
+    if isinstance(error, httpx.RemoteProtocolError):
+        if "illegal" in words or "malformed" in words:
+            return "what it sent is no HTTP answer"
         return "it closed the connection before its answer was complete"
-    if isinstance(error, http.client.HTTPException):
-        return f"what it sent is no HTTP answer ({type(error).__name__})"
+    if isinstance(error, (httpx.NetworkError, ConnectionError)):
+        return "it closed the connection before its answer was complete"
     return str(error) or type(error).__name__

@@ -138,6 +138,7 @@ class LocalBackend(ABC):
             PromptTooLongError: The prompt leaves no room for an answer in the context window.
             GenerationError: The library failed.
         """
+        self._refresh()
         self._require_open()
         prompt = request.prompt or render_chat(self._chat_template(), request.messages)
         if request.opening:
@@ -155,6 +156,7 @@ class LocalBackend(ABC):
         if logits is not None:
             with self._fork(slot) as step:
                 while logits is not None and not cancel.is_set():
+                    self._check_numbers(logits)
                     writing.advance(logits)
                     if not writing.live:
                         break

@@ -30,7 +30,7 @@ from llmstep.backends.base import (
 from llmstep.backends.completion_client import CompletionClient
 from llmstep.backends.completions import CompletionReader
 from llmstep.backends.endpoint import read_endpoint
-from llmstep.errors import ModelNotFoundError, PromptTooLongError
+from llmstep.errors import GenerationError, ModelNotFoundError, PromptTooLongError
 
 MODEL_VARIABLE = "LLMSTEP_OPENAI_MODEL"
 
@@ -158,6 +158,13 @@ class OpenAIBackend:
         wanted = request.sampling.n if request.sampling.temperature > 0 else 1
         stats = GenerationStats()
         seen = 0
+        broken_off: list[str] = []
+        found = 0
+
+        def count(candidate: Candidate) -> None:
+            nonlocal found
+            found += 1
+            on_candidate(candidate)
 
         def new_reader() -> CompletionReader:
             return CompletionReader(head, request.prefix[len(head) :], request.stop)
@@ -165,12 +172,19 @@ class OpenAIBackend:
         while seen < wanted and not cancel.is_set():
             ask = 1 if "n" in self._client.left_out else wanted - seen
             body = self._body(request, prompt + head, ask, seen)
-            reader = self._client.complete(body, new_reader, cancel, on_candidate)
+            reader = self._client.complete(body, new_reader, cancel, count)
             stats = _add(stats, reader.cost)
             if cancel.is_set():
                 break
             self._learn(reader, ask)
+            if reader.broken_off:
+                broken_off.append(reader.broken_off[0])
             seen += max(reader.seen, 1)
+        if broken_off and not found and not cancel.is_set():
+            raise GenerationError(
+                f"{self._client.endpoint.url} ended every candidate with {broken_off[0]!r}",
+                hint="See in its log why; that is the server's decision, not the model's.",
+            )
         return stats
 
     def _body(self, request: GenerationRequest, prompt: str, n: int, seen: int) -> dict[str, Any]:

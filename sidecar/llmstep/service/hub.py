@@ -16,6 +16,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import BackendUnavailableError, LLMStepError
+from llmstep.redaction import hide_secrets, shorten
 
 # A commit of git, as the hub tells it.
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -162,7 +163,7 @@ def hub_errors(repo: str, revision: str | None, file: str = "") -> Iterator[None
             f"{repo!r} is no repository's name", hint="Write it as owner/name."
         ) from error
     except hub.HfHubHTTPError as error:
-        raise DownloadError(f"{_endpoint()} answers: {error}") from error
+        raise DownloadError(f"{_endpoint()} answers: {_clean(str(error))}") from None
     # The transport's own errors, which are not the operating system's.
     except (OSError, getattr(hub, "HTTPError", OSError)) as error:
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
@@ -171,6 +172,13 @@ def hub_errors(repo: str, revision: str | None, file: str = "") -> Iterator[None
                 hint="Make room on the disk, or set LLMSTEP_HOME to another folder.",
             ) from error
         raise _no_network(repo) from error
+
+
+def _clean(words: str) -> str:
+    """The hub's words without the user's token, which a mirror may repeat."""
+    from huggingface_hub import get_token
+
+    return shorten(hide_secrets(words, (get_token(),)))
 
 
 def _no_network(repo: str) -> DownloadError:

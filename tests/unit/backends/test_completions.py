@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from llmstep.backends.completions import (
     CompletionReader,
+    EventReader,
     WireError,
     error_text,
-    read_events,
     read_logprobs,
 )
 
@@ -67,23 +68,85 @@ def test_stop_strings_are_found_wherever_the_text_is_cut(text: str, data: st.Dat
     assert (found[0].text == text) == (expected == text)
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=8)), max_size=5))
-def test_events_come_through_with_comments_and_either_line_end(messages: list[Any]) -> None:
-    for end in (b"\n", b"\r\n"):
-        lines = [b": ping" + end, end]
-        for message in messages:
-            lines += [b"event: x" + end, b"data:" + json.dumps(message).encode() + end, end]
-        lines += [b"data: [DONE]" + end, end, b"data: ignored" + end, end]
-        assert list(read_events(lines)) == messages
+def read_events(data: bytes, cuts: Sequence[int] = ()) -> list[Any]:
+    reader = EventReader()
+    found: list[Any] = []
+    for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        found += reader.feed(data[start:end])
+    return [*found, *reader.close()]
 
 
-def test_a_message_over_several_lines() -> None:
-    assert list(read_events([b"data: {\n", b'data: "a": 1}\n', b"\n"])) == [{"a": 1}]
+@given(
+    st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=8)), max_size=5),
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    st.booleans(),
+    st.data(),
+)
+def test_events_come_through_whatever_ends_their_lines_and_wherever_they_are_cut(
+    messages: list[Any], end: bytes, mark: bool, data: st.DataObject
+) -> None:
+    lines = [b"\xef\xbb\xbf"] if mark else []
+    lines += [b": ping" + end, end]
+    for message in messages:
+        # JSON may hold line ends of other standards as they are.
+        text = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            text = json.dumps(message).encode()
+        lines += [b"event: message" + end, b"data:" + text + end, end]
+        lines += [b"event: ping" + end, b"data: no JSON" + end, end]
+    lines += [b"data: [DONE]" + end, end, b"data: ignored" + end, end]
+    stream = b"".join(lines)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    assert read_events(stream, cuts) == messages
+
+
+def test_a_message_over_several_lines_and_one_without_an_end() -> None:
+    assert read_events(b'data: {\ndata: "a": 1}\n\n') == [{"a": 1}]
+    assert read_events(b'data: {"a": 1}') == [{"a": 1}]
 
 
 def test_a_stream_that_ends_within_a_message() -> None:
     with pytest.raises(WireError, match="broke off"):
-        list(read_events([b'data: {"choices"']))
+        read_events(b'data: {"choices"')
+
+
+def test_an_error_event_is_an_error_whatever_its_data() -> None:
+    assert read_events(b'event: error\ndata: "out of memory"\n\n') == [{"error": "out of memory"}]
+
+
+def test_what_is_null_is_absent() -> None:
+    reader = CompletionReader("")
+    for message in (
+        {"choices": None, "usage": None, "error": None},
+        {"choices": [None]},
+        {"choices": [{"text": "exact ", "index": None, "logprobs": None, "finish_reason": None}]},
+        {"choices": [{"text": "h", "index": 0.0}]},
+        None,
+        "ping",
+    ):
+        assert list(reader.feed(message)) == []
+    last = {"choices": [{"text": None, "finish_reason": "stop"}]}
+    assert [c.text for c in reader.feed(last)] == ["exact h"]
+
+
+@pytest.mark.parametrize("reason", ["eos_token", "end_turn", "done", "tool_calls", 7])
+def test_an_end_that_is_not_known_ends_a_candidate(
+    reason: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = CompletionReader("")
+    with caplog.at_level("INFO"):
+        found = list(reader.feed({"choices": [{"text": "simp", "finish_reason": reason}]}))
+    assert [(c.text, c.finish) for c in found] == [("simp", "eos")]
+    assert ("is not known" in caplog.text) == (reason not in ("eos_token", "end_turn"))
+
+
+def test_the_end_of_the_answer_ends_what_was_given_none() -> None:
+    reader = CompletionReader("")
+    assert list(reader.feed({"choices": [{"text": "simp"}]})) == []
+    assert [c.text for c in reader.end()] == ["simp"]
+    assert reader.complete
 
 
 def test_a_filtered_or_aborted_choice_is_no_candidate() -> None:
@@ -92,6 +155,7 @@ def test_a_filtered_or_aborted_choice_is_no_candidate() -> None:
         choice = {"index": 0, "text": "exact h", "finish_reason": reason}
         assert list(reader.feed({"choices": [choice]})) == []
         assert reader.complete
+        assert reader.broken_off == [reason]
 
 
 def test_a_stop_reason_tells_stop_strings_from_the_end() -> None:
@@ -112,7 +176,7 @@ def test_log_probabilities_that_are_none_or_not_finite_are_left_out() -> None:
         ({"detail": [{"loc": ["n"], "msg": "too large"}]}, "too large"),
         ({"error": "plain"}, "plain"),
         ({"object": "error", "message": "vLLM's own"}, "vLLM's own"),
-        ("a\nb", "a b"),
+        ("a b", "a b"),
         ({"odd": 1}, '{"odd": 1}'),
     ],
 )

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.backends.endpoint import URL_VARIABLE, Endpoint, is_loopback, read_endpoint
+from llmstep.backends.exchange import open_client
 from llmstep.errors import ConfigError
 
 
@@ -89,21 +91,27 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", ".inner.example")
 
     def proxy_of(url: str) -> str | None:
-        proxy = read_endpoint({URL_VARIABLE: url}).proxy
-        return f"{proxy.host}:{proxy.port}" if proxy else None
+        endpoint = read_endpoint({URL_VARIABLE: url})
+        client = open_client(endpoint, 1.0)
+        transport = client._transport_for_url(httpx.URL(endpoint.url))
+        proxy = getattr(transport._pool, "_proxy_url", None)
+        return f"{proxy.host.decode()}:{proxy.port or 80}" if proxy else None
 
     assert proxy_of("https://api.example/v1") == "proxy.example:3128"
     assert proxy_of("http://api.example/v1") == "proxy.example:80"
     assert proxy_of("http://a.inner.example/v1") is None
     assert proxy_of("http://127.0.0.1:8000/v1") is None
-    connection = read_endpoint({URL_VARIABLE: "https://api.example/v1"}).connect(1.0)
-    assert (connection.host, connection.port) == ("proxy.example", 3128)
+    assert proxy_of("http://0.0.0.0:8000/v1") is None
 
 
 def test_a_proxy_of_another_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
-    with pytest.raises(ConfigError, match="https proxy"):
-        read_endpoint({URL_VARIABLE: "https://api.example/v1"})
+    monkeypatch.setenv("https_proxy", "gopher://user:hush-hush@proxy.example:1080")
+    endpoint = read_endpoint({URL_VARIABLE: "https://api.example/v1"})
+    with pytest.raises(ConfigError, match="https proxy") as caught:
+        open_client(endpoint, 1.0)
+    assert "HTTPS_PROXY" in caught.value.hint
+    assert "hush-hush" not in caught.value.message
+    assert endpoint.secrets == ("hush-hush",)
 
 
 @given(st.text(max_size=40))
@@ -117,5 +125,11 @@ def test_any_text_is_an_endpoint_or_a_config_error(text: str) -> None:
 
 
 def test_ports_that_are_usual_are_not_written() -> None:
-    assert Endpoint("https", "h", 443).origin == "https://h"
-    assert Endpoint("http", "h", 443).origin == "http://h:443"
+    assert Endpoint("https", "h", 443).url == "https://h"
+    assert Endpoint("http", "h", 443).url == "http://h:443"
+
+
+@pytest.mark.parametrize(("text", "host"), [("0.0.0.0", "127.0.0.1"), ("[::]", "::1")])
+def test_where_a_server_listens_is_this_machine(text: str, host: str) -> None:
+    endpoint = read_endpoint({URL_VARIABLE: f"http://{text}:11434/v1"})
+    assert (endpoint.host, endpoint.exposed) == (host, False)

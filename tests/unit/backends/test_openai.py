@@ -491,3 +491,79 @@ def test_every_error_is_one_for_the_user(connect: Connect) -> None:
     for body in (deep.encode(), b"\xff\xfe", b'{"choices": 3}', b"[]", b'{"choices": [[]]}'):
         with ScriptedServer(status(200, body)) as server, pytest.raises(LLMStepError):
             ask(connect(server))
+
+
+def test_a_candidate_is_handed_on_with_a_mark_before_the_stream_and_odd_events(
+    connect: Connect,
+) -> None:
+    def answer(handler: Handler) -> None:
+        handler.begin_stream()
+        handler.wfile.write(b"\xef\xbb\xbf")
+        handler.wfile.write(b"event: ping\ndata: still here\n\nretry: 10\n\ndata: null\n\n")
+        handler.send_event({"choices": None, "filters": {"hate": "safe"}})
+        handler.send_event({"choices": [choice(0, "simp", -0.5, "eos_token")]})
+        handler.send_event("[DONE]")
+
+    with ScriptedServer(answer) as server:
+        assert [c.text for c in ask(connect(server), n=1)] == ["simp"]
+        assert len(server.posts) == 1
+
+
+def test_text_with_line_ends_of_another_standard_arrives_whole(connect: Connect) -> None:
+    text = "exact a\u2028b\u2029c\x0bd\x85e"
+
+    def answer(handler: Handler) -> None:
+        handler.begin_stream()
+        event = json.dumps({"choices": [choice(0, text, -0.5, "stop")]}, ensure_ascii=False)
+        handler.send_event(event)
+        handler.send_event("[DONE]")
+
+    with ScriptedServer(answer) as server:
+        assert [c.text for c in ask(connect(server), n=1, stop=())] == [text]
+
+
+def test_what_a_server_filtered_is_not_blamed_on_the_model(connect: Connect) -> None:
+    answer = stream([choice(0, "si", -0.5, "content_filter")], [choice(1, "x", -0.5, "abort")])
+    with (
+        ScriptedServer(answer) as server,
+        pytest.raises(GenerationError, match="ended every candidate with 'content_filter'"),
+    ):
+        ask(connect(server))
+
+
+@pytest.mark.parametrize("code", [200, 400, 401, 403, 404, 413, 422, 429, 500])
+@pytest.mark.parametrize("shape", ["json", "text", "event", "broken", "long", "models", "redirect"])
+def test_a_key_that_the_server_repeats_stays_here(
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    shape: str,
+) -> None:
+    key = "sk-live/0123456789-abcdef"
+    monkeypatch.setenv("LLMSTEP_OPENAI_API_KEY", key)
+    monkeypatch.setattr("llmstep.backends.completion_client._MOST_TRIES", 2)
+
+    def answer(handler: Handler) -> None:
+        echoed = f"got Authorization {handler.headers['Authorization']}"
+        if shape == "event":
+            handler.begin_stream()
+            handler.send_event({"error": {"message": echoed}})
+        elif shape == "redirect":
+            handler.send_json(b"", 302, [("Location", f"https://x.example/?key={key}")])
+        else:
+            long = "x" * 285 + echoed
+            words = {"text": echoed.encode(), "broken": f"{{{echoed}".encode()}
+            value = {"error": {"message": long if shape == "long" else echoed}}
+            handler.send_json(words.get(shape, value), code)
+
+    caplog.set_level("DEBUG")
+    models = answer if shape == "models" else ({"id": "tiny"},)
+    with ScriptedServer(answer, models=models) as server:
+        if shape == "models":
+            monkeypatch.setenv("LLMSTEP_OPENAI_MODEL", "tiny")
+        with pytest.raises(LLMStepError) as caught:
+            ask(connect(server))
+    told = caught.value.message + caught.value.hint + caplog.text
+    assert key not in told
+    assert "0123456789" not in told

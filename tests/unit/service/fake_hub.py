@@ -28,6 +28,7 @@ class FakeHub(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    refuse_with = ""
 
     def __init__(self, repo: str, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -72,6 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
+        if self.server.refuse_with:
+            self._fail(400, self.server.refuse_with)
+            return
         self.server.requests.append((self.command, path, self.headers.get("Range")))
         repo = self.server.repo
         if path.startswith(f"/api/models/{repo}"):

@@ -143,6 +143,17 @@ def test_a_reference_with_dots_is_none(hub: FakeHub, precious: Path, name: str) 
     assert listing(precious) == before
 
 
+def test_a_token_that_a_mirror_repeats_stays_here(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_0123456789abcdef")
+    monkeypatch.setattr(FakeHub, "refuse_with", "got hf_0123456789abcdef", raising=False)
+    with pytest.raises(LLMStepError) as caught:
+        plan_adoption("ada/m")
+    assert "0123456789" not in caught.value.message + caught.value.hint
+    assert "got ***" in caught.value.message
+
+
 @pytest.mark.parametrize("model_id", ["..", ".", "a/b", "a\\b", "C:x", "a\tb"])
 @pytest.mark.parametrize("key", ["id", "file"])
 def test_a_card_names_no_folder_above(tmp_path: Path, model_id: str, key: str) -> None:
