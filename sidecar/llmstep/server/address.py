@@ -13,6 +13,7 @@ from llmstep.errors import ConfigError
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 6000
+_SHORTEST_TOKEN = 16
 
 
 @attrs.frozen
@@ -31,6 +32,22 @@ class Address:
     def local(self) -> bool:
         """Whether only programs on this machine can connect."""
         return is_loopback(self.host)
+
+
+def read_token(address: Address, environ: Mapping[str, str]) -> str:
+    """The token that every request must bring, from ``LLMSTEP_HTTP_TOKEN``; empty asks for none.
+
+    Raises:
+        ConfigError: Other machines can connect and there is none, or a short one.
+    """
+    token = environ.get("LLMSTEP_HTTP_TOKEN", "").strip()
+    if not address.local and len(token) < _SHORTEST_TOKEN:
+        raise ConfigError(
+            f"{address.host} can be reached from other machines, so a token is required",
+            hint=f"Set LLMSTEP_HTTP_TOKEN to {_SHORTEST_TOKEN} or more characters, which clients "
+            "send as `Authorization: Bearer`; or listen on 127.0.0.1 and reach it by `ssh -L`.",
+        )
+    return token
 
 
 def read_address(

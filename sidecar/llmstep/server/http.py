@@ -10,6 +10,7 @@ missing, and ``GET /`` tells which model answers.
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import json
 import logging
@@ -24,11 +25,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from llmstep import __version__
 from llmstep.backends.base import CancelToken
-from llmstep.backends.endpoint import is_loopback
 from llmstep.config import resolve
 from llmstep.errors import (
     CancelledError,
@@ -39,11 +38,17 @@ from llmstep.errors import (
 )
 from llmstep.logs import close_logging, set_up_logging
 from llmstep.prompts.goal import split_goals
-from llmstep.server.address import Address, explain_refusal, read_address
+from llmstep.server.address import Address, explain_refusal, read_address, read_token
+from llmstep.server.http_checks import (
+    RefusedError,
+    TimedStream,
+    check_caller,
+    malformed,
+    read_length,
+)
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
-_MOST_BYTES = 16 << 20
 _MOST_CONNECTIONS = 64
 _SILENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
@@ -77,13 +82,15 @@ def run_http_server(
     address, problems = read_address(host, port, os.environ)
     for problem in (*resolved.problems, *problems):
         logger.warning("not taken: %s", problem)
+    token = read_token(address, os.environ)
     service = SuggestService(resolved.settings)
     try:
-        with SuggestHTTPServer(address, service) as server:
+        with SuggestHTTPServer(address, service, token=token) as server:
             service.start()
             if not address.local:
                 logger.warning(
-                    "%s can be reached from other machines, and anyone there may ask", server.url
+                    "%s can be reached from other machines; what is sent can be read on the way",
+                    server.url,
                 )
             print(f"llmstep answers at {server.url}; end it with Ctrl-C", file=sys.stderr)
             server.serve_forever()
@@ -103,6 +110,7 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         address: Where to listen.
         service: The engine.
         most_connections: How many are served at a time; the others are turned away.
+        token: What every request must bring; empty asks for none.
 
     Raises:
         ConfigError: The address cannot be listened on.
@@ -119,8 +127,10 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         address: Address,
         service: SuggestService,
         most_connections: int = _MOST_CONNECTIONS,
+        token: str = "",
     ) -> None:
         self.address = address
+        self.token = token
         self.service = service
         self.numbers = itertools.count(1)
         self._places = threading.BoundedSemaphore(most_connections)
@@ -162,20 +172,6 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         logger.debug("connection of %s ended", client_address, exc_info=True)
 
 
-class _RefusedError(Exception):
-    """A request that is answered by an error.
-
-    Attributes:
-        status: HTTP status.
-        hint: What to do about it.
-    """
-
-    def __init__(self, status: HTTPStatus, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.hint = hint
-
-
 class _Handler(BaseHTTPRequestHandler):
     server: SuggestHTTPServer  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
@@ -183,11 +179,26 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = _SILENCE_SECONDS
 
+    def setup(self) -> None:
+        """Read through a stream that holds a whole request, not each piece, to a time."""
+        super().setup()
+        self._stream = TimedStream(self.connection)
+        self.rfile = io.BufferedReader(self._stream)
+
+    def handle_one_request(self) -> None:
+        """Answer one request; its time begins."""
+        self._stream.restart()
+        super().handle_one_request()
+
+    def _check_caller(self) -> None:
+        server = self.server
+        check_caller(self.path, self.headers, local=server.address.local, token=server.token)
+
     def do_GET(self) -> None:
         """Tell which model answers."""
         try:
-            self._check_origin()
-        except _RefusedError as refusal:
+            self._check_caller()
+        except RefusedError as refusal:
             self._refuse(refusal)
             return
         status = self.server.service.status()
@@ -204,9 +215,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one question."""
         try:
-            self._check_origin()
+            self._check_caller()
             request = self._read_request()
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             self._refuse(refusal)
             return
         try:
@@ -237,43 +248,19 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, ValueError):
             return True
 
-    def _check_origin(self) -> None:
-        """Keep web pages out: they may post to this machine, also under a name of their own."""
-        host = _host_of(f"//{self.headers.get('Host', 'localhost')}")
-        origin = self.headers.get("Origin")
-        stranger = origin is not None and not is_loopback(_host_of(origin))
-        if stranger or (self.server.address.local and not is_loopback(host)):
-            raise _RefusedError(
-                HTTPStatus.FORBIDDEN,
-                f"requests of {origin if stranger else host} are not answered",
-                "Ask by the name localhost, or start `llmstep serve --http --host 0.0.0.0`.",
-            )
-
     def _read_request(self) -> SuggestRequest:
-        raw_length = self.headers.get("Content-Length")
-        if raw_length is None:
-            raise _RefusedError(
-                HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing", "Send it with the request."
-            )
-        if not (raw_length.isascii() and raw_length.isdigit()):
-            raise _malformed(f"Content-Length is {raw_length!r}")
-        if len(raw_length) > 12 or int(raw_length) > _MOST_BYTES:
-            raise _RefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the request has {raw_length} bytes, at most {_MOST_BYTES} are taken",
-                "Send less of the file as `context`.",
-            )
-        body = self.rfile.read(int(raw_length))
-        if len(body) < int(raw_length):
-            raise _malformed("the request ended before its Content-Length")
+        length = read_length(self.headers)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise malformed("the request ended before its Content-Length")
         try:
             values = json.loads(body)
         except (ValueError, RecursionError):
-            raise _malformed("the request is no JSON") from None
+            raise malformed("the request is no JSON") from None
         if not isinstance(values, dict):
-            raise _malformed("the request is no JSON object")
+            raise malformed("the request is no JSON object")
         if "tactic_state" not in values:
-            raise _malformed("`tactic_state` is missing")
+            raise malformed("`tactic_state` is missing")
         state, prefix, context = (
             _read_text(values, name) for name in ("tactic_state", "prefix", "context")
         )
@@ -281,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
         document = Document(f"http:{next(self.server.numbers)}", context) if context else None
         return SuggestRequest(tuple(split_goals(state)), prefix, document)
 
-    def _refuse(self, refusal: _RefusedError) -> None:
+    def _refuse(self, refusal: RefusedError) -> None:
         # What is left of the request was not read: the connection cannot be used again.
         self.close_connection = True
         self._send(refusal.status, {"error": str(refusal), "hint": refusal.hint})
@@ -291,15 +278,18 @@ class _Handler(BaseHTTPRequestHandler):
         status = HTTPStatus(code)
         if status is HTTPStatus.NOT_IMPLEMENTED:
             status = HTTPStatus.METHOD_NOT_ALLOWED
-        self._refuse(_RefusedError(status, message or status.phrase, "Send a POST request to `/`."))
+        self._refuse(RefusedError(status, message or status.phrase, "Send a POST request to `/`."))
 
     def _send(self, status: HTTPStatus, value: Mapping[str, Any]) -> None:
         data = json.dumps(value).encode()
+        self.connection.settimeout(_SILENCE_SECONDS)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET, POST")
+        if status is HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", "Bearer")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -316,24 +306,12 @@ def _busy_answer() -> bytes:
     return f"{head}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _malformed(message: str) -> _RefusedError:
-    hint = 'Send {"tactic_state": "...", "prefix": "...", "context": "..."} as JSON.'
-    return _RefusedError(HTTPStatus.BAD_REQUEST, message, hint)
-
-
 def _read_text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name, "")
     if not isinstance(value, str):
-        raise _malformed(f"`{name}` must be text")
+        raise malformed(f"`{name}` must be text")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _malformed(f"`{name}` has half a surrogate pair") from None
+        raise malformed(f"`{name}` has half a surrogate pair") from None
     return value

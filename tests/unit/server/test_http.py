@@ -19,8 +19,9 @@ import pytest
 
 from llmstep.config import Settings
 from llmstep.errors import ConfigError
-from llmstep.server.address import Address, read_address
+from llmstep.server.address import Address, read_address, read_token
 from llmstep.server.http import SuggestHTTPServer
+from llmstep.server.http_checks import TimedStream
 from llmstep.service.question import SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
@@ -210,6 +211,26 @@ def raw(server: SuggestHTTPServer, request: bytes) -> bytes:
             b"Content-Length: 2\r\n\r\n{}",
             403,
         ),
+        *(
+            (
+                b"POST / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n\r\n{}",
+                400,
+            )
+            for headers in (
+                b"Host: localhost\r\nContent-Length: 2",
+                b"Host: evil.example\r\nContent-Length: 2",
+                b"Origin: http://localhost\r\nOrigin: https://evil.example\r\nContent-Length: 2",
+                b"Content-Length: 2\r\nContent-Length: 2",
+                b"Content-Length: 2\r\nTransfer-Encoding: chunked",
+                b"Transfer-Encoding: identity\r\nContent-Length: 2",
+            )
+        ),
+        (b"POST / HTTP/1.1\r\nHost: evil.example@localhost\r\nContent-Length: 2\r\n\r\n{}", 400),
+        (
+            b"POST http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
+            400,
+        ),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
     ],
 )
 def test_what_http_itself_refuses(
@@ -308,3 +329,50 @@ def test_goals_are_not_logged(server: SuggestHTTPServer, caplog: pytest.LogCaptu
         post(server, {"tactic_state": "⊢ secret", "prefix": "simp", "context": "secret"})
         post(server, {"tactic_state": "broken secret", "prefix": "simp", "context": "secret"})
     assert "secret" not in caplog.text
+
+
+def test_a_request_that_drips_in_loses_its_place(
+    server: SuggestHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for the whole request: a byte now and then does not extend it."""
+    restart = TimedStream.restart
+    monkeypatch.setattr(TimedStream, "restart", lambda stream: restart(stream, 0.5))
+    with socket.create_connection(("127.0.0.1", server.server_address[1])) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\n")
+        client.settimeout(0.05)
+        for _ in range(400):
+            try:
+                client.sendall(b"X")
+                if client.recv(100) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        else:
+            pytest.fail("the connection is still there after 400 bytes")
+
+
+def test_beyond_loopback_a_token_is_required(script: Path) -> None:
+    everywhere = Address("0.0.0.0", 0)
+    for environ in ({}, {"LLMSTEP_HTTP_TOKEN": "short"}):
+        with pytest.raises(ConfigError, match="a token is required"):
+            read_token(everywhere, environ)
+    assert read_token(Address(), {}) == ""
+    token = read_token(everywhere, {"LLMSTEP_HTTP_TOKEN": "0123456789abcdef"})
+    service = SuggestService(Settings(model="echo", sources=("model",), cache=False))
+    with SuggestHTTPServer(everywhere, service, token=token) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        question = {"tactic_state": "⊢ p", "prefix": "simp"}
+        for wrong in ("", "Bearer", "Bearer wrong", f"Basic {token}", f"Bearer {token}x"):
+            assert post(server, question, **({"Authorization": wrong} if wrong else {}))[0] == 401
+        assert post(server, question, Authorization=f"Bearer {token}")[0] == 200
+        assert raw(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 401")
+        server.shutdown()
+    service.close()
+
+
+def test_a_long_line_freezes_nobody(server: SuggestHTTPServer) -> None:
+    """The expression that read headers of goals was quadratic, under the interpreter's lock."""
+    status, _ = post(server, {"tactic_state": "a" * 1_000_000, "prefix": "simp"})
+    assert status == 200
