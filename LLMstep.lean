@@ -18,8 +18,14 @@ public import LLMstep.Runs
 public import LLMstep.Tactic
 public import LLMstep.Status
 public import LLMstep.Warmup
+public import LLMstep.Asking
+public import LLMstep.ProofText
+public import LLMstep.Shape
+public import LLMstep.Closers
 public import LLMstep.Search
 public import LLMstep.Gap
+public import LLMstep.Stages
+public import LLMstep.SearchTactic
 public import LLMstep.CodeAction
 
 /-!

@@ -65,7 +65,7 @@ structure Checked where
 /-! ## Parsing -/
 
 /-- Words that end a search or cheat; as tokens they are found wherever they stand in a candidate. -/
-def bannedTokens : List String := ["sorry", "admit", "native_decide", "stop", "llmstep", "llmsearch"]
+def bannedTokens : List String := ["sorry", "admit", "native_decide", "stop", "llmstep", "llmsearch", "llmprove"]
 
 def bannedNames : List Name := [`sorryAx, `Lean.ofReduceBool, `Lean.ofReduceNat, `Lean.trustCompiler]
 

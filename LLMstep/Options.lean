@@ -92,8 +92,9 @@ register_option llmstep.showFailed : Bool := {
   descr := "also list the candidates that failed, with the reason, below the suggestions" }
 
 register_option llmstep.search.depth : Nat := {
-  defValue := 3
-  descr := "`llmsearch`: how many tactics may follow each other on one branch of the proof; 0: no limit" }
+  defValue := 8
+  descr := "`llmsearch`: how many steps that might have been others may follow each other on one branch of the proof; a tactic that closes \
+    its goal, and a step that loses nothing, do not count; 0: no limit" }
 
 register_option llmstep.search.width : Nat := {
   defValue := 8
@@ -101,7 +102,7 @@ register_option llmstep.search.width : Nat := {
 
 register_option llmstep.search.maxNodes : Nat := {
   defValue := 32
-  descr := "`llmsearch`: how many proof states may be expanded, each of which costs one question to the model" }
+  descr := "`llmsearch`: how many questions the model may be asked; the rest of the search goes on without it" }
 
 register_option llmstep.search.timeoutMs : Nat := {
   defValue := 60000
@@ -112,12 +113,33 @@ register_option llmstep.search.maxHeartbeats : Nat := {
   descr := "`llmsearch`: heartbeats the checks of the whole search may use, in the unit of `maxHeartbeats`; 0: no limit" }
 
 register_option llmstep.search.closers : String := {
-  defValue := "rfl | assumption | trivial | simp_all | omega | grind | exact?"
-  descr := "`llmsearch`: tactics, separated by ` | `, that are tried before the model is asked; those the file does not know are left out" }
+  defValue := "rfl | assumption | contradiction | trivial | decide | ring | positivity | gcongr | fun_prop | norm_cast | push_cast | simp_all | omega | tauto | norm_num | field_simp | linarith | bound | grind | nlinarith | measurability | aesop | exact?"
+  descr := "`llmsearch`: tactics, separated by ` | `, that are tried beside the model's steps because they may close the goal; those the file does \
+    not know, and those that do not fit the goal's shape, are left out" }
+
+register_option llmstep.search.structural : Bool := {
+  defValue := true
+  descr := "`llmsearch`: also take the steps that the goal's shape asks for (`intro`, `obtain`, `constructor`, case splits, uses of hypotheses)" }
 
 register_option llmstep.search.report : Bool := {
   defValue := false
   descr := "`llmsearch`: also write how the search ended, as one line of JSON, for programs that run it" }
+
+register_option llmstep.prove.rounds : Nat := {
+  defValue := 3
+  descr := "`llmprove`: how often the model is asked for a proof; each time but the first it is told what Lean said" }
+
+register_option llmstep.prove.timeoutMs : Nat := {
+  defValue := 120000
+  descr := "`llmprove`: how long all its rounds may take together, in milliseconds" }
+
+register_option llmstep.prove.gapMs : Nat := {
+  defValue := 3000
+  descr := "`llmprove`: how long each gap of a proof that almost runs is searched for, in milliseconds; 0: gaps are left to the model" }
+
+register_option llmstep.prove.model : String := {
+  defValue := ""
+  descr := "`llmprove`: model to ask for whole proofs, as in `llmstep.model`; empty: that of `llmstep.model`" }
 
 register_option llmstep.try : Bool := {
   defValue := false

@@ -1,256 +1,419 @@
 module
 public meta import Lean
+public meta import LLMstep.Asking
 public meta import LLMstep.Finish
-public meta import LLMstep.Tactic
+public meta import LLMstep.ProofText
+public meta import LLMstep.Shape
+public meta import LLMstep.Closers
 public meta section
 open Lean Meta Elab Tactic
 
 /-!
-# The tactic `llmsearch`
+# Best-first search
 
-Best-first search for a whole proof. A state is a list of open goals; the first of them is worked on. Cheap tactics that may close
-it are tried first, then the model is asked. States are taken up in the order of their cost: the model's score of the steps that
-led there, negated and summed. A state whose goals were seen before is not taken up again.
+A state is a list of open goals; the first of them is worked on. Tactics that may close it come first, then the steps that its shape asks
+for, and the model is asked at the same time. A step that loses nothing (`intro`, `obtain`, a case split) is taken at once; among the others
+the cheapest is tried next, the cost being the model's score of the steps on the way, negated, added up, and divided by the root of their
+number, so that a long proof of likely steps is not starved. Goals that equal earlier ones up to names are not taken up again. Of goals that
+have nothing to do with each other, one after the other is proved: when one is, all other attempts at it are given up.
 
 ```
-example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
-  llmsearch     -- Try this: constructor
-                --   · exact hp
-                --   · exact hq
+let found ← search goal (← searchLimits) inquiry (← knownClosers)
+if let .proof steps _ := found.ending then logInfo (renderProof steps goal)
 ```
 -/
 namespace LLMstep
 
 /-- Limits of a search, see the options `llmstep.search.*`. `depth`: 0 means no limit. `deadline` as in `IO.monoMsNow`, `heartbeats` in
-thousandths of an option's unit. -/
+thousandths of an option's unit. `structural`: whether steps are taken that the goal's shape asks for. `maxNodes`: questions to the model. -/
 structure SearchLimits where
   depth : Nat
   width : Nat
   maxNodes : Nat
   deadline : Nat
   heartbeats : Nat
+  structural : Bool
   check : Limits
 
-/-- A step of a proof: `tactic` turned `goal` into `subgoals`. -/
-structure Step where
+/-- An open goal. `depth`: how many steps that might have been others lead to it. `parts`: the independent goals it belongs to the proof of. -/
+structure OpenGoal where
   goal : MVarId
-  tactic : String
-  subgoals : List MVarId
+  depth : Nat := 0
+  parts : List Nat := []
 
-/-- A state of the search. `goals`: what is open, each with the number of steps above it. `steps`: newest first.
-`cost`: smaller is better. -/
+/-- What is to be done at a node. -/
+inductive Work where
+  /-- Try to close the first goal, and find out what may be done else. -/
+  | expand
+  /-- Take a step. -/
+  | take (tactic : String)
+  /-- Try the closers that take their time. -/
+  | closeSlowly (closers : List String)
+  /-- Ask the model. -/
+  | ask
+
+/-- A state of the search and what is to be done there. `steps`: newest first. `cost`: what the `choices` steps that might have been others
+have cost together. -/
 structure Node where
   state : Tactic.SavedState
-  goals : List (MVarId × Nat)
+  goals : List OpenGoal
+  work : Work := .expand
   steps : List Step := []
   cost : Float := 0
+  choices : Nat := 0
+
+/-- Smaller is better. -/
+def Node.rank (node : Node) : Float := node.cost / (Float.ofNat (node.choices + 1)).sqrt
+
+def Node.isQuestion (node : Node) : Bool :=
+  match node.work with
+  | .ask => true
+  | _ => false
 
 /-- How a search ended. -/
 inductive SearchEnd where
-  /-- The steps, newest first. -/
-  | proof (steps : List Step)
+  /-- The steps, newest first, and the proof as one block, which has been run. -/
+  | proof (steps : List Step) (checked : Checked)
   /-- No state is left to go on from. -/
   | exhausted
   /-- One of the limits is reached: `maxNodes`, `timeoutMs` or `maxHeartbeats`. -/
   | limit (option : String)
+  /-- The model could not be asked, and nothing else was left to do. -/
+  | failed (why : String)
 
-/-- What a search has done so far. -/
+/-- What a search has done so far. `expanded`: questions to the model. `checked`: tactics that were run. `goal`: the target it works on.
+`blockFails?`: a proof that did not run as one block, and why. -/
 structure Progress where
-  seen : Array String := #[]
   expanded : Nat := 0
   checked : Nat := 0
   heartbeats : Nat := 0
+  open' : Nat := 1
+  goal : String := ""
+  blockFails? : Option (String × String) := none
 
-/-! ## The proof as text -/
+/-- Put a node into a queue that is ordered by rank; behind its equals, so older ones come first. -/
+def enqueue (queue : List Node) (node : Node) : List Node := Id.run do
+  let rank := node.rank
+  let mut before := []
+  let mut rest := queue
+  repeat
+    match rest with
+    | first :: others =>
+      if rank < first.rank then break
+      before := first :: before
+      rest := others
+    | [] => break
+  return before.foldl (fun rest node => node :: rest) (node :: rest)
 
-/-- The tactics of the steps below `goal`, one per line. Where several subgoals were worked on, each gets a `·`, because a tactic
-was checked on its goal alone. -/
-partial def renderSteps (steps : List Step) (goal : MVarId) : List String :=
-  match steps.find? (·.goal == goal) with
-  | none => []          -- another goal's proof has filled it in
-  | some step =>
-    let below := step.subgoals.map (renderSteps steps) |>.filter (!·.isEmpty)
-    let lines := step.tactic.splitOn "\n"
-    match below with
-    | [] => lines
-    | [one] => lines ++ one
-    | several => lines ++ several.flatMap bullet
+/-- A question to the model and the node it is about. -/
+structure Pending where
+  asking : Asking
+  node : Node
+
+/-- What a search knows. `queue`: see `enqueue`. `seen`: the goals of all states so far. `settled`: the independent goals that are proved.
+`parts`: how many there are. `unasked`: whether a question was left out because of `maxNodes`. -/
+structure Frontier where
+  queue : List Node
+  seen : Array (List GoalKey)
+  settled : List Nat := []
+  parts : Nat := 0
+  pending? : Option Pending := none
+  unasked : Bool := false
+  failure? : Option String := none
+  progress : Progress := {}
+
+/-- What a search does not change. `root`: the state it has started from. -/
+structure SearchContext where
+  limits : SearchLimits
+  inquiry : Inquiry
+  closers : List String
+  goal : MVarId
+  root : Tactic.SavedState
+  frontier : IO.Ref Frontier
+  /-- Told from time to time how far the search is. -/
+  report : Progress → TacticM Unit
+
+abbrev SearchM := ReaderT SearchContext TacticM
+
+namespace Search
+
+private def modifyProgress (f : Progress → Progress) : SearchM Unit := do
+  (← read).frontier.modify fun s => { s with progress := f s.progress }
+
+/-- Put work on a node into the queue. -/
+private def schedule (node : Node) : SearchM Unit := do
+  (← read).frontier.modify fun s => { s with queue := enqueue s.queue node }
+
+private def goalKeys (goals : List OpenGoal) : MetaM (List GoalKey) :=
+  goals.mapM fun open' => open'.goal.withContext do goalKey (← getLCtx) [open'.goal]
+
+/-- Whether the goal has nothing to do with others: no metavariable in what it says. -/
+private def isIndependent (goal : MVarId) : MetaM Bool := goal.withContext do
+  if (← instantiateMVars (← goal.getType)).hasExprMVar then return false
+  for fvarId in (← getLCtx).getFVarIds do
+    if (← instantiateMVars (← fvarId.getType)).hasExprMVar then return false
+  return true
+
+/-- Whether what the node works on is proved already. -/
+private def isSettled (node : Node) : SearchM Bool := do
+  let some first := node.goals.head? | return false
+  let settled := (← (← read).frontier.get).settled
+  return first.parts.any settled.contains
+
+/-- Run a tactic on the node's first goal, as it may stand in a proof. -/
+private def run? (node : Node) (tactic : String) (limits : Limits) : SearchM (Option Checked) := do
+  let some first := node.goals.head? | return none
+  node.state.restore
+  setGoals (node.goals.map (·.goal))
+  let checked ← checkCandidate tactic limits
+  modifyProgress fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + checked.heartbeats }
+  if checked.outcome.isFailure then return none
+  asWritten? node.state first.goal checked limits
+
+/-- The node that a step leads to; none if its goals were there before. -/
+private def advance? (node : Node) (checked : Checked) (cost : Float) (isChoice : Bool) : SearchM (Option Node) := do
+  let (some after, first :: rest) := (checked.after?, node.goals) | return none
+  after.restore
+  let subgoals ← match checked.outcome with
+    | .runs goals _ => pure goals
+    | _ => pure []
+  let others ← rest.filterM fun other => return !(← other.goal.isAssigned)
+  let depth := if isChoice then first.depth + 1 else first.depth
+  let mut opened := #[]
+  for goal in subgoals do
+    let isPart ← if subgoals.length > 1 then isIndependent goal else pure false
+    if isPart then
+      let part ← (← read).frontier.modifyGet fun s => (s.parts, { s with parts := s.parts + 1 })
+      opened := opened.push { goal, depth, parts := part :: first.parts : OpenGoal }
+    else opened := opened.push { goal, depth, parts := first.parts }
+  let goals := opened.toList ++ others
+  let keys ← goalKeys goals
+  if (← (← read).frontier.get).seen.any (· == keys) then return none
+  let closed := first.parts.filter fun part => !goals.any (·.parts.contains part)
+  (← read).frontier.modify fun s => { s with seen := s.seen.push keys, settled := closed ++ s.settled }
+  setGoals (goals.map (·.goal))
+  return some {
+    state := ← Tactic.saveState, goals, cost := node.cost + cost, choices := if isChoice then node.choices + 1 else node.choices
+    steps := { goal := first.goal, tactic := checked.tactic, subgoals } :: node.steps }
+
+/-- Closers are tried at every goal, so they must be quick: a quarter of what a candidate may use (0 stays no limit). -/
+private def quickly (limits : Limits) : Limits :=
+  { limits with heartbeats := (limits.heartbeats + 3) / 4, timeoutMs := (limits.timeoutMs + 3) / 4 }
+
+private def isOver : SearchM Bool := do return (← IO.monoMsNow) ≥ (← read).limits.deadline
+
+/-- The first of the tactics that closes the node's first goal, and the node it leads to. How the goal is closed does not matter to the others,
+unless it decides what they are about; then all that close it are put into the queue, and none is returned. -/
+private def close? (node : Node) (tactics : List String) (isFinal : Bool) : SearchM (Option Node) := do
+  for tactic in tactics do
+    if ← isOver then return none
+    if let some checked ← run? node tactic (quickly (← read).limits.check) then
+      if let .closes := checked.outcome then
+        if let some next ← advance? node checked 0 false then
+          if isFinal then return some next
+          schedule next
+  return none
+
+/-- The block as a whole has not run yet: a tactic of it may behave otherwise behind another one. -/
+private def replay? (node : Node) : SearchM (Option SearchEnd) := do
+  let context ← read
+  let proof := renderProof node.steps context.goal
+  context.root.restore
+  let checked ← checkCandidate proof { context.limits.check with timeoutMs := 0, heartbeats := 0 }
+  if let .closes := checked.outcome then return some (.proof node.steps checked)
+  modifyProgress fun p => { p with blockFails? := some (proof, checked.outcome.text) }
+  return none
+
+/-- What an untaken step costs when a step that loses nothing was there instead. -/
+private def detourCost : Float := 1.0
+
+/-- What it costs to try closers that take their time. -/
+private def slowCost : Float := 1.5
+
+/-- Take one node up: close its first goal, or find out what may be done. The node to go on with at once, if there is one. -/
+private def expand (node : Node) : SearchM (Option Node) := do
+  let context ← read
+  let some first := node.goals.head? | return none
+  node.state.restore
+  let around ← first.goal.withContext (surroundings first.goal)
+  modifyProgress fun p => { p with open' := node.goals.length, goal := "" }
+  let isFinal := node.goals.length == 1 || !around.target.hasExprMVar
+  let (quick, middle, slow) := orderClosers context.closers (goalKind around.target)
+  if context.limits.structural then
+    if let some proof ← first.goal.withContext (directProof? around) then
+      if let some next ← close? node [proof] isFinal then return some next
+  if let some next ← close? node quick isFinal then return some next
+  let isRoot := node.steps.isEmpty
+  -- A step that loses nothing leaves the goal as provable as before: whoever can close it now, can do so afterwards.
+  if isRoot then
+    if let some next ← close? node middle isFinal then return some next
+  let mut detour := 0.0
+  let mut safe? : Option Node := none
+  if context.limits.structural then
+    node.state.restore
+    for tactic in ← first.goal.withContext (safeSteps around) do
+      if ← isOver then return none
+      if let some checked ← run? node tactic context.limits.check then
+        if let some next ← advance? node checked 0 false then
+          safe? := some next
+          detour := detourCost
+          break
+  if safe?.isNone && !isRoot then
+    if let some next ← close? node middle isFinal then return some next
+  unless slow.isEmpty do schedule { node with work := .closeSlowly slow, cost := node.cost + detour + slowCost }
+  if context.limits.depth == 0 || first.depth < context.limits.depth then
+    unless isRoot do schedule { node with work := .ask, cost := node.cost + detour }
+    if context.limits.structural && safe?.isNone then
+      node.state.restore
+      for choice in ← first.goal.withContext (choices around) do
+        schedule { node with work := .take choice.tactic, cost := node.cost + choice.cost, choices := node.choices + 1 }
+  return safe?
+
+/-- Do what is to be done at a node. The node to go on with at once, if there is one. -/
+private def work (node : Node) : SearchM (Option Node) := do
+  match node.work with
+  | .expand => expand node
+  | .take tactic =>
+    let some checked ← run? node tactic (← read).limits.check | return none
+    -- The choice and its cost are counted already; its depth is not.
+    let origin := { node with work := .expand, choices := node.choices - 1 }
+    advance? origin checked 0 true
+  | .closeSlowly closers =>
+    let some first := node.goals.head? | return none
+    node.state.restore
+    let isFinal := node.goals.length == 1 || !(← instantiateMVars (← first.goal.getType)).hasExprMVar
+    close? { node with work := .expand } closers isFinal
+  | .ask => return none
+
+/-! ## The model -/
+
+/-- Ask about the best node that waits for it, unless a question is on its way. -/
+private def askNext : SearchM Unit := do
+  let context ← read
+  let frontier ← context.frontier.get
+  if frontier.pending?.isSome || frontier.failure?.isSome then return
+  let some node := frontier.queue.find? (·.isQuestion) | return
+  context.frontier.modify fun s => { s with queue := dropFirst s.queue }
+  if ← isSettled node then return
+  if frontier.progress.expanded ≥ context.limits.maxNodes then
+    context.frontier.modify fun s => { s with unasked := true }
+    return
+  node.state.restore
+  setGoals (node.goals.map (·.goal))
+  let left := context.limits.deadline - (← IO.monoMsNow)
+  let timeoutMs := max 1 (min context.inquiry.timeoutMs left)
+  let params ← suggestParams { context.inquiry with timeoutMs, n := context.limits.width }
+  let asking ← startAsking "llmstep/suggest" params ((← IO.monoMsNow) + timeoutMs + graceMs)
+  context.frontier.modify fun s => { s with
+    pending? := some { asking, node }, progress := { s.progress with expanded := s.progress.expanded + 1 } }
 where
-  bullet : List String → List String
+  dropFirst : List Node → List Node
     | [] => []
-    | first :: rest => ("· " ++ first) :: rest.map ("  " ++ ·)
+    | node :: rest => if node.isQuestion then rest else node :: dropFirst rest
 
-/-- The proof of `goal` as a block of tactics. -/
-def renderProof (steps : List Step) (goal : MVarId) : String := "\n".intercalate (renderSteps steps goal)
+/-- Take in what has come from the model. -/
+private def takeAnswers : SearchM Unit := do
+  let context ← read
+  let some pending := (← context.frontier.get).pending? | return
+  -- The order matters: what came before the end must be seen before it.
+  let ended ← pending.asking.hasEnded
+  for candidate in ← pending.asking.take do
+    let node := pending.node
+    schedule { node with work := .take candidate.tactic, cost := node.cost - candidate.score, choices := node.choices + 1 }
+  if ended then
+    context.frontier.modify fun s => { s with pending? := none }
+    let failure? := match ← IO.wait pending.asking.ended with
+      | .error e => some (toString e)
+      | .ok (.error e) => some s!"llmstep: {e.text}"
+      | .ok (.ok _) => none
+    -- A question that has run out of the search's time says nothing about the sidecar.
+    if let some why := failure? then
+      unless ← isOver do context.frontier.modify fun s => { s with failure? := some why }
+  else if ← isSettled pending.node then
+    pending.asking.withdraw
+    context.frontier.modify fun s => { s with pending? := none }
 
 /-! ## The search -/
 
-/-- Put a node into a queue that is ordered by cost; behind its equals, so older ones come first. -/
-def enqueue (queue : List Node) (node : Node) : List Node :=
-  match queue with
-  | [] => [node]
-  | first :: rest => if node.cost < first.cost then node :: queue else first :: enqueue rest node
-
-/-- Check a tactic on the node's first goal; the node it leads to, unless it fails. Leaves the state that node is in. -/
-private def advance (node : Node) (goal : MVarId) (depth : Nat) (rest : List (MVarId × Nat)) (checked : Checked) (cost : Float) :
-    TacticM (Option Node) := do
-  let some after := checked.after? | return none
-  after.restore
-  let subgoals ← getGoals
-  let others ← rest.filterM fun (other, _) => return !(← other.isAssigned)
-  setGoals (subgoals ++ others.map (·.1))
-  return some {
-    state := ← Tactic.saveState, goals := subgoals.map (·, depth + 1) ++ others, cost := node.cost + cost
-    steps := { goal, tactic := checked.tactic, subgoals } :: node.steps }
-
-private def stateKey (goals : List MVarId) : MetaM String := do
-  return "\n\n".intercalate (← goalTexts goals).toList
-
-/-- Put a node that `advance` has just made into the queue, unless its goals were there before. -/
-private def offer (progress : IO.Ref Progress) (queue : List Node) (node : Node) : TacticM (List Node) := do
-  unless node.goals.isEmpty do
-    let key ← stateKey (node.goals.map (·.1))
-    if (← progress.get).seen.contains key then return queue
-    progress.modify fun p => { p with seen := p.seen.push key }
-  return enqueue queue node
-
 /-- Which limit is reached, if one is. -/
-private def limitReached? (limits : SearchLimits) (progress : IO.Ref Progress) : TacticM (Option String) := do
-  let sofar ← progress.get
-  if (← IO.monoMsNow) ≥ limits.deadline then return some "timeoutMs"
-  if sofar.expanded ≥ limits.maxNodes then return some "maxNodes"
-  if limits.heartbeats != 0 && sofar.heartbeats ≥ limits.heartbeats then return some "maxHeartbeats"
+private def limitReached? : SearchM (Option String) := do
+  let context ← read
+  if ← isOver then return some "timeoutMs"
+  let progress := (← context.frontier.get).progress
+  if context.limits.heartbeats != 0 && progress.heartbeats ≥ context.limits.heartbeats then return some "maxHeartbeats"
   return none
 
-/-- Ask the model about the first goal of the present state. `none` if the search's time was over before an answer came. -/
-private def askModel? (limits : SearchLimits) (inquiry : Inquiry) : TacticM (Option Gathered) := do
-  let left := limits.deadline - (← IO.monoMsNow)
-  try
-    return some (← gather { inquiry with timeoutMs := max 1 (min inquiry.timeoutMs left) } limits.check)
-  catch e =>
-    if (← IO.monoMsNow) ≥ limits.deadline then return none else throw e
+/-- The best node on which something can be done here and now. -/
+private def nextNode? : SearchM (Option Node) := do
+  let frontier ← (← read).frontier.get
+  let mut skipped := []
+  let mut rest := frontier.queue
+  repeat
+    match rest with
+    | [] => return none
+    | node :: others =>
+      rest := others
+      if node.isQuestion then skipped := node :: skipped
+      else
+        (← read).frontier.set { frontier with queue := skipped.foldl (fun rest node => node :: rest) others }
+        return some node
+  return none
 
-/-- Go on from the best node of the queue: the queue that it leaves, or how the search ends. -/
-private def expandBest (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress)
-    (queue : List Node) : TacticM (Except SearchEnd (List Node)) := do
-  let node :: queue := queue | return .error .exhausted
+/-- One round: ask, look at what has come, work on one node. How the search ends, if it does. -/
+private def round (current? : Option Node) : SearchM (Except SearchEnd (Option Node)) := do
+  let context ← read
   Core.checkInterrupted
-  let (goal, depth) :: rest := node.goals | return .error (.proof node.steps)
-  if let some option ← limitReached? limits progress then return .error (.limit option)
-  if limits.depth != 0 && depth ≥ limits.depth then return .ok queue
-  node.state.restore
-  -- How this goal is closed does not matter to the others, unless it decides what they are about.
-  let isFinal := rest.isEmpty || !(← instantiateMVars (← goal.getType)).hasExprMVar
-  -- Closers are tried at every goal, so they must be quick: a quarter of what a candidate may use (0 stays no limit).
-  let quick : Limits := { heartbeats := (limits.check.heartbeats + 3) / 4, timeoutMs := (limits.check.timeoutMs + 3) / 4 }
-  let mut queue := queue
-  -- A cheap tactic that closes the goal makes the model's opinion of it superfluous.
-  for closer in closers do
-    if (← IO.monoMsNow) ≥ limits.deadline then return .error (.limit "timeoutMs")
-    node.state.restore
-    let checked ← checkCandidate closer quick
-    progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + checked.heartbeats }
-    if let .closes := checked.outcome then
-      if let some written ← asWritten? node.state goal checked limits.check then
-        if let some next ← advance node goal depth rest written 0 then
-          queue ← offer progress queue next
-          if isFinal then return .ok queue
-  progress.modify fun p => { p with expanded := p.expanded + 1 }
-  node.state.restore
-  let some gathered ← askModel? limits { inquiry with stopOnClose := inquiry.stopOnClose && isFinal }
-    | return .error (.limit "timeoutMs")
-  for scored in gathered.scored do
-    progress.modify fun p => { p with checked := p.checked + 1, heartbeats := p.heartbeats + scored.checked.heartbeats }
-    if scored.checked.outcome.isFailure then continue
-    let some written ← asWritten? node.state goal scored.checked limits.check | continue
-    let some next ← advance node goal depth rest written (-scored.score) | continue
-    queue ← offer progress queue next
-  return .ok queue
-
-/-- Best-first search from the current state. The state is not put back. -/
-partial def search (limits : SearchLimits) (inquiry : Inquiry) (closers : List String) (progress : IO.Ref Progress) (queue : List Node) :
-    TacticM SearchEnd := do
+  if let some option ← limitReached? then return .error (.limit option)
+  askNext
+  takeAnswers
+  let some node ← (match current? with
+    | some node => pure (some node)
+    | none => nextNode?)
+    | let frontier ← context.frontier.get
+      if let some pending := frontier.pending? then
+        pending.asking.await context.limits.deadline
+        return .ok none
+      if frontier.queue.any (·.isQuestion) && frontier.failure?.isNone then return .ok none
+      if let some why := frontier.failure? then return .error (.failed why)
+      return .error (if frontier.unasked then .limit "maxNodes" else .exhausted)
+  if ← isSettled node then return .ok none
+  if node.goals.isEmpty then
+    if let some ending ← replay? node then return .error ending
+    return .ok none
   let heartbeats ← IO.getNumHeartbeats
-  let next ← expandBest limits inquiry closers progress queue
+  let next? ← work node
   -- The search has a budget of its own: what it uses must not be missing to itself later on, or to the rest of the proof.
   IO.setNumHeartbeats heartbeats
-  match next with
+  context.report (← context.frontier.get).progress
+  return .ok next?
+
+private partial def rounds (current? : Option Node) : SearchM SearchEnd := do
+  match ← round current? with
   | .error ending => return ending
-  | .ok queue => search limits inquiry closers progress queue
+  | .ok next? => rounds next?
 
-/-- `llmsearch` looks for a whole proof of the main goal: it asks the model for next steps, checks them, goes on from those that run,
-and shows the proof it finds as one `Try this`. See the options `llmstep.search.*` for its limits. -/
-syntax (name := llmsearchTac) "llmsearch" : tactic
+end Search
 
-/-- The closers of the option that this file knows. -/
-def knownClosers : CoreM (List String) := do
-  let env ← getEnv
-  let all := ((← stringOption llmstep.search.closers).splitOn " | ").map trimmed
-  return all.filter fun closer => !closer.isEmpty && (parseTactic env closer).toOption.isSome
+/-- How a search ended, and what it has done. -/
+structure Found where
+  ending : SearchEnd
+  progress : Progress
 
-def searchLimits : CoreM SearchLimits := do
-  return {
-    depth := ← natOption llmstep.search.depth, width := ← natOption llmstep.search.width
-    maxNodes := ← natOption llmstep.search.maxNodes
-    deadline := (← IO.monoMsNow) + (← natOption llmstep.search.timeoutMs)
-    heartbeats := (← natOption llmstep.search.maxHeartbeats) * 1000
-    -- Its own deadline is the budget.
-    check := { ← limitsFromOptions with budgetMs := 0 } }
-
-/-- How a search ended, as one line for programs: `llmsearch: {"outcome": .., "proof": .., "expanded": .., "checked": .., "ms": ..}`.
-The outcome is `proof`, `exhausted`, the limit that was reached, or `blockFails`. -/
-private def reportLine (progress : Progress) (started : Nat) (outcome : String) (proof? : Option String) : BaseIO String := do
-  let ms := (← IO.monoMsNow) - started
-  let json := Json.mkObj [
-    ("outcome", Json.str outcome), ("proof", (proof?.map Json.str).getD Json.null),
-    ("expanded", toJson progress.expanded), ("checked", toJson progress.checked), ("ms", toJson ms)]
-  return s!"llmsearch: {json.compress}"
-
-/-- Throw `message`; with the option `llmstep.search.report`, the report stands behind it. A message that was logged before an
-exception would be lost. -/
-private def giveUp {α : Type} (progress : Progress) (started : Nat) (outcome : String) (proof? : Option String) (message : String) :
-    TacticM α := do
-  let report ← if ← boolOption llmstep.search.report then pure s!"\n{← reportLine progress started outcome proof?}" else pure ""
-  throwError "{message}{report}"
-
-def runSearch (stx : Syntax) : TacticM Unit := do
-  refuseInBatch "llmsearch"
-  let started ← IO.monoMsNow
-  let limits ← searchLimits
-  let inquiry := { ← inquiryFromOptions (← documentAt? stx) with n := limits.width, stopOnClose := true, finish := false }
-  let closers ← knownClosers
-  let goal ← getMainGoal
-  let progress ← IO.mkRef { seen := #[← stateKey [goal]] : Progress }
+/-- Search for a proof of `goal` in the present state, which is put back. `maxNodes = 0` never asks the model. -/
+def search (goal : MVarId) (limits : SearchLimits) (inquiry : Inquiry) (closers : List String)
+    (report : Progress → TacticM Unit := fun _ => pure ()) : TacticM Found := do
   let saved ← Tactic.saveState
-  let ending ← try
+  try
     setGoals [goal]
-    search limits inquiry closers progress [{ state := ← Tactic.saveState, goals := [(goal, 0)] }]
+    let root ← Tactic.saveState
+    let goals : List OpenGoal := [{ goal }]
+    let node : Node := { state := root, goals }
+    let frontier ← IO.mkRef { queue := [node, { node with work := .ask }], seen := #[← Search.goalKeys goals] : Frontier }
+    let context : SearchContext := { limits, inquiry, closers, goal, root, frontier, report }
+    let ending ← try (Search.rounds none).run context
+    finally
+      if let some pending := (← frontier.get).pending? then pending.asking.withdraw
+    return { ending, progress := (← frontier.get).progress }
   finally saved.restore (restoreInfo := true)
-  let sofar ← progress.get
-  let noProof (outcome why : String) : TacticM (List Step) :=
-    giveUp sofar started outcome none s!"llmstep: no proof found, {why}; {sofar.checked} tactics were checked at {sofar.expanded} \
-      proof states. The options llmstep.search.depth, llmstep.search.width, llmstep.search.maxNodes and llmstep.search.timeoutMs \
-      set the limits."
-  let steps ← match ending with
-    | .proof steps => pure steps
-    | .exhausted => noProof "exhausted" "no state is left to go on from"
-    | .limit option => noProof option s!"llmstep.search.{option} is used up"
-  let proof := renderProof steps goal
-  -- The block as a whole has not run yet: a tactic of it may behave otherwise behind another one.
-  let checked ← checkCandidate proof { limits.check with timeoutMs := 0, heartbeats := 0 }
-  let (.closes, some after) := (checked.outcome, checked.after?)
-    | giveUp sofar started "blockFails" (some proof) s!"llmstep: a proof was found, but as one block it {checked.outcome.text}:\n{proof}"
-  let some text ← replacementText? stx (← placeOf? stx) checked (crowded := (← getUnsolvedGoals).length > 1)
-    | giveUp sofar started "blockFails" (some proof) s!"llmstep: a proof was found, but in this place it would be read as something else:\n{proof}"
-  Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text } (header := "Try this:")
-  if ← boolOption llmstep.search.report then logInfoAt stx (← reportLine sofar started "proof" (some checked.tactic))
-  let messages ← Core.getMessageLog
-  let others := (← getGoals).filter (· != goal)
-  after.restore
-  setGoals others
-  Core.setMessageLog messages
-
-elab_rules : tactic
-  | `(tactic| llmsearch) => do runSearch (← getRef)
 
 end LLMstep

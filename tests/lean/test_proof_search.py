@@ -91,14 +91,11 @@ def test_theorems_are_proved_and_checked_again(
     found = {line["name"]: line for line in lines}
     statuses = {name: line["status"] for name, line in found.items()}
     swapped = "proved"
-    if protocol == "original":
-        assert found["swap"]["proof"] == "intro ha hb\nconstructor\n· assumption\n· assumption"
-        assert found["swap"]["axioms"] == []
-    else:
-        # `simp_all`, a closer, cheats in the bed: what it proves stands on an axiom.
-        swapped = "failed"
-        assert found["swap"]["proof"] == "intro ha hb\nsimp_all"
-        assert found["swap"]["reason"] == "the proof stands on bedTrust"
+    steps = "intro ha hb\nconstructor\n· assumption\n· assumption"
+    assert found["swap"]["proof"] == (
+        steps if protocol == "original" else "intro ha hb\nexact ⟨hb, ha⟩"
+    )
+    assert found["swap"]["axioms"] == []
     assert statuses == {
         "swap": swapped,
         "again": swapped,

@@ -11,7 +11,7 @@ open Lean LLMstep LLMstepTest
 -- Without a variable the option counts, with its default or as it was set.
 run_cmd Elab.Command.liftCoreM do
   same "default" (← natOption llmstep.numSuggestions) 8
-  same "search" (← natOption llmstep.search.depth, ← natOption llmstep.search.width) (3, 8)
+  same "search" (← natOption llmstep.search.depth, ← natOption llmstep.search.width) (8, 8)
   ensure "off by default" (!(← boolOption llmstep.batch) && !(← boolOption llmstep.try) && !(← boolOption llmstep.warmup))
   ensure "on by default" (← boolOption llmstep.stopOnClose)
   same "the sidecar's model" (← chosenModel?) none

@@ -5,6 +5,7 @@ open Lean Meta Elab Tactic LLMstep LLMstepTest
 set_option llmstep.command "llmstep serve --model echo"
 set_option llmstep.batch true
 set_option llmstep.search.closers "assumption | a_tactic_nobody_knows | rfl"
+set_option llmstep.search.structural false
 
 /-! ## The queue and the text -/
 
@@ -52,6 +53,73 @@ set_option llmstep.search.depth 4 in
 example : ∃ n : Nat, n = n ∧ n = 3 := by
   expect "apply Exists.intro\n", "constructor\n", "rfl\n", "rfl" but_not "error", "4" from llmsearch
   exact ⟨3, rfl, rfl⟩
+
+/-! ## What is not done twice -/
+
+-- `intro h`, `intro hp`, `intro H` lead to one goal, whatever it calls the hypothesis: it is asked about once.
+set_option llmstep.search.report true in
+set_option llmstep.search.closers "" in
+example (k_names k_goal : Prop) (f : k_names → k_goal) (_ : k_names) : k_names → k_goal := by
+  expect "error", "\"checked\":3,\"expanded\":2," from llmsearch
+  exact f
+
+-- When one of two goals is proved, no other proof of it is looked for: only `constructor` and `exact hu` are tried.
+set_option llmstep.search.report true in
+set_option llmstep.search.closers "" in
+example (k_left k_right : Prop) (hu : k_left) (hv : k_right) : k_left ∧ k_right := by
+  expect "error", "\"checked\":2," from llmsearch
+  exact ⟨hu, hv⟩
+
+/-! ## Steps that the shape asks for -/
+
+set_option llmstep.command "/no/such/program"
+set_option llmstep.search.structural true
+
+-- The search goes on without a model, and blames it only if it finds nothing.
+example (a b c : Prop) (h : a ∨ b) (f : a → c) (g : b → c) : c ∧ (a ∨ b) := by
+  expect "constructor\n", "· rcases h with ha | hb\n", "· exact f ha\n", "· exact g hb\n", "· exact h" but_not "error" from llmsearch
+  exact ⟨match h with | .inl x => f x | .inr y => g y, h⟩
+
+example (p : Prop) (hp : p) (q : Prop) : True := by
+  have : p ∨ q := by
+    expect "exact .inl hp" but_not "error" from llmsearch
+    exact .inl hp
+  trivial
+
+example (α : Type) (p q : α → Prop) (h : ∃ x, p x ∧ q x) : ∃ x, q x ∧ p x := by
+  expect "obtain ⟨x, h⟩ := h\n", "exact ⟨_, ⟨h.2, h.1⟩⟩" but_not "error" from llmsearch
+  exact match h with | ⟨x, hx⟩ => ⟨x, hx.2, hx.1⟩
+
+example (α : Type) (r : α → α → Prop) (t : ∀ x y z, r x y → r y z → r x z) (a b c d : α) (h : r a b) (k : r b c) (l : r c d) : r a d := by
+  expect "exact t _ _ _ h (t _ _ _ k l)" but_not "error" from llmsearch
+  exact t _ _ _ h (t _ _ _ k l)
+
+example (p : Prop) (hp : p) : (h : Nat) → (n : Nat) → p := by
+  expect "intro h n\n", "exact hp" but_not "error" from llmsearch
+  exact fun _ _ => hp
+
+-- Where nothing else is left, the fault of the sidecar is told as what it is.
+example (p q : Prop) (h : p) (k : p → q) : q := by
+  have (r : Prop) : r → p := by
+    expect "intro hr\n", "exact h" but_not "error" from llmsearch
+    exact fun _ => h
+  expect "error: llmstep: `/no/such/program", "is not usable" for k_unused from (clear h k; llmsearch)
+  exact k h
+
+set_option llmstep.search.structural false
+set_option llmstep.command "llmstep serve --model echo"
+
+/-! ## The shape -/
+
+#eval show MetaM Unit from do
+  let closers := ["rfl", "ring", "positivity", "fun_prop", "omega", "nlinarith", "mine"]
+  let (quick, middle, slow) := orderClosers closers .equation
+  same "equation: quick" quick ["rfl", "ring", "mine"]
+  same "equation: middle" middle ["omega"]
+  same "equation: slow" slow ["nlinarith"]
+  let (quick, middle, slow) := orderClosers closers .logic
+  same "logic" (quick ++ middle ++ slow) ["rfl", "mine", "omega"]
+  same "fresh names" (["h", "h1"].map (freshName #["h", "h1"]) ++ [freshName #["p"] "h"]) ["h2", "h11", "h"]
 
 /-! ## Tactics that tell what to write -/
 
@@ -102,9 +170,9 @@ example (a b : Prop) : a → b → b ∧ a := by
 
 set_option llmstep.search.report true in
 set_option llmstep.search.depth 1 in
-example (r s : Prop) (h : s) : r ∨ s := by
+example (r s t : Prop) (h : s) : t → r ∨ s := by
   expect "error: llmstep: no proof found, no state is left", "\"outcome\":\"exhausted\"" from llmsearch
-  exact Or.inr h
+  exact fun _ => Or.inr h
 
 /-! ## Limits -/
 
@@ -122,9 +190,15 @@ example (a b : Prop) : a → b → b ∧ a := by
   intro ha hb
   exact ⟨hb, ha⟩
 
+-- At the limit a goal may still be closed, and that is no step deeper.
+set_option llmstep.search.depth 1 in
+example (r s : Prop) (h : s) : r ∨ s := by
+  expect "right\n", "assumption" from llmsearch
+  exact Or.inr h
+
 set_option llmstep.search.maxNodes 0 in
 example (a b : Prop) : a → b → b ∧ a := by
-  expect "error: llmstep: no proof found, llmstep.search.maxNodes is used up", "at 0 proof states" from llmsearch
+  expect "error: llmstep: no proof found, llmstep.search.maxNodes is used up", "asked 0 times" from llmsearch
   intro ha hb
   exact ⟨hb, ha⟩
 

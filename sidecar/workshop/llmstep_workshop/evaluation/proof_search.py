@@ -75,6 +75,7 @@ ORIGINAL = Protocol(
         "llmstep.search.maxNodes": "100",
         "llmstep.search.maxHeartbeats": "0",
         "llmstep.search.closers": '""',
+        "llmstep.search.structural": "false",
     },
     temperature=0.0,
     sources=("model",),

@@ -1,2 +1,2 @@
 prelude
-import Init.Server
+import Init.M
