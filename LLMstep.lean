@@ -26,6 +26,8 @@ public import LLMstep.Search
 public import LLMstep.Gap
 public import LLMstep.Stages
 public import LLMstep.SearchTactic
+public import LLMstep.Mend
+public import LLMstep.Prove
 public import LLMstep.CodeAction
 
 /-!

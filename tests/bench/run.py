@@ -22,6 +22,8 @@ NAMES = (
     "models",
     "precision",
     "lean",
+    "search",
+    "prove",
 )
 
 
