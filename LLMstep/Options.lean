@@ -149,6 +149,11 @@ register_option llmstep.try.timeoutMs : Nat := {
   defValue := 5000
   descr := "how long `try?` may wait for llmstep, in milliseconds" }
 
+register_option llmstep.try.waitMs : Nat := {
+  defValue := 600
+  descr := "how long `try?` waits before it asks llmstep when Lean calls it unasked (`autoTry.onSorry` and its like), in milliseconds; \
+    an edit within that time asks nothing" }
+
 /-- The environment variable that overrides an option: `llmstep.search.maxNodes` ↦ `LLMSTEP_LEAN_SEARCH_MAX_NODES`. -/
 def envName (option : Name) : String := Id.run do
   let mut out := "LLMSTEP_LEAN_"

@@ -70,6 +70,9 @@ def main(mode: str, record: Path | None) -> None:
                 write_bytes(b'{"id": 2, "result"')
             elif mode == "nonsense":
                 write_message({"id": number, "result": {"suggestions": [{"no": "tactic"}]}})
+            elif mode == "helpful":
+                items = [{"tactic": "exact ⟨hp, hq⟩", "score": -0.1}]
+                write_message({"id": number, "result": {"suggestions": items}})
             elif mode == "asks":
                 # A request to the client must be answered, or this one waits for ever.
                 write_message({"id": "q", "method": "window/showDocument", "params": {}})

@@ -168,6 +168,42 @@ def test_the_python_settings_of_another_program_do_no_harm(
         assert any("meant for another Python: PYTHONPATH" in text for text in messages), messages
 
 
+@pytest.mark.parametrize("option", ["onSorry", "onEmptyProof"])
+def test_suggestions_come_by_themselves_and_few_are_asked_for(
+    package: check.LeanChecker, client: LanguageClient, tmp_path: Path, option: str
+) -> None:
+    """One question, however many keys are pressed; none for a goal that was answered."""
+    assert not package.check(check.ROOT / "LLMstep" / "Try.lean")
+    record = tmp_path / "record"
+    helpful = f"python3 tests/lean/misbehaving_sidecar.py helpful record={record}"
+    head = (
+        f'import LLMstep.Try\nset_option llmstep.command "{helpful}"\n'
+        "set_option debug.tactic.try.onlyUserSuggestions true\nset_option llmstep.try true\n"
+    )
+    proof = "theorem here (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n"
+    proof += "  sorry\n" if option == "onSorry" else "\n"
+
+    def asked() -> int:
+        return record.read_text(encoding="utf-8").count("llmstep/suggest") if record.exists() else 0
+
+    client.open("ByItself.lean", head + proof)
+    assert not any("exact ⟨hp, hq⟩" in text for text in client.elaborated())
+    assert not asked()
+    head += f"set_option autoTry.{option} true\n"
+    for keys in range(8):
+        client.change(f"{head}-- {'x' * keys}\n{proof}")
+        time.sleep(0.05)
+    assert any("exact ⟨hp, hq⟩" in text for text in client.elaborated())
+    assert asked() == 1
+    for keys in range(8):
+        client.change(f"{head}-- {'y' * keys}\n{proof}")
+        assert any("exact ⟨hp, hq⟩" in text for text in client.elaborated())
+    assert asked() == 1
+    client.change(head + proof.replace("(hq : q)", "(hq : q) (r : Prop)"))
+    assert any("exact ⟨hp, hq⟩" in text for text in client.elaborated())
+    assert asked() == 2
+
+
 @pytest.mark.gguf
 @pytest.mark.skipif(not BUILT_IN.exists(), reason="the built-in model is not in this checkout")
 @pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="no llama-cpp-python")

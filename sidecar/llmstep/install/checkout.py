@@ -85,6 +85,10 @@ def main(arguments: list[str]) -> int:
         if options.command == "demo":
             return run_in_venv(["-m", "llmstep", "demo", *rest])
         console.say(f"Ready: {venv_command('llmstep')}")
+        console.note(
+            "suggestions at each `sorry` by themselves (Lean 4.33 or newer): import LLMstep.Try, "
+            "set_option llmstep.try true, set_option autoTry.onSorry true"
+        )
         return 0
     except KeyboardInterrupt:
         console.say(f"\nInterrupted. Run it again and it goes on from here: {again}")
