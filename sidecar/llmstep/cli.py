@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("llmstep.commands.mcp:mcp", "Serve tools for agents (Model Context Protocol)."),
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "ps": ("llmstep.commands.engine:ps", "Show the engine, its models, and who is connected."),
+    "prove": ("llmstep.commands.prove:prove", "Let a model write whole proofs of one goal."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
     "setup": ("llmstep.commands.setup:setup", "Show or write what an editor's settings need."),
     "status": ("llmstep.commands.status:status", "Say what is there, and what is being built."),

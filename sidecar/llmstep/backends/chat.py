@@ -95,7 +95,7 @@ def _fill(template: ChatTemplate, messages: Sequence[Message]) -> tuple[PromptPa
         )
     except TemplateError as error:
         raise _RefusedError(f"the model's chat template cannot be run: {error}") from error
-    except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise _RefusedError(f"the model's chat template cannot be run: {error}") from error
     pieces = _HOLDER.split(text)
     shown = {int(number) for number in pieces[1::2]}
