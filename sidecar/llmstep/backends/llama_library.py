@@ -9,12 +9,15 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import sys
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from llmstep.errors import BackendUnavailableError
+from llmstep.install.background import read_build
 from llmstep.limits import explain_limit
 
 _LINES_KEPT = 40
@@ -44,7 +47,8 @@ def load_library() -> Any:
         if (limit := explain_limit(error)) is not None:
             raise limit from error
         raise BackendUnavailableError(
-            "the llama.cpp backend needs the package llama-cpp-python, which is not installed"
+            "the llama.cpp backend needs the package llama-cpp-python, which is not installed",
+            hint=_tell_of_build(),
         ) from error
     except (OSError, RuntimeError) as error:  # the package is there, its shared library is not
         if (limit := explain_limit(error)) is not None:
@@ -69,6 +73,14 @@ def quote_log() -> str:
     grave = [text for level, text in _log if level in (_WARNING, _ERROR)]
     lines = grave or [text for _, text in _log]
     return "; ".join(lines[-3:])
+
+
+def _tell_of_build() -> str | None:
+    """What to do about a library that is not there yet; ``None`` where nothing is under way."""
+    build = read_build(Path(sys.prefix))
+    if build is None or build.state != "running":
+        return None
+    return f"Wait: it is being built ({build.describe()}); `llmstep status` shows how far it is."
 
 
 def count_threads(parameters: int) -> int:
