@@ -36,7 +36,7 @@ TORCH_PIN = "torch==2.13.0"
 MODULES = {
     "": ("llmstep", "attrs", "cattrs", "click", "numpy", "platformdirs", "psutil", "pygls"),
     "gguf": ("llama_cpp",),
-    "workshop": ("llmstep_workshop", "gguf", "tqdm"),
+    "workshop": ("llmstep_workshop", "gguf", "jinja2", "tqdm"),
     "train": ("torch", "transformers", "accelerate", "peft"),
     "dev": ("pytest", "pytest_lsp", "hypothesis", "ruff", "basedpyright", "importlinter"),
 }

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: no library, no script, colours from the page's CSS variables.
+"""The report's plots as inline SVG; colours come from the page's CSS variables.
 
 Series ``i`` is drawn in ``var(--series-i)``; text and lines take the page's own colours, so that a
 plot reads in light and in dark alike. Every mark carries its value as a tooltip (``<title>``).
@@ -7,9 +7,10 @@ plot reads in light and in dark alike. Every mark carries its value as a tooltip
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import attrs
+
+from llmstep_workshop.svg import drawing, element, polyline, text
 
 SERIES = 8
 
@@ -69,36 +70,30 @@ def draw_bars(groups: Sequence[BarGroup], top: float, title: str) -> str:
     parts: list[str] = []
     y = 4
     for group in groups:
-        height = len(group.bars) * (_BAR + _GAP)
-        parts.append(
-            f'<text x="{_LABELS - 10}" y="{y + height / 2 + 3:g}" text-anchor="end">'
-            f"{escape(_shorten(group.label, 24))}</text>"
-        )
+        middle = y + len(group.bars) * (_BAR + _GAP) / 2 + 3
+        label = text(_shorten(group.label, 24))
+        parts.append(element("text", label, x=_LABELS - 10, y=middle, text_anchor="end"))
         for bar in group.bars:
-            parts.append(_draw_bar(bar, y, scale))
+            parts += _draw_bar(bar, y, scale)
             y += _BAR + _GAP
         y += _GROUP_GAP
-    parts.append(f'<line class="axis" x1="{_LABELS}" y1="0" x2="{_LABELS}" y2="{y - _GROUP_GAP}"/>')
-    return _svg(y, title, parts)
+    axis = element("line", class_="axis", x1=_LABELS, y1=0, x2=_LABELS, y2=y - _GROUP_GAP)
+    return drawing(_WIDTH, y, title, *parts, axis)
 
 
-def _draw_bar(bar: Bar, y: float, scale: float) -> str:
-    end = _LABELS + max(bar.value * scale, 1)
-    words = bar.text or f"{bar.value:.3f}"
-    parts = [
-        f'<rect x="{_LABELS}" y="{y}" width="{end - _LABELS:.1f}" height="{_BAR}" rx="2" '
-        f'fill="{colour(bar.series)}"><title>{escape(words)}</title></rect>'
-    ]
+def _draw_bar(bar: Bar, y: float, scale: float) -> list[str]:
+    length = max(bar.value * scale, 1.0)
+    end = _LABELS + length
+    words = text(bar.text or f"{bar.value:.3f}")
+    place = {"x": _LABELS, "y": y, "width": length, "height": _BAR, "rx": 2}
+    parts = [element("rect", element("title", words), fill=colour(bar.series), **place)]
     if bar.low is not None and bar.high is not None:
         low, high = (_LABELS + value * scale for value in (bar.low, bar.high))
         middle = y + _BAR / 2
-        parts.append(
-            f'<path class="whisker" d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8'
-            f'M{high:.1f} {middle - 4}v8"/>'
-        )
+        path = f"M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8"
+        parts.append(element("path", class_="whisker", d=path))
         end = max(end, high)
-    parts.append(f'<text class="value" x="{end + 6:.1f}" y="{y + _BAR - 4}">{escape(words)}</text>')
-    return "".join(parts)
+    return [*parts, element("text", words, class_="value", x=end + 6, y=y + _BAR - 4)]
 
 
 def draw_lines(lines: Sequence[Line], top: float, title: str, x_label: str) -> str:
@@ -122,41 +117,27 @@ def draw_lines(lines: Sequence[Line], top: float, title: str, x_label: str) -> s
     for step in range(5):
         value = top * step / 4
         _, y = place(0, value)
-        parts.append(
-            f'<line class="grid" x1="{_MARGIN}" y1="{y:.1f}" x2="{_WIDTH - _MARGIN}" y2="{y:.1f}"/>'
-            f'<text x="{_MARGIN - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>'
-        )
+        parts.append(element("line", class_="grid", x1=_MARGIN, y1=y, x2=_WIDTH - _MARGIN, y2=y))
+        parts.append(element("text", f"{value:.2f}", x=_MARGIN - 8, y=y + 4, text_anchor="end"))
     for index in range(0, count, max(1, count // 8)):
         x, _ = place(index, 0)
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{index + 1}</text>')
-    parts.append(
-        f'<text x="{_WIDTH / 2}" y="{_LINE_HEIGHT - 4}" text-anchor="middle">'
-        f"{escape(x_label)}</text>"
-    )
-    parts += [_draw_line(line, [place(i, v) for i, v in enumerate(line.values)]) for line in lines]
-    return _svg(_LINE_HEIGHT, title, parts)
+        parts.append(element("text", str(index + 1), x=x, y=bottom + 16, text_anchor="middle"))
+    below = {"x": _WIDTH / 2, "y": _LINE_HEIGHT - 4, "text_anchor": "middle"}
+    parts.append(element("text", text(x_label), **below))
+    for line in lines:
+        parts += _draw_line(line, [place(i, value) for i, value in enumerate(line.values)])
+    return drawing(_WIDTH, _LINE_HEIGHT, title, *parts)
 
 
-def _draw_line(line: Line, points: Sequence[tuple[float, float]]) -> str:
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    dashes = ' stroke-dasharray="5 4"' if line.dashed else ""
-    marks = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour(line.series)}">'
-        f"<title>{escape(line.name)}, {index}: {value:.3f}</title></circle>"
-        for index, ((x, y), value) in enumerate(zip(points, line.values, strict=True), start=1)
-    )
-    return (
-        f'<path d="{path}" fill="none" stroke="{colour(line.series)}" stroke-width="2"{dashes}/>'
-        f"{marks}"
-    )
+def _draw_line(line: Line, points: Sequence[tuple[float, float]]) -> list[str]:
+    dashes = "5 4" if line.dashed else None
+    ink = colour(line.series)
+    parts = [polyline(points, fill="none", stroke=ink, stroke_width=2, stroke_dasharray=dashes)]
+    for index, ((x, y), value) in enumerate(zip(points, line.values, strict=True), start=1):
+        title = element("title", text(f"{line.name}, {index}: {value:.3f}"))
+        parts.append(element("circle", title, cx=x, cy=y, r=3, fill=ink))
+    return parts
 
 
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _svg(height: float, title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
-    )
+def _shorten(words: str, length: int) -> str:
+    return words if len(words) <= length else words[: length - 1] + "…"

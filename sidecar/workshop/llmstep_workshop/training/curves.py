@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
+
+from llmstep_workshop.svg import drawing, element, polyline, text
 
 Point = tuple[int, float, float, float | None]
 
@@ -37,17 +38,14 @@ def draw_curves(title: str, curve: Sequence[Point]) -> str:
     Returns:
         The text of an SVG file; with fewer than two points it says that there is nothing yet.
     """
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">',
-        f"<style>\n{_STYLE}</style>",
-        f'<text x="{_LEFT}" y="20">{escape(title)}</text>',
-    ]
+    head = element("text", text(title), x=_LEFT, y=20)
     train = [(step, loss) for step, _, loss, _ in curve if math.isfinite(loss)]
     valid = [(step, value) for step, _, _, value in curve if value is not None]
     steps = sorted({step for step, _ in train + valid})
     if len(steps) < 2:
-        parts.append(f'<text x="{_LEFT}" y="60">no losses measured yet</text>')
-        return "\n".join([*parts, "</svg>\n"])
+        nothing = element("text", "no losses measured yet", x=_LEFT, y=60)
+        return drawing(_WIDTH, _HEIGHT, title, head, nothing, style=_STYLE)
+    parts = [head]
     mean = _smooth(train)
     # The first losses of a new model are far above the rest and would flatten it.
     shown = [loss for _, loss in mean + valid]
@@ -64,27 +62,19 @@ def draw_curves(title: str, curve: Sequence[Point]) -> str:
     for number in range(round((high - low) / tick) + 1):
         value = low + number * tick
         y = place((steps[0], value))[1]
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
-        )
+        parts.append(element("line", class_="grid", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y))
+        parts.append(element("text", f"{value:g}", x=_LEFT - 8, y=y + 4, text_anchor="end"))
     for step, anchor in ((steps[0], "start"), (steps[-1], "end")):
         x = place((step, low))[0]
-        parts.append(
-            f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 20}" text-anchor="{anchor}">{step:,}</text>'
-        )
-    parts.append(
-        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 8}" text-anchor="middle">step; loss in nats per '
-        "token: training (blue, pale: single batches), validation (red)</text>"
-    )
+        below = {"x": x, "y": _HEIGHT - _BOTTOM + 20, "text_anchor": anchor}
+        parts.append(element("text", f"{step:,}", **below))
+    key = "step; loss in nats per token: training (blue, pale: single batches), validation (red)"
+    parts.append(element("text", key, x=_WIDTH / 2, y=_HEIGHT - 8, text_anchor="middle"))
     for name, points in (("raw", train), ("train", mean), ("valid", valid)):
-        spots = [place(point) for point in _thin(points)]
-        parts.append(
-            f'<polyline class="{name}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}"/>'
-        )
-    dots = [place(point) for point in valid]
-    parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in dots]
-    return "\n".join([*parts, "</svg>\n"])
+        parts.append(polyline(map(place, _thin(points)), class_=name))
+    for x, y in map(place, valid):
+        parts.append(element("circle", cx=x, cy=y, r=3))
+    return drawing(_WIDTH, _HEIGHT, title, *parts, style=_STYLE)
 
 
 def _smooth(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -69,6 +69,17 @@ def test_the_page_is_whole_and_fetches_nothing(comparison: Comparison) -> None:
         ElementTree.fromstring(svg)
 
 
+def test_the_page_is_made_for_a_thousand_pixels(comparison: Comparison) -> None:
+    style = render_page(comparison).split("</style>")[0]
+    assert "max-width: 1000px" in style
+    assert "box-sizing: border-box" in style
+    # Cells wrap; only figures that belong together stay on one line.
+    cells = re.search(r"th, td \{[^}]*\}", style)
+    assert cells is not None
+    assert "nowrap" not in cells[0]
+    assert "svg { width: 100%" in style
+
+
 def test_models_rows_and_failures_stand_on_it(comparison: Comparison) -> None:
     text = read(render_page(comparison)).text
     for words in (
