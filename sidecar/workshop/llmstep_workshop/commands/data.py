@@ -12,7 +12,6 @@ from llmstep_workshop.commands.data_make import check, synth
 from llmstep_workshop.commands.data_options import (
     add_common_options,
     rows_argument,
-    spell_command,
     write_sheet,
 )
 
@@ -72,7 +71,7 @@ def import_(
     from llmstep_workshop.data.readers import FORMATS, Reader, detect_format
     from llmstep_workshop.data.records import RecordWriter, find_data_files
     from llmstep_workshop.data.rows import empty_data
-    from llmstep_workshop.data.sheet import Profile, Sheet
+    from llmstep_workshop.data.sheet import Profile
 
     files = find_data_files(sources)
     names = {"leandojo": "leandojo", "ntp": "ntp-toolkit", "jsonl": ""}
@@ -94,14 +93,10 @@ def import_(
     write_sheet(
         output,
         sheet,
-        Sheet(
-            title=output.name,
-            command=spell_command(),
-            sources=files,
-            licence=licence,
-            profiles={output.name: profile},
-            tables=[("Steps left out", ("reason", "steps"), skipped)],
-        ),
+        files,
+        licence,
+        {output.name: profile},
+        tables=[("Steps left out", ("reason", "steps"), skipped)],
     )
 
 
@@ -127,7 +122,7 @@ def clean(
     """Drop the rows of ROWS that are not worth learning from, and say how many by which rule."""
     from llmstep_workshop.data.cleaning import Cleaner
     from llmstep_workshop.data.records import RecordWriter, scan_records
-    from llmstep_workshop.data.sheet import Profile, Sheet
+    from llmstep_workshop.data.sheet import Profile
 
     cleaner = Cleaner(
         max_tactic=max_tactic,
@@ -149,14 +144,10 @@ def clean(
     write_sheet(
         output,
         sheet,
-        Sheet(
-            title=output.name,
-            command=spell_command(),
-            sources=rows,
-            licence=licence,
-            profiles={output.name: profile},
-            tables=[("Rules, in the order they are tried", ("rule", "rows dropped"), dropped)],
-        ),
+        rows,
+        licence,
+        {output.name: profile},
+        tables=[("Rules, in the order they are tried", ("rule", "rows dropped"), dropped)],
     )
 
 
@@ -202,7 +193,7 @@ def split(
 
     from llmstep_workshop.data.cleaning import fingerprint
     from llmstep_workshop.data.records import RecordWriter, scan_records
-    from llmstep_workshop.data.sheet import Profile, Sheet
+    from llmstep_workshop.data.sheet import Profile
     from llmstep_workshop.data.splitting import SPLITS, Splitter
 
     if valid + test >= 1:
@@ -231,22 +222,18 @@ def split(
     write_sheet(
         output / "data",
         sheet,
-        Sheet(
-            title=f"{output.name}: train, valid, test",
-            command=spell_command(),
-            sources=rows,
-            licence=licence,
-            profiles={f"{name}.jsonl.gz": profile for name, profile in profiles.items()},
-            tables=[
-                (
-                    "Rows left out",
-                    ("reason", "rows"),
-                    {"the state occurs in validation or test": shared},
-                )
-            ],
-            notes=[f"Split by {by}; no {by} is in two of the files."],
-        ),
-        told=True,
+        rows,
+        licence,
+        {f"{name}.jsonl.gz": profile for name, profile in profiles.items()},
+        tables=[
+            (
+                "Rows left out",
+                ("reason", "rows"),
+                {"the state occurs in validation or test": shared},
+            )
+        ],
+        notes=[f"Split by {by}; no {by} is in two of the files."],
+        title=f"{output.name}: train, valid, test",
     )
 
 
@@ -278,7 +265,7 @@ def decontaminate(
     """
     from llmstep_workshop.data.contamination import find_contaminated, read_benchmark
     from llmstep_workshop.data.records import RecordWriter, scan_records
-    from llmstep_workshop.data.sheet import Profile, Sheet
+    from llmstep_workshop.data.sheet import Profile
 
     benchmark = read_benchmark(benchmarks)
     for where in benchmark.unread:
@@ -299,16 +286,12 @@ def decontaminate(
     write_sheet(
         output,
         sheet,
-        Sheet(
-            title=output.name,
-            command=spell_command(),
-            sources=[*rows, *(path for path in benchmarks if path.is_file())],
-            licence=licence,
-            profiles={output.name: profile},
-            tables=[("Dropped", ("statement of the evaluation set", "rows"), found)],
-            notes=[
-                f"Compared with {len(benchmark.statements):,} statements: "
-                f"{sum(found.values()):,} rows of {len(found):,} statements dropped."
-            ],
-        ),
+        [*rows, *(path for path in benchmarks if path.is_file())],
+        licence,
+        {output.name: profile},
+        tables=[("Dropped", ("statement of the evaluation set", "rows"), found)],
+        notes=[
+            f"Compared with {len(benchmark.statements):,} statements: "
+            f"{sum(found.values()):,} rows of {len(found):,} statements dropped."
+        ],
     )

@@ -11,7 +11,6 @@ import click
 from llmstep_workshop.commands.data_options import (
     add_common_options,
     rows_argument,
-    spell_command,
     write_sheet,
 )
 
@@ -52,7 +51,7 @@ def synth(
     """Make rows of elementary goals: logic, arithmetic, induction, lists, sets and more."""
     from llmstep_workshop.data.environment import find_environment
     from llmstep_workshop.data.records import Record, RecordWriter
-    from llmstep_workshop.data.sheet import Profile, Sheet
+    from llmstep_workshop.data.sheet import Profile
     from llmstep_workshop.data.synthetic import generate
 
     names = [name.strip() for name in families.split(",") if name.strip()]
@@ -68,18 +67,14 @@ def synth(
     write_sheet(
         output,
         sheet,
-        Sheet(
-            title=output.name,
-            command=spell_command(),
-            sources=(),
-            licence=licence or "that of llmstep (MIT)",
-            profiles={output.name: profile},
-            tables=[("Families", ("family", "rows"), dict(by_family.most_common()))],
-            notes=[
-                "Generated; right by construction of the generator, and not run in Lean unless "
-                "`llmstep data check` has."
-            ],
-        ),
+        (),
+        licence or "that of llmstep (MIT)",
+        {output.name: profile},
+        tables=[("Families", ("family", "rows"), dict(by_family.most_common()))],
+        notes=[
+            "Generated; right by construction of the generator, and not run in Lean unless "
+            "`llmstep data check` has."
+        ],
     )
 
 
@@ -128,7 +123,7 @@ def check(
     from llmstep_workshop.data.environment import find_environment
     from llmstep_workshop.data.lean_check import Lean, find_lean
     from llmstep_workshop.data.records import RecordWriter, scan_records
-    from llmstep_workshop.data.sheet import Profile, Sheet
+    from llmstep_workshop.data.sheet import Profile
 
     lean = Lean(
         find_lean(command, project),
@@ -166,18 +161,14 @@ def check(
     write_sheet(
         output,
         sheet,
-        Sheet(
-            title=output.name,
-            command=spell_command(),
-            sources=rows,
-            licence=licence,
-            profiles={output.name: profile},
-            tables=[
-                ("What Lean says, by family", ("family", "verdicts"), rates),
-                ("Failures", ("state and tactic", "Lean's first line"), _failures(chosen, found)),
-            ],
-            notes=[f"{summary}. The command that ran Lean: `{' '.join(lean.command)}`."],
-        ),
+        rows,
+        licence,
+        {output.name: profile},
+        tables=[
+            ("What Lean says, by family", ("family", "verdicts"), rates),
+            ("Failures", ("state and tactic", "Lean's first line"), _failures(chosen, found)),
+        ],
+        notes=[f"{summary}. The command that ran Lean: `{' '.join(lean.command)}`."],
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from llmstep_workshop.data.sheet import Sheet
+    from llmstep_workshop.data.sheet import Profile, Table
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -58,20 +58,45 @@ def spell_command() -> str:
     return shlex.join(words)
 
 
-def write_sheet(output: Path, path: Path | None, sheet: Sheet, *, told: bool = False) -> None:
-    """Write the data sheet and say where it is.
+def write_sheet(
+    output: Path,
+    path: Path | None,
+    sources: Sequence[Path],
+    licence: str,
+    profiles: Mapping[str, Profile],
+    *,
+    tables: Sequence[Table] = (),
+    notes: Sequence[str] = (),
+    title: str = "",
+) -> None:
+    """Write the data sheet of the command that is running, and say where it is.
 
     Args:
         output: The data file; the sheet stands beside it unless ``path`` says otherwise.
         path: Where the user wants it.
-        sheet: The sheet.
-        told: The numbers of rows have been told.
+        sources: Files the rows come from.
+        licence: Licence of the data.
+        profiles: What was counted of each file that was written, by the file's name.
+        tables: What the command has to tell, as tables.
+        notes: The same in sentences.
+        title: Heading, where several files were written and their rows have been told; the name of
+            the one file by default.
     """
     from llmstep_workshop.data.records import write_text
+    from llmstep_workshop.data.sheet import Sheet
 
+    sheet = Sheet(
+        title=title or output.name,
+        command=spell_command(),
+        sources=sources,
+        licence=licence,
+        profiles=profiles,
+        tables=tables,
+        notes=notes,
+    )
     path = path or output.with_name(f"{output.name}.md")
     write_text(path, sheet.render())
-    if not told:
-        rows = sum(profile.rows for profile in sheet.profiles.values())
+    if not title:
+        rows = sum(profile.rows for profile in profiles.values())
         click.echo(f"{output}: {rows:,} rows")
     click.echo(f"{path}: the data sheet")

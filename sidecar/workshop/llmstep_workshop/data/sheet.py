@@ -44,6 +44,10 @@ class Profile:
         self.tactic_lengths[len(record.tactic)] += 1
 
 
+# A heading, the names of two columns, and the rows.
+Table = tuple[str, tuple[str, str], Mapping[str, object]]
+
+
 @attrs.frozen
 class Sheet:
     """A data sheet.
@@ -54,7 +58,7 @@ class Sheet:
         sources: The files read.
         licence: The licence, in the user's words.
         profiles: What was written, by file name.
-        tables: Further tables: a heading, the names of two columns, and the rows.
+        tables: Further tables.
         notes: Sentences on how it was made.
     """
 
@@ -63,7 +67,7 @@ class Sheet:
     sources: Sequence[Path]
     licence: str
     profiles: Mapping[str, Profile]
-    tables: Sequence[tuple[str, tuple[str, str], Mapping[str, object]]] = ()
+    tables: Sequence[Table] = ()
     notes: Sequence[str] = ()
 
     def render(self) -> str:
