@@ -48,7 +48,7 @@ class Settings:
     cache: bool = True
     cache_mb: int = 64
     log_level: str = "warning"
-    keep_alive: float = 15.0
+    keep_alive: float = 15
 
 
 @attrs.frozen

@@ -204,6 +204,21 @@ class CancelToken:
         return self._reason
 
 
+@attrs.frozen(eq=False)
+class Asked:
+    """One of several questions that are asked together.
+
+    Attributes:
+        request: The question.
+        cancel: Ends it at its next step.
+        on_candidate: Takes each candidate when it is finished.
+    """
+
+    request: GenerationRequest
+    cancel: CancelToken
+    on_candidate: Callable[[Candidate], None]
+
+
 class Backend(Protocol):
     """A loaded model. Used from one thread at a time (the scheduler's)."""
 

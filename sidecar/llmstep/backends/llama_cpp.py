@@ -13,11 +13,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llmstep.backends.base import BackendInfo
+import attrs
+import numpy as np
+
+from llmstep.backends.base import Asked, BackendInfo, GenerationStats
 from llmstep.backends.chat import ChatTemplate
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
 from llmstep.backends.local import LocalBackend, choose_window
-from llmstep.backends.request_checks import encode_text
+from llmstep.backends.request_checks import check_sampling, encode_text
 from llmstep.backends.search import Search
 from llmstep.backends.tokens import Question, plan_opening
 from llmstep.errors import GenerationError, ModelNotFoundError
@@ -25,10 +28,14 @@ from llmstep.errors import GenerationError, ModelNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
-    from llmstep.backends.base import BackendOptions, CancelToken, PromptPart
+    from llmstep.backends.base import (
+        BackendOptions,
+        CancelToken,
+        GenerationRequest,
+        PromptPart,
+    )
     from llmstep.backends.local import Beams, Step
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Vocabulary
@@ -99,6 +106,94 @@ class LlamaCppBackend(LocalBackend):
         self._model.close()
         self._slots.forget()
         self._open()
+
+    def fits_together(self, requests: Sequence[GenerationRequest]) -> bool:
+        """Whether these questions can be decoded as one batch.
+
+        Their beams need sequences, and their prompts cells, which one question could use alone.
+        """
+        if sum(Search.width(r.sampling.n) for r in requests) > self._beam_sequences:
+            return False
+        texts = ([*(part.text for part in r.prompt), r.prefix] for r in requests)
+        lengths = (sum(map(self.count_tokens, many)) for many in texts)
+        most = self._info.context_tokens - sum(r.sampling.max_tokens for r in requests)
+        return sum(lengths) <= most
+
+    def generate_together(self, asked: Sequence[Asked]) -> list[GenerationStats]:
+        """Decode the candidates of several questions, each step of all of them as one batch.
+
+        The candidates are those of `generate`. Only for questions that `fits_together`.
+
+        Raises:
+            GenerationError: The library failed.
+        """
+        self._refresh()
+        self._require_open()
+        free = list(range(self._model.sequences - 1, len(self._slots) - 1, -1))
+        running: list[_Joined] = []
+        try:
+            for one in asked:
+                check_sampling(one.request.sampling, self._most_candidates)
+                joined, logits = self._join(one, free)
+                running.append(joined)
+                if logits is not None:
+                    # From here on the beams hold the prompt; the slot may be another question's.
+                    joined.advance(logits)
+            self._decode_jointly(running)
+        except GenerationError:
+            self._forget()
+            raise
+        finally:
+            for joined in running:
+                joined.beams.release()
+        return [self._finish(joined) for joined in running]
+
+    def _join(self, one: Asked, free: list[int]) -> tuple[_Joined, npt.NDArray[np.float32] | None]:
+        """Feed a question's prompt; its beams, and the logits to begin with."""
+        request = one.request
+        question = self._plan(request.prompt, request.prefix)
+        slot, reused = self._feed(question, one.cancel)
+        beams = _BeamSequences(
+            self._model, slot.index, [free.pop() for _ in range(Search.width(request.sampling.n))]
+        )
+        room = self._info.context_tokens - len(question.opening.tokens)
+        most = min(request.sampling.max_tokens, room)
+        sampling = attrs.evolve(request.sampling, max_tokens=most)
+        search = Search(self._vocabulary, question.opening, request.stop, sampling)
+        return _Joined(one, question, search, beams, len(slot.tokens), reused), slot.logits
+
+    def _decode_jointly(self, running: Sequence[_Joined]) -> None:
+        while live := [joined for joined in running if joined.is_live]:
+            counts = [len(joined.search.live) for joined in live]
+            tokens = np.concatenate([joined.search.nodes.token for joined in live])
+            positions = np.repeat([joined.position for joined in live], counts)
+            sequences = [s for joined in live for s in joined.beams.sequences]
+            try:
+                logits = self._model.step(tokens, positions, sequences)
+            except NoSlotError:
+                if not self._give_up_prompt(None):
+                    widest = max(live, key=lambda joined: len(joined.search.live))
+                    widest.search.drop_weakest()
+                    widest.beams.shrink(len(widest.search.live))
+                continue
+            # The search keeps nothing of the logits, which live until the next step.
+            for joined, rows in zip(live, np.split(logits, np.cumsum(counts)[:-1]), strict=True):
+                joined.position += 1
+                joined.advance(rows)
+
+    def _finish(self, joined: _Joined) -> GenerationStats:
+        """What a question has cost; one whose prefix cannot be spelled so is asked once more."""
+        question, one, generated = joined.question, joined.asked, joined.search.generated
+        if not joined.found and question.opening.required and not one.cancel.is_set():
+            question = self._plan(one.request.prompt, one.request.prefix, heal=False)
+            slot, _ = self._feed(question, one.cancel)
+            more = self._decode(question, slot, one.request, one.cancel, one.on_candidate)
+            generated += more[0]
+        return GenerationStats(question.length, joined.reused, generated)
+
+    @property
+    def _beam_sequences(self) -> int:
+        return self._model.sequences - len(self._slots)
 
     @property
     def _is_open(self) -> bool:
@@ -175,7 +270,8 @@ class LlamaCppBackend(LocalBackend):
     @contextmanager
     def _fork(self, slot: PromptSlot) -> Iterator[Step]:
         position = len(slot.tokens)
-        beams = _BeamSequences(self._model, slot.index, len(self._slots))
+        free = list(range(self._model.sequences - 1, len(self._slots) - 1, -1))
+        beams = _BeamSequences(self._model, slot.index, free)
 
         def step(search: Beams) -> npt.NDArray[np.float32] | None:
             nonlocal position
@@ -200,7 +296,7 @@ class LlamaCppBackend(LocalBackend):
         finally:
             beams.release()
 
-    def _give_up_prompt(self, spared: PromptSlot) -> bool:
+    def _give_up_prompt(self, spared: PromptSlot | None) -> bool:
         """Give the cells of another prompt back; ``False`` if there is none."""
         other = self._slots.take_oldest(spared)
         if other is not None:
@@ -214,6 +310,42 @@ class LlamaCppBackend(LocalBackend):
         self._slots.forget()
 
 
+@attrs.define(eq=False)
+class _Joined:
+    """A question that is decoded together with others.
+
+    Attributes:
+        asked: The question, and who waits for it.
+        question: Its tokens.
+        search: Its beams.
+        beams: Their sequences.
+        position: Where their next tokens stand.
+        reused: How many tokens of the prompt were held already.
+        found: How many candidates it has given.
+    """
+
+    asked: Asked
+    question: Question
+    search: Search
+    beams: _BeamSequences
+    position: int
+    reused: int
+    found: int = 0
+    has_begun: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        return self.has_begun and bool(self.search.live) and not self.asked.cancel.is_set()
+
+    def advance(self, logits: npt.NDArray[np.float32]) -> None:
+        """Take the logits of the live beams."""
+        self.has_begun = True
+        for candidate in self.search.advance(logits):
+            self.found += 1
+            self.asked.on_candidate(candidate)
+        self.beams.follow([beam.parent for beam in self.search.live])
+
+
 class _BeamSequences:
     """Which sequence of the KV cache belongs to which live beam.
 
@@ -223,13 +355,13 @@ class _BeamSequences:
     Args:
         model: The model.
         prompt: Sequence of the prompt they begin with.
-        first: The first sequence that no prompt has.
+        free: Sequences that no prompt has, and no other question.
     """
 
-    def __init__(self, model: LlamaModel, prompt: int, first: int) -> None:
+    def __init__(self, model: LlamaModel, prompt: int, free: list[int]) -> None:
         self._model = model
         self._prompt = prompt
-        self._free = list(range(model.sequences - 1, first - 1, -1))
+        self._free = free
         self.sequences: list[int] = [prompt]
 
     def follow(self, parents: Sequence[int]) -> None:

@@ -245,13 +245,16 @@ class LlamaModel:
         self._decode(count)
 
     def step(
-        self, tokens: npt.NDArray[np.int64], position: int, sequences: Sequence[int]
+        self,
+        tokens: npt.NDArray[np.int64],
+        position: int | npt.NDArray[np.int64],
+        sequences: Sequence[int],
     ) -> npt.NDArray[np.float32]:
         """Append one token to each of several sequences.
 
         Args:
             tokens: Shape (beams,).
-            position: Where they stand; the same for all.
+            position: Where they stand; shape (beams,), or one number for all.
             sequences: Their sequences, shape (beams,).
 
         Returns:

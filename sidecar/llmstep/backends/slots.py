@@ -89,7 +89,7 @@ class PromptSlots:
         self._by_use.append(chosen)
         return chosen
 
-    def take_oldest(self, spared: PromptSlot) -> PromptSlot | None:
+    def take_oldest(self, spared: PromptSlot | None) -> PromptSlot | None:
         """Another slot than this one that holds something, the one used longest ago."""
         return next((slot for slot in self._by_use if slot is not spared and slot.tokens), None)
 

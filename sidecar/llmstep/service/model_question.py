@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import attrs
 
-from llmstep.backends.base import Backend, CancelToken, GenerationRequest, GenerationStats, Sampling
+from llmstep.backends.base import (
+    Asked,
+    Backend,
+    CancelToken,
+    GenerationRequest,
+    GenerationStats,
+    Sampling,
+)
+from llmstep.errors import LLMStepError
 from llmstep.service.collector import Collector
 from llmstep.service.engine import Engine
 from llmstep.service.question import Document, SuggestRequest, SuggestStats
@@ -54,6 +64,7 @@ class ModelQuestion:
         sampling: How to draw candidates.
         cancel: Withdraws it.
         collector: Takes the candidates.
+        loaded_before: Whether the model was loaded when the question came.
     """
 
     engine: Engine
@@ -61,22 +72,19 @@ class ModelQuestion:
     sampling: Sampling
     cancel: CancelToken
     collector: Collector
+    loaded_before: bool
 
-    def ask(self, models: ResidentModels, loaded_before: bool) -> ModelAnswer:
-        """Ask the model, which is loaded first if need be. On its lane's thread.
+    def _what_it_is(self) -> tuple[object, ...]:
+        request = self.request
+        return self.engine.options, request.goals, request.prefix, self.sampling
 
-        Args:
-            models: Holds the model.
-            loaded_before: Whether it was loaded when the question came.
-
-        Raises:
-            LLMStepError: The model cannot be loaded or failed.
-        """
+    def begin(self, models: ResidentModels) -> _Asking | None:
+        """Load the model if need be, and make the prompts; ``None`` if nobody waits any more."""
         # A question nobody waits for any more is not worth a load, nor the model before it.
         if self.cancel.is_set() and not models.holds(self.engine):
-            return ModelAnswer()
+            return None
         backend = models.backend(self.engine)
-        load_ms = 0.0 if loaded_before else models.state(self.engine).load_ms
+        load_ms = 0.0 if self.loaded_before else models.state(self.engine).load_ms
         request = self.request
         prompts = self.engine.prompts(
             backend,
@@ -90,20 +98,116 @@ class ModelQuestion:
         dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
         if dropped:
             log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
-        costs: list[GenerationStats] = []
+        asked: list[Asked] = []
         for prompt in prompts:
             stop = (*self.engine.model.card.stop, *prompt.stop)
             question = GenerationRequest(prompt.parts, request.prefix, stop, self.sampling)
             take = functools.partial(self.collector.take_candidate, prompt=prompt, stop=stop)
-            with models.guard.watch("this request", self._what_it_is(), prompt.parts):
-                costs.append(backend.generate(question, self.cancel, take))
-            if self.cancel.is_set():
-                break
-        return ModelAnswer(dropped, tuple(costs), load_ms)
+            asked.append(Asked(question, self.cancel, take))
+        return _Asking(self, backend, asked, dropped, load_ms)
 
-    def _what_it_is(self) -> tuple[object, ...]:
-        request = self.request
-        return self.engine.options, request.goals, request.prefix, self.sampling
+
+@attrs.define(eq=False)
+class _Asking:
+    """A question whose prompts are made.
+
+    Attributes:
+        question: The question.
+        backend: The loaded model.
+        asked: What is left to ask: one entry for each prompt.
+        dropped: Names that found no place in a prompt.
+        load_ms: Milliseconds the question waited for the model to load.
+        costs: What each prompt has cost.
+        error: What it ended with, if it failed.
+    """
+
+    question: ModelQuestion
+    backend: Backend
+    asked: list[Asked]
+    dropped: tuple[str, ...]
+    load_ms: float
+    costs: list[GenerationStats] = attrs.Factory(list)
+    error: LLMStepError | None = None
+
+    def next(self) -> Asked | None:
+        """What to ask next; ``None`` at the end."""
+        # One that is over time is asked its first prompt, which ends at once.
+        over = bool(self.costs) and self.question.cancel.is_set()
+        if over or self.error is not None or not self.asked:
+            return None
+        return self.asked.pop(0)
+
+    def outcome(self) -> ModelAnswer | LLMStepError:
+        """What came of it."""
+        return self.error or ModelAnswer(self.dropped, tuple(self.costs), self.load_ms)
+
+
+def ask_models(
+    models: ResidentModels, questions: Sequence[ModelQuestion]
+) -> list[ModelAnswer | LLMStepError]:
+    """Ask one model some questions, those that fit as one batch. On its lane's thread.
+
+    Returns:
+        For each question what came of it.
+    """
+    outcomes: dict[int, ModelAnswer | LLMStepError] = {}
+    running: list[tuple[int, _Asking]] = []
+    for index, question in enumerate(questions):
+        try:
+            asking = question.begin(models)
+        except LLMStepError as error:
+            outcomes[index] = error
+            continue
+        if asking is None:
+            outcomes[index] = ModelAnswer()
+        else:
+            running.append((index, asking))
+    while turn := [(asking, one) for _, asking in running if (one := asking.next()) is not None]:
+        if len(turn) > 1 and _fit(turn):
+            _ask_jointly(models, turn)
+        else:
+            for asking, one in turn:
+                _ask_alone(models, asking, one)
+    for index, asking in running:
+        outcomes[index] = asking.outcome()
+    return [outcomes[index] for index in range(len(questions))]
+
+
+def _fit(turn: Sequence[tuple[_Asking, Asked]]) -> bool:
+    backend = turn[0][0].backend
+    fits = getattr(backend, "fits_together", None)
+    return fits is not None and fits([one.request for _, one in turn])
+
+
+def _ask_alone(models: ResidentModels, asking: _Asking, one: Asked) -> None:
+    try:
+        with _watch(models, asking, one):
+            cost = asking.backend.generate(one.request, one.cancel, one.on_candidate)
+    except LLMStepError as error:
+        asking.error = error
+    else:
+        asking.costs.append(cost)
+
+
+def _ask_jointly(models: ResidentModels, turn: Sequence[tuple[_Asking, Asked]]) -> None:
+    """Ask several as one batch; if that fails, each for itself, so that it fails for itself."""
+    together = getattr(turn[0][0].backend, "generate_together")  # noqa: B009
+    try:
+        with ExitStack() as watches:
+            for asking, one in turn:
+                watches.enter_context(_watch(models, asking, one))
+            costs = together([one for _, one in turn])
+    except LLMStepError as error:
+        log.info("not decoded together: %s", error.message)
+        for asking, one in turn:
+            _ask_alone(models, asking, one)
+        return
+    for (asking, _), cost in zip(turn, costs, strict=True):
+        asking.costs.append(cost)
+
+
+def _watch(models: ResidentModels, asking: _Asking, one: Asked):
+    return models.guard.watch("this request", asking.question._what_it_is(), one.request.prompt)
 
 
 def prefill(engine: Engine, backend: Backend, document: Document, cancel: CancelToken) -> None:

@@ -25,9 +25,25 @@ T = TypeVar("T")
 SUPERSEDED = "superseded"
 
 
+@attrs.frozen(eq=False)
+class Joint:
+    """Work that may be done together with other work of its kind.
+
+    Attributes:
+        key: Work with equal keys can go together.
+        item: What distinguishes this piece of work.
+        run: Does several at once; takes their items, and returns for each its result, or the
+            error it ended with.
+    """
+
+    key: Hashable
+    item: Any
+    run: Callable[[list[Any]], list[Any]]
+
+
 @attrs.define(eq=False)
 class _Job:
-    work: Callable[[], Any]
+    work: Callable[[], Any] | Joint
     cancel: CancelToken
     key: Hashable | None
     background: bool
@@ -42,7 +58,7 @@ class Scheduler:
 
     def __init__(self, name: str = "llmstep-inference") -> None:
         self._jobs: deque[_Job] = deque()
-        self._running: _Job | None = None
+        self._running: list[_Job] = []
         self._changed = threading.Condition()
         self._closed = False
         self._turns = 0
@@ -52,7 +68,7 @@ class Scheduler:
 
     def submit(
         self,
-        work: Callable[[], T],
+        work: Callable[[], T] | Joint,
         cancel: CancelToken,
         *,
         key: Hashable | None = None,
@@ -62,7 +78,8 @@ class Scheduler:
         """Queue a job.
 
         Args:
-            work: Called on the scheduler's thread; it should watch ``cancel``.
+            work: Called on the scheduler's thread; it should watch ``cancel``. What is joint work
+                is done together with another that waits.
             cancel: Set by the caller to withdraw the job; a job that has not begun by then never
                 does.
             key: Jobs with equal keys are versions of one question; the newest wins.
@@ -88,7 +105,7 @@ class Scheduler:
         return job.future
 
     def _pending(self) -> list[_Job]:
-        return [*self._jobs, *([self._running] if self._running else [])]
+        return [*self._jobs, *self._running]
 
     @property
     def queued(self) -> int:
@@ -104,13 +121,12 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         """Whether a job is running now."""
-        return self._running is not None
+        return bool(self._running)
 
     @property
     def overdue_s(self) -> float:
         """Seconds since the running job was told to stop; 0 if it was not."""
-        running = self._running
-        return running.cancel.set_for_s if running is not None else 0.0
+        return min((job.cancel.set_for_s for job in list(self._running)), default=0.0)
 
     def close(self, timeout_s: float = 1.0) -> bool:
         """Withdraw all jobs and end the thread.
@@ -128,43 +144,75 @@ class Scheduler:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> list[_Job]:
+        """The jobs to do now, mostly one; none at the end."""
         with self._changed:
-            self._running = None
+            self._running = []
             while not self._jobs:
                 if self._closed:
-                    return None
+                    return []
                 self._served.clear()
                 self._changed.wait()
-            job = self._choose()
-            self._jobs.remove(job)
-            self._running = job
-            return job
+            first = self._choose(lambda job: not job.background) or self._jobs[0]
+            chosen = [first]
+            self._jobs.remove(first)
+            if isinstance(joint := first.work, Joint):
+                other = self._choose(
+                    lambda job: (
+                        isinstance(job.work, Joint)
+                        and job.work.key == joint.key
+                        and not (job.background or job.cancel.is_set())
+                    )
+                )
+                if other is not None:
+                    chosen.append(other)
+                    self._jobs.remove(other)
+            self._running = chosen
+            return chosen
 
-    def _choose(self) -> _Job:
-        """The oldest job of the client whose last turn is longest ago; background jobs last."""
-        foreground = [job for job in self._jobs if not job.background]
-        if not foreground:
-            return self._jobs[0]
-        job = min(foreground, key=lambda job: self._served.get(job.client, 0))
+    def _choose(self, fits: Callable[[_Job], bool]) -> _Job | None:
+        """Of the jobs that fit, the oldest of the client whose last turn is longest ago."""
+        fitting = [job for job in self._jobs if fits(job)]
+        if not fitting:
+            return None
+        job = min(fitting, key=lambda job: self._served.get(job.client, 0))
         self._turns += 1
         self._served[job.client] = self._turns
         return job
 
     def _run(self) -> None:
-        while (job := self._next()) is not None:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            if job.cancel.is_set() and job.cancel.reason != "deadline":
-                job.future.set_exception(cancellation(job.cancel))
+        while jobs := self._next():
+            jobs = [job for job in jobs if _begins(job)]
+            if not jobs:
                 continue
             try:
-                result = job.context.run(job.work)
+                outcomes = _do(jobs)
             except BaseException as error:
                 # Whatever a model library throws belongs to the one who asked, not to this thread.
-                job.future.set_exception(error)
-            else:
-                job.future.set_result(result)
+                outcomes = [error] * len(jobs)
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                if isinstance(outcome, BaseException):
+                    job.future.set_exception(outcome)
+                else:
+                    job.future.set_result(outcome)
+
+
+def _begins(job: _Job) -> bool:
+    """Whether somebody still waits for a job; whoever has withdrawn it is told."""
+    if not job.future.set_running_or_notify_cancel():
+        return False
+    if job.cancel.is_set() and job.cancel.reason != "deadline":
+        job.future.set_exception(cancellation(job.cancel))
+        return False
+    return True
+
+
+def _do(jobs: list[_Job]) -> list[Any]:
+    first = jobs[0]
+    if isinstance(joint := first.work, Joint):
+        items = [job.work.item for job in jobs if isinstance(job.work, Joint)]
+        return first.context.run(joint.run, items)
+    return [first.context.run(first.work)]
 
 
 def cancellation(cancel: CancelToken) -> CancelledError:

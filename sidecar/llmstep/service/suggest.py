@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import threading
 import time
-from collections.abc import Hashable
-from concurrent.futures import Future
 from typing import TypeVar
 
 import attrs
@@ -29,15 +26,16 @@ from llmstep.errors import (
     LLMStepError,
     NoProofModeError,
 )
+from llmstep.service.ask import Ask, Places
 from llmstep.service.cache import cache_key
 from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.engine import Engine
 from llmstep.service.finder import Found, ModelFinder
-from llmstep.service.model_question import ModelAnswer, ModelQuestion, prefill
+from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_models
+from llmstep.service.preparing import prepare_soon
 from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
 from llmstep.service.question import (
     Asker,
-    Document,
     Partial,
     PrepareRequest,
     ServiceStatus,
@@ -47,7 +45,7 @@ from llmstep.service.question import (
 )
 from llmstep.service.remembered import Known, RememberedAnswers
 from llmstep.service.resident import ResidentModels
-from llmstep.service.scheduler import SUPERSEDED, Scheduler, cancellation
+from llmstep.service.scheduler import Joint, Scheduler
 from llmstep.sources.sources import Sources
 
 log = logging.getLogger(__name__)
@@ -58,42 +56,6 @@ _GRACE_S = 1.0
 _FIND_PATIENCE_S = 2.0
 _POLL_S = 0.05
 _NOBODY = Asker()
-
-
-@attrs.define(eq=False)
-class _Ask:
-    """One question on its way.
-
-    Attributes:
-        request: The question.
-        asker: Who asks.
-        token: Withdraws it.
-        on_suggestion: Told of each candidate.
-        on_writing: Told how far each whole proof is.
-        begin: `time.monotonic` at its start.
-        timeout_s: Time it has.
-        collector: What has been found, from the moment that the other sources have spoken.
-        stage: What it waits for; stands in the error if its time runs out.
-    """
-
-    request: SuggestRequest
-    asker: Asker
-    token: CancelToken
-    on_suggestion: OnSuggestion | None
-    on_writing: OnWritingProgress | None
-    begin: float
-    timeout_s: float
-    collector: Collector | None = None
-    stage: str = ""
-
-    @property
-    def elapsed_ms(self) -> float:
-        return (time.monotonic() - self.begin) * 1000
-
-    def check(self) -> None:
-        """Go no further with a question that was withdrawn."""
-        if self.token.is_set() and self.token.reason != "deadline":
-            raise cancellation(self.token)
 
 
 class SuggestService:
@@ -116,8 +78,7 @@ class SuggestService:
         self._reading = Scheduler("llmstep-sources")
         path = paths.cache_dir() / "suggestions.sqlite" if settings.cache else None
         self._remembered = RememberedAnswers(path, settings.cache_mb << 20)
-        self._places: dict[Hashable, CancelToken] = {}
-        self._lock = threading.Lock()
+        self._places = Places()
 
     @property
     def models(self) -> ResidentModels:
@@ -131,7 +92,7 @@ class SuggestService:
         """
         self._reading.submit(lambda: self._sources.prepare(""), CancelToken(), background=True)
         if self._sources.model:
-            self._load_soon(None, None)
+            prepare_soon(self._finder, self._models, None, None, None, self._note)
 
     async def suggest(
         self,
@@ -162,8 +123,8 @@ class SuggestService:
         timeout_ms = request.timeout_ms or self._settings_of(asker).timeout_ms
         token.expire_in(timeout_ms / 1000)
         begin, timeout_s = time.monotonic(), timeout_ms / 1000
-        ask = _Ask(request, asker, token, on_suggestion, on_writing, begin, timeout_s)
-        place = self._take_place(request.document, ask)
+        ask = Ask(request, asker, token, on_suggestion, on_writing, begin, timeout_s)
+        place = self._places.take(ask)
         try:
             # The threads watch the deadline by themselves; waiting a little longer is for a
             # question that never left a queue, or a call that does not return.
@@ -177,7 +138,7 @@ class SuggestService:
             error = DeadlineError(f"{ask.stage} for all of {ask.timeout_s:g} s")
             return self._answer_without(ask, error)
         finally:
-            self._give_place(place, token)
+            self._places.give(place, token)
 
     async def prepare(self, request: PrepareRequest, asker: Asker = _NOBODY) -> None:
         """Load the model, and prefill the file's text where the prompt begins with it.
@@ -192,7 +153,7 @@ class SuggestService:
             lambda: self._sources.prepare(text), CancelToken(), key=key, background=True
         )
         if self._sources.model:
-            self._load_soon(request.model, document, key)
+            prepare_soon(self._finder, self._models, request.model, document, key, self._note)
 
     def status(self) -> ServiceStatus:
         """The engine's state now."""
@@ -217,9 +178,7 @@ class SuggestService:
 
     def close(self) -> None:
         """Withdraw what runs, end the threads, free the models unless they are shared."""
-        with self._lock:
-            for token in self._places.values():
-                token.cancel()
+        self._places.cancel_all()
         self._reading.close(0.2)
         if self._owns_models:
             self._models.close()
@@ -227,7 +186,7 @@ class SuggestService:
 
     # The way of a question -----------------------------------------------------------------
 
-    async def _answer(self, ask: _Ask) -> SuggestReply:
+    async def _answer(self, ask: Ask) -> SuggestReply:
         found, problem = await self._find(ask)
         engine = found.engine if found else None
         if engine is not None:
@@ -277,7 +236,7 @@ class SuggestService:
             suggestions, self._name(engine), False, stats, answer.dropped, _partial(silent)
         )
 
-    async def _find(self, ask: _Ask) -> tuple[Found | None, LLMStepError | None]:
+    async def _find(self, ask: Ask) -> tuple[Found | None, LLMStepError | None]:
         """The model, or why there is none; neither where it is not asked."""
         if not self._sources.model:
             return None, None
@@ -291,7 +250,7 @@ class SuggestService:
                 raise
             return None, error
 
-    async def _ask_sources(self, ask: _Ask, sampling: Sampling) -> LLMStepError | None:
+    async def _ask_sources(self, ask: Ask, sampling: Sampling) -> LLMStepError | None:
         """Let the sources besides the model speak; the error says why they were silent."""
         request, silent = ask.request, None
         ask.stage = "the sources besides the model were busy"
@@ -317,24 +276,23 @@ class SuggestService:
             ask.collector = Collector(request, None, ask.token, ask.on_suggestion)
         return silent
 
-    async def _ask_model(self, ask: _Ask, found: Found, sampling: Sampling) -> ModelAnswer:
+    async def _ask_model(self, ask: Ask, found: Found, sampling: Sampling) -> ModelAnswer:
         assert ask.collector is not None
         engine, models = found.engine, self._models
         ask.stage = "the model was busy with other requests"
         loaded_before = models.holds(engine)
         if not loaded_before and self._sources.others:
             await self._load_patiently(ask, found)
-        question = ModelQuestion(engine, ask.request, sampling, ask.token, ask.collector)
-
-        def work() -> ModelAnswer:
-            return question.ask(models, loaded_before)
-
-        lane = models.lane(engine)
-        future = lane.submit(work, ask.token, client=ask.asker.client)
+        question = ModelQuestion(
+            engine, ask.request, sampling, ask.token, ask.collector, loaded_before
+        )
+        run = functools.partial(ask_models, models)
+        work = Joint((engine.model.backend, engine.options), question, run)
+        future = models.lane(engine).submit(work, ask.token, client=ask.asker.client)
         return await asyncio.wrap_future(future)
 
     async def _write_proofs(
-        self, ask: _Ask, found: Found | None, problem: LLMStepError | None
+        self, ask: Ask, found: Found | None, problem: LLMStepError | None
     ) -> SuggestReply:
         """Whole proofs come from the model alone."""
         if found is None:
@@ -352,7 +310,7 @@ class SuggestService:
         stats = answer.stats(ask.elapsed_ms)
         return SuggestReply((), engine.model.id, False, stats, proofs=proofs)
 
-    async def _load_patiently(self, ask: _Ask, found: Found) -> None:
+    async def _load_patiently(self, ask: Ask, found: Found) -> None:
         """Wait for a model to be loaded, but no longer than it is worth.
 
         Raises:
@@ -379,7 +337,7 @@ class SuggestService:
                 )
         waiting.result()
 
-    def _answer_without(self, ask: _Ask, problem: LLMStepError) -> SuggestReply:
+    def _answer_without(self, ask: Ask, problem: LLMStepError) -> SuggestReply:
         """The answer of the other sources, or the problem if they have none."""
         ask.check()
         if ask.collector is None or not len(ask.collector):
@@ -399,7 +357,7 @@ class SuggestService:
     def _settings_of(self, asker: Asker) -> Settings:
         return asker.settings or self._settings
 
-    def _sampling(self, ask: _Ask, engine: Engine | None) -> Sampling:
+    def _sampling(self, ask: Ask, engine: Engine | None) -> Sampling:
         settings = self._settings_of(ask.asker)
         if engine is None:
             return Sampling(n=ask.request.n or settings.n)
@@ -408,60 +366,8 @@ class SuggestService:
     def _name(self, engine: Engine | None) -> str:
         return engine.model.id if engine else self._settings.model
 
-    def _load_soon(
-        self, name: str | None, document: Document | None, key: Hashable | None = None
-    ) -> None:
-        """Find a model, load it, and prefill a file's text, all in the background."""
-        try:
-            finding = self._finder.begin(name)
-        except LLMStepError as error:
-            log.warning("the model is not loaded: %s", error.message)
-            return
-        cancel = CancelToken()
-
-        def load(engine: Engine) -> None:
-            try:
-                backend = self._models.backend(engine)
-                if document is not None:
-                    prefill(engine, backend, document, cancel)
-            except LLMStepError as error:
-                log.warning("the model is not loaded: %s", error.message)
-
-        def submit(finding: Future[Found]) -> None:
-            if (error := finding.exception()) is not None:
-                log.warning("the model is not loaded: %s", error)
-                return
-            engine = finding.result().engine
-            self._last = engine
-            try:
-                lane = self._models.lane(engine)
-                # A model that is prepared gives way to every question; one that is started is
-                # what the first question will wait for.
-                background = document is not None or name is not None
-                work = functools.partial(load, engine)
-                lane.submit(work, cancel, key=key, background=background)
-            except CancelledError:
-                log.debug("closed before the model was found")
-
-        finding.add_done_callback(submit)
-
-    def _take_place(self, document: Document | None, ask: _Ask) -> Hashable | None:
-        """Take the place of an older question of this client, here in this file."""
-        if document is None:
-            return None
-        text = document.text_before
-        place = (ask.asker.client, document.uri, text.count("\n"), len(text) - text.rfind("\n"))
-        with self._lock:
-            older = self._places.get(place)
-            if older is not None:
-                older.cancel(SUPERSEDED)
-            self._places[place] = ask.token
-        return place
-
-    def _give_place(self, place: Hashable | None, token: CancelToken) -> None:
-        with self._lock:
-            if place is not None and self._places.get(place) is token:
-                del self._places[place]
+    def _note(self, engine: Engine) -> None:
+        self._last = engine
 
     def _cache_key(self, request: SuggestRequest, engine: Engine | None, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""

@@ -197,7 +197,9 @@ def test_a_question_that_never_leaves_the_queue_meets_its_deadline(
     open_service: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("llmstep.service.suggest._GRACE_S", 0.05)
-    service = open_service([{"goal": "stuck", "hang": True}, {"candidates": candidates("simp")}])
+    service = open_service(
+        [{"goal": "stuck", "hang": True}, {"candidates": candidates("simp")}], cache=False
+    )
 
     async def both() -> None:
         stuck = asyncio.create_task(service.suggest(SuggestRequest(("stuck",))))

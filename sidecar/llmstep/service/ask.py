@@ -1,0 +1,86 @@
+"""One question on its way, and the places in files that questions stand at."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable
+
+import attrs
+
+from llmstep.backends.base import CancelToken
+from llmstep.service.collector import Collector, OnSuggestion
+from llmstep.service.proofs import OnWritingProgress
+from llmstep.service.question import Asker, SuggestRequest
+from llmstep.service.scheduler import SUPERSEDED, cancellation
+
+
+@attrs.define(eq=False)
+class Ask:
+    """One question on its way.
+
+    Attributes:
+        request: The question.
+        asker: Who asks.
+        token: Withdraws it.
+        on_suggestion: Told of each candidate.
+        on_writing: Told how far each whole proof is.
+        begin: `time.monotonic` at its start.
+        timeout_s: Time it has.
+        collector: What has been found, from the moment that the other sources have spoken.
+        stage: What it waits for; stands in the error if its time runs out.
+    """
+
+    request: SuggestRequest
+    asker: Asker
+    token: CancelToken
+    on_suggestion: OnSuggestion | None
+    on_writing: OnWritingProgress | None
+    begin: float
+    timeout_s: float
+    collector: Collector | None = None
+    stage: str = ""
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since its start."""
+        return (time.monotonic() - self.begin) * 1000
+
+    def check(self) -> None:
+        """Go no further with a question that was withdrawn."""
+        if self.token.is_set() and self.token.reason != "deadline":
+            raise cancellation(self.token)
+
+
+class Places:
+    """Where in which file questions stand: two of one client at one place are versions of one."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[Hashable, CancelToken] = {}
+        self._lock = threading.Lock()
+
+    def take(self, ask: Ask) -> Hashable | None:
+        """Take the place of an older question of this client, here in this file."""
+        document = ask.request.document
+        if document is None:
+            return None
+        text = document.text_before
+        place = (ask.asker.client, document.uri, text.count("\n"), len(text) - text.rfind("\n"))
+        with self._lock:
+            older = self._tokens.get(place)
+            if older is not None:
+                older.cancel(SUPERSEDED)
+            self._tokens[place] = ask.token
+        return place
+
+    def give(self, place: Hashable | None, token: CancelToken) -> None:
+        """The question at a place is answered."""
+        with self._lock:
+            if place is not None and self._tokens.get(place) is token:
+                del self._tokens[place]
+
+    def cancel_all(self) -> None:
+        """Withdraw the questions at all places."""
+        with self._lock:
+            for token in self._tokens.values():
+                token.cancel()
