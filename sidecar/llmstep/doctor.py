@@ -241,6 +241,23 @@ def check_command() -> Check:
     return Check("command", "warn", "`llmstep` is not on the PATH", cure)
 
 
+def check_engine() -> Check:
+    """Is there a folder where front and engine can meet, and is an engine running?"""
+    from llmstep.runtime.control import ask_engine, list_places
+    from llmstep.runtime.place import NoPlaceError
+
+    try:
+        reports = [ask_engine(place, "describe") for place in list_places()]
+    except (NoPlaceError, OSError) as error:
+        cure = "Let XDG_RUNTIME_DIR name a folder of yours; until then each client has its own."
+        return Check("engine", "warn", f"no folder for its socket: {error}", cure)
+    running = [report.values for report in reports if report.values]
+    if not running:
+        return Check("engine", "ok", "none is running; the first client starts one")
+    words = [f"{engine['pid']} (version {engine['version']})" for engine in running]
+    return Check("engine", "ok", f"running: {', '.join(words)}; `llmstep ps` shows more")
+
+
 def check_sidecar() -> Check:
     """Start a real sidecar, ask about a small goal, end it."""
     from llmstep.handshake import converse
@@ -265,6 +282,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "cache": check_cache,
     "Lean": check_lean,
     "command": check_command,
+    "engine": check_engine,
     "sidecar": check_sidecar,
 }
 

@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 NAMES = (
     "start",
     "handshake",
+    "engine",
     "warm",
     "profile",
     "batch",
