@@ -28,8 +28,10 @@ def main() -> None:
             serve(options)
             return
 
-    from llmstep.cli import main as run_command_line
-
+    try:
+        from llmstep.cli import main as run_command_line
+    except KeyboardInterrupt:
+        sys.exit(130)  # before there was anything to interrupt
     run_command_line()
 
 
