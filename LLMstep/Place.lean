@@ -205,6 +205,13 @@ def Place.mayRunAgain (place : Place) : Bool :=
   place.isInMacro || place.above.any fun (stx, i) =>
     loops.contains (firstWord stx) || spreads.contains (firstWord stx) || (stx.getKind == `Lean.Parser.Tactic.«tactic_<;>_» && i == 2)
 
+/-- The place of a call. Throws where its line is unfinished. -/
+def placeOfCall? (stx : Syntax) : CoreM (Option Place) := do
+  let place? ← placeOf? stx
+  if let some place := place? then
+    if place.isUnfinished then throwError "llmstep: the line of this call cannot be read yet; nothing was asked"
+  return place?
+
 /-! ## Layouts -/
 
 /-- Indent all lines but the first, so that text that goes to column `column` keeps its shape. -/

@@ -158,7 +158,8 @@ private def showBlock (stx : Syntax) (goal : MVarId) (checked : Checked) (isCrow
     let post := "\n" ++ "\n\n".intercalate left.toList
     Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text, postInfo? := some post } (header := "Try this:")
   | _ =>
-    Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text, preInfo? := some "🎉 " } (header := "Try this:")
+    showProof stx goal checked isCrowded fun text =>
+      Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text, preInfo? := some "🎉 " } (header := "Try this:")
     runBlock goal checked.tactic
 
 /-- What to do when all rounds are over. -/
@@ -193,6 +194,7 @@ private def searchInstead (stx : Syntax) (goal : MVarId) (settings : ProveSettin
 
 def startProve (stx : Syntax) (hint : String) : TacticM Unit := do
   refuseInBatch "llmprove"
+  discard <| placeOfCall? stx
   let started ← IO.monoMsNow
   let own ← stringOption llmstep.prove.model
   let settings : ProveSettings := {

@@ -68,7 +68,7 @@ private def forgetMessages (stx : Syntax) : CoreM Bool := do
   let kept ← log.toList.filterM fun message => do
     if message.pos.line != position.line || message.pos.column != position.column then return true
     let text ← message.data.toString
-    return !((text.splitOn "Try these").length > 1 || text.startsWith "llmstep:")
+    return !((text.splitOn "Try the").length > 1 || text.startsWith "Try this" || text.startsWith "llmstep:")
   if kept.length == log.toList.length then return false
   Core.setMessageLog <| kept.foldl (fun log message => log.add message) log.markAllReported
   return true
@@ -82,10 +82,12 @@ private def showList (stx : Syntax) (unlisted isFirst : Bool) (act : TacticM Uni
   if isFirst || retracted then
     logInfoAt stx "llmstep: what is right each time the macro runs this call is offered by the code actions here (💡)"
 
+private def newHole : BaseIO MVarId := do return ⟨.num `LLMstep.runs (← runsBegun.modifyGet fun n => (n, n + 1))⟩
+
 /-- Show the list of the first run of a call, and remember the run. -/
 def showFirst (stx : Syntax) (scored : Array Scored) (unlisted : Bool) (act : TacticM Unit) : TacticM Unit := do
   let goal ← getMainGoal
-  let hole : MVarId := ⟨.num `LLMstep.runs (← runsBegun.modifyGet fun n => (n, n + 1))⟩
+  let hole ← newHole
   pushInfoTree (.hole hole)
   filling stx hole <| showList stx unlisted true act
   let some start := stx.getPos? | return
@@ -136,5 +138,56 @@ def runAgain (stx : Syntax) (runs : Runs) (inLoop unlisted : Bool) (limits : Lim
       -- An exception would leave `all_goals` and `any_goals` without a word.
       if isNew then logInfoAt stx why else throwError why
     else showList stx unlisted false (act right)
+
+/-! ## Whole proofs
+
+A proof closes its goal, so each run has one of its own. What is shown is `first`, with one proof for each goal that needs another. -/
+
+/-- The first of several proofs that closes the goal, as one tactic. -/
+def firstOf (proofs : Array String) : String :=
+  match proofs.toList with
+  | [proof] => proof
+  | all => "first\n" ++ "\n".intercalate (all.map fun proof => "| (" ++ indentTo 3 proof ++ ")")
+
+private def closes (checked : Checked) : Bool :=
+  match checked.outcome with
+  | .closes => true
+  | _ => false
+
+/-- A proof that an earlier run of this call has found, if it proves the main goal, too. -/
+def knownProof? (stx : Syntax) : TacticM (Option Checked) := do
+  let some runs ← earlierRuns? stx | return none
+  for s in runs.scored do
+    let checked ← checkCandidate s.checked.tactic {}
+    if closes checked then return some checked
+  return none
+
+/-- Show by `act` the text that proves each goal that this call has run on, the last of which is `goal`, proved by `checked`. -/
+def showProof (stx : Syntax) (goal : MVarId) (checked : Checked) (crowded : Bool) (act : String → TacticM Unit) : TacticM Unit := do
+  setGoals (goal :: (← getGoals).filter (· != goal))
+  let runs? ← earlierRuns? stx
+  let known := (runs?.map (·.scored)).getD #[]
+  let isKnown := known.any fun s => s.checked.tactic == checked.tactic
+  let scored := if isKnown then known else known.push { checked, score := 0, place := 0 }
+  let proofs := scored.map (·.checked.tactic)
+  -- One that does not fail where another is needed would be taken all the same.
+  let attempts := if proofs.size == 1 then #[proofs] else #[proofs, proofs.map (· ++ "\ndone")]
+  let goals := goal :: (runs?.map (·.goals)).getD []
+  let place? ← placeOf? stx
+  for attempt in attempts do
+    let whole ← checkCandidate (firstOf attempt) {}
+    if closes whole then
+      let some text ← replacementText? stx place? whole crowded
+        | throwError "llmstep: a proof was found, but in this place it would be read as something else:\n{whole.tactic}"
+      let hole := (runs?.map (·.hole)).getD (← newHole)
+      if runs?.isNone then pushInfoTree (.hole hole)
+      filling stx hole do
+        discard <| forgetMessages stx
+        act text
+      let some start := stx.getPos? | return
+      remember { uri := ← documentUri, start := start.byteIdx, hole, goals, scored, asked := scored.size }
+      return
+  throwError "llmstep: this call has run on {goals.length} goals, and no text proves them all. Give each goal a call of its own, \
+    for instance behind a `·`. This one is proved by:\n{checked.tactic}"
 
 end LLMstep

@@ -2,7 +2,7 @@ module
 public meta import Lean
 public meta import LLMstep.Search
 public meta import LLMstep.Stages
-public meta import LLMstep.Place
+public meta import LLMstep.Runs
 public meta section
 open Lean Meta Elab Tactic
 
@@ -85,19 +85,25 @@ def runBlock (goal : MVarId) (tactic : String) : TacticM Unit := do
 
 def startSearch (stx : Syntax) : TacticM Unit := do
   refuseInBatch "llmsearch"
+  discard <| placeOfCall? stx
   let started ← IO.monoMsNow
   let limits ← searchLimits
   let inquiry := { ← inquiryFromOptions (← documentAt? stx) "" with n := limits.width }
   let goal ← getMainGoal
   let closers ← knownClosers
   let isCrowded := (← getUnsolvedGoals).length > 1
-  startJob fun sofar => do
+  let show' (checked : Checked) : TacticM Unit := do
+    showProof stx goal checked isCrowded fun text =>
+      Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text } (header := "Try this:")
+  if let some checked ← knownProof? stx then
+    startJob fun _ => return do
+      show' checked
+      runBlock goal checked.tactic
+  else startJob fun sofar => do
     let found ← search goal limits inquiry closers (report := fun progress => do sofar.set (← searchText progress started))
     return do
       let .proof _ checked := found.ending | giveUpSearch found started
-      let some text ← replacementText? stx (← placeOf? stx) checked isCrowded
-        | throwError "llmstep: a proof was found, but in this place it would be read as something else:\n{checked.tactic}"
-      Lean.Meta.Tactic.TryThis.addSuggestion stx { suggestion := .string text } (header := "Try this:")
+      show' checked
       if ← boolOption llmstep.search.report then logInfoAt stx (← reportLine found.progress started "proof" (some checked.tactic))
       runBlock goal checked.tactic
 

@@ -23,9 +23,7 @@ syntax (name := llmstepTac) "llmstep" (ppSpace str)? : tactic
 /-- One run of the call at `stx`. `isReported`: Lean reports what this tactic says as soon as it is through. -/
 def runLLMstep (stx : Syntax) (prefix' : String) (isReported := false) : TacticM Unit := do
   refuseInBatch "llmstep"
-  let place? ← placeOf? stx
-  if let some place := place? then
-    if place.isUnfinished then throwError "llmstep: the line of this call cannot be read yet; nothing was asked"
+  let place? ← placeOfCall? stx
   let limits ← limitsFromOptions
   let is (what : Place → Bool) : Bool := (place?.map what).getD false
   let unlisted := isReported && is Place.isInMacro

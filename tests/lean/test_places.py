@@ -196,6 +196,32 @@ def test_one_list_of_what_is_right_for_all_goals(
         assert [c.errors for c in clicked] == [[]] * len(right)
 
 
+@pytest.mark.parametrize(
+    ("closers", "proof"),
+    [
+        ("assumption", "constructor <;> assumption"),
+        (
+            "",
+            "constructor <;> first\n                  | (exact hp)\n                  | (exact hq)",
+        ),
+    ],
+)
+def test_one_proof_for_all_goals(editor_for: EditorFor, closers: str, proof: str) -> None:
+    only = [answers("exact hp", goal="⊢ p"), answers("exact hq", goal="⊢ q")]
+    editor = editor_for(only)
+    options = (
+        f'set_option llmstep.search.closers "{closers}"\n'
+        "set_option llmstep.search.structural false\n"
+    )
+    text = options + BOTH + "  constructor <;> llmsearch\n"
+    messages = editor.open(text)
+    assert sum("Try this" in m for m in messages) == 1, messages
+    editor.client.close()
+    (clicked,) = editor.click_all(text, "llmsearch\n")
+    assert clicked.proof == text.replace("constructor <;> llmsearch", proof)
+    assert clicked.errors == []
+
+
 P_AND_Q = [
     answers("exact ⟨hp, hq⟩"),
     answers("exact hp", "assumption", goal="⊢ p"),
