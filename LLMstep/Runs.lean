@@ -68,7 +68,7 @@ private def forgetMessages (stx : Syntax) : CoreM Bool := do
   let kept ← log.toList.filterM fun message => do
     if message.pos.line != position.line || message.pos.column != position.column then return true
     let text ← message.data.toString
-    return !((text.splitOn "Try the").length > 1 || text.startsWith "Try this" || text.startsWith "llmstep:")
+    return !((text.splitOn "Try these").length > 1 || text.startsWith "Try this" || text.startsWith "llmstep:")
   if kept.length == log.toList.length then return false
   Core.setMessageLog <| kept.foldl (fun log message => log.add message) log.markAllReported
   return true

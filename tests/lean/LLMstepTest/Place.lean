@@ -79,6 +79,8 @@ elab "begins " wanted:str : tactic => do
   let bytes := place.before.toUTF8
   let found := (String.fromUTF8? (bytes.extract place.command bytes.size)).getD ""
   ensure s!"the command begins with {wanted.getString}: {firstChars 30 found}" (found.startsWith wanted.getString)
+  -- However long the file is, no more than the command is parsed.
+  ensure "the command is short" (place.before.utf8ByteSize < 300 && place.parsed.stop - place.command < 300)
 
 /-- A comment -/
 theorem first_of_all (p : Prop) (hp : p) : p := by
