@@ -10,9 +10,23 @@ package llmstep where
 lean_lib LLMstep where
   globs := #[.andSubmodules `LLMstep]
 
-@[test_driver]
 lean_lib LLMstepTest where
   srcDir := "tests/lean"
+
+/-- Builds the tests, which run as they are built, with scripted answers in place of a model. Usage: `lake test` -/
+@[test_driver]
+script runTests (args) do
+  let scripts := __dir__ / ".venv" / (if Platform.isWindows then "Scripts" else "bin")
+  let separator := if Platform.isWindows then ";" else ":"
+  let path := (← IO.getEnv "PATH").getD ""
+  let child ← IO.Process.spawn {
+    cmd := (← IO.getEnv "LAKE").getD "lake", args := #["--wfail", "build", "LLMstepTest"] ++ args.toArray, cwd := some __dir__
+    env := #[
+      ("PATH", some (scripts.toString ++ separator ++ path)),
+      ("LLMSTEP_ECHO_SCRIPT", some (__dir__ / "tests" / "lean" / "echo.json").toString),
+      ("LLMSTEP_CACHE", some "false"), ("LLMSTEP_SOURCES", some "model"),
+      ("LLMSTEP_COMMAND", none), ("LLMSTEP_MODEL", none)] }
+  return ← child.wait
 
 /-- Make the package's own `.venv` and install the sidecar into it. Usage: `lake run llmstep/setup` -/
 script setup (args) do

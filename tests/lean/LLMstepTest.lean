@@ -6,6 +6,10 @@ import LLMstepTest.Protocol
 import LLMstepTest.Command
 import LLMstepTest.Check
 import LLMstepTest.Goal
+import LLMstepTest.GoalKey
+import LLMstepTest.Change
+import LLMstepTest.Finish
+import LLMstepTest.Waiting
 import LLMstepTest.Sidecar
 import LLMstepTest.Place
 import LLMstepTest.Suggest

@@ -83,7 +83,9 @@ def _home() -> str:
 class LeanChecker:
     """Compiles files in the order of their imports, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        """``options`` are Lean's own, as ``-Dname=value``, for every file."""
+        self.options = options
         self.bed = load_bed()
         self.library = Path(self.bed.build())
         self._objects = tempfile.TemporaryDirectory(prefix="llmstep-lean-")
@@ -129,6 +131,7 @@ class LeanChecker:
         command = [
             *self.bed.lean_cmd(),
             *self.bed.OPTS,
+            *self.options,
             "--json",
             f"--root={base}",
             *("-o", str(target), "-i", str(target.with_suffix(".ilean"))),

@@ -68,6 +68,19 @@ def main(mode: str, record: Path | None) -> None:
         elif method == "llmstep/suggest":
             if mode == "garbage":
                 write_bytes(b'{"id": 2, "result"')
+            elif mode == "notes":
+                hint = "Get it with `llmstep models pull default`."
+                write_message(
+                    {
+                        "id": number,
+                        "result": {
+                            "suggestions": [{"tactic": "exact hp", "score": -1}],
+                            "partial": {"reason": "the model is missing", "hint": hint},
+                            "dropped": ["a", "b", "c", "d", "e", "f"],
+                            "warnings": ["the setting `nope` is unknown"],
+                        },
+                    }
+                )
             elif mode == "nonsense":
                 write_message({"id": number, "result": {"suggestions": [{"no": "tactic"}]}})
             elif mode == "helpful":

@@ -30,6 +30,18 @@ def test_the_options_table_is_complete() -> None:
         assert environment_variable(option) in variable
 
 
+def test_the_toolchain_file_names_the_oldest_release() -> None:
+    # Lake moves a project to the newest toolchain among its dependencies.
+    floor = (check.ROOT / "lean-toolchain").read_text(encoding="utf-8").strip()
+    assert floor == "leanprover/lean4:v4.27.0"
+    pages = [check.ROOT / "docs" / "lean.md", check.ROOT / "README.md"]
+    for page in pages:
+        assert "Lean 4.27 or newer" in page.read_text(encoding="utf-8")
+        assert "lake update --keep-toolchain llmstep" in page.read_text(encoding="utf-8")
+    workflow = (check.ROOT / ".github" / "workflows" / "lean.yml").read_text(encoding="utf-8")
+    assert 'lean: ["v4.27.0", ' in workflow
+
+
 def test_both_sides_have_one_version() -> None:
     source = (check.ROOT / "LLMstep" / "Protocol.lean").read_text(encoding="utf-8")
     assert f'def packageVersion : String := "{__version__}"' in source

@@ -74,6 +74,50 @@ def test_an_edit_withdraws_the_question(client: LanguageClient, tmp_path: Path) 
     assert client.elaborated() == []
 
 
+def test_the_goals_below_are_shown_while_calls_above_wait(
+    client: LanguageClient, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    mute = f"python3 tests/lean/misbehaving_sidecar.py mute record={record}"
+    # Longer than the client waits for an answer.
+    head = (
+        HEAD.replace("llmstep serve --model echo", mute) + "set_option llmstep.timeoutMs 600000\n"
+    )
+    calls = [
+        theorem("llmstep", "exact ⟨hp, hq⟩").replace("here", f"waiting{i}").replace(HEAD, "")
+        for i in range(4)
+    ]
+    below = theorem("constructor", "· exact hp", "· exact hq").replace(HEAD, "")
+    text = head + "".join(calls) + below
+    client.open("Below.lean", text)
+    wait_for(
+        lambda: (
+            record.exists()
+            and record.read_text(encoding="utf-8").count("llmstep/suggest") == len(calls)
+        )
+    )
+    position = {"line": text.count("\n") - 2, "character": 4}
+    document = {"textDocument": {"uri": client.uri}, "position": position}
+    goals = client.request("$/lean/plainGoal", document)
+    assert "⊢ p" in goals["rendered"]
+    # The calls were not given up meanwhile.
+    assert client.diagnostics == []
+    client.change(below)
+
+
+def test_a_menu_tells_what_a_step_does(client: LanguageClient) -> None:
+    text = theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes").replace(
+        "theorem", "set_option llmstep.finish false in theorem"
+    )
+    client.open("Menu.lean", text)
+    client.elaborated()
+    titles = [a["title"] for a in client.actions(3) if a["title"].startswith("Try this")]
+    assert titles == [
+        "Try this: exact ⟨hp, hq⟩ (🎉 closes the goal)",
+        "Try this: constructor (2 goals left)",
+    ]
+
+
 def test_two_proofs_ask_at_once(client: LanguageClient) -> None:
     one = theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_slow").replace("here", "one")
     two = theorem("llmstep", "exact ⟨hp, hq⟩", kind="k_closes").replace("here", "two")

@@ -29,3 +29,15 @@ def test_an_error_in_a_file_is_found(checker: check.LeanChecker, tmp_path: Path)
     assert len(problems) == 1
     assert "3:8: error" in problems[0]
     assert "nope" in problems[0]
+
+
+@pytest.mark.leanbed
+@pytest.mark.timeout(1800)
+def test_all_files_pass_under_the_do_elaborator_of_older_releases(
+    checker: check.LeanChecker,
+) -> None:
+    # Lean 4.27 to 4.31 elaborate `do` so; from 4.32 on it is an option.
+    older = check.LeanChecker("-Dbackward.do.legacy=true")
+    files = [*check.package_files(), *check.test_files()]
+    problems = [problem for file in files for problem in older.check(file)]
+    assert not problems, "\n" + "\n".join(problems)

@@ -90,7 +90,8 @@ def show_all(service: SuggestService, begin: float) -> None:
         f"{LEGEND}\n{NOT_CHECKED}\n\n"
         "Next, in your Lean project:\n"
         '  1. lakefile.lean:  require llmstep from git "https://github.com/wellecks/llmstep"\n'
-        "  2. shell:          lake update llmstep && lake run llmstep/setup\n"
+        "  2. shell:          lake update --keep-toolchain llmstep && lake run llmstep/setup\n"
+        "                     lake build LLMstep\n"
         '  3. a Lean file:    import LLMstep, and in a proof write  llmstep ""\n'
         "README.md says the rest; `llmstep doctor` finds what is wrong."
     )

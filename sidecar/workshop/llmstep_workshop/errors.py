@@ -73,7 +73,8 @@ class LeanProjectError(LLMStepError):
     """The Lean project cannot run a proof search: no lake, not built, or without llmstep."""
 
     default_hint = (
-        "In the project: require llmstep in the lakefile, `lake update llmstep`, `lake build`."
+        "In the project: require llmstep in the lakefile, `lake update --keep-toolchain llmstep`, "
+        "`lake build LLMstep`."
     )
 
 

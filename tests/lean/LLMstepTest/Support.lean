@@ -11,6 +11,10 @@ open Lean Elab Tactic
 -/
 namespace LLMstepTest
 
+/-- Where proofs that are elaborated side by side meet: see `Waiting.lean`. -/
+initialize checkedBelow : IO.Ref Bool ← IO.mkRef false
+initialize throughAbove : IO.Ref Bool ← IO.mkRef false
+
 /-- Fail unless `ok`. -/
 def ensure (what : String) (ok : Bool) : IO Unit := do
   unless ok do throw <| IO.userError s!"failed: {what}"

@@ -107,6 +107,84 @@ example (p : Prop) (hp : p) : p := by
   expect "error: llmstep:", "ime" for k_hang from llmstep
   exact hp
 
+/-! ## Many are checked, few are shown -/
+
+set_option llmstep.finish false in
+example (p q : Prop) : p → q → p := by
+  expect "intro h\n", "h : p ⊢ q → p", "intro a b", "a : p, b : q ⊢ p" but_not "intro hp", "intro H", "intros", "p q : Prop" for k_intros from llmstep
+  exact fun h _ => h
+
+set_option llmstep.finish false in
+set_option llmstep.fullGoals true in
+example (p q : Prop) : p → q → p := by
+  expect "intro h\n", "p q : Prop\n", "h : p\n", "⊢ q → p" for k_intros from llmstep
+  exact fun h _ => h
+
+set_option llmstep.stopOnClose false in
+set_option llmstep.numSuggestions 2 in
+example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  expect "🎉", "exact ⟨hp, hq⟩", "🎉", "exact And.intro hp hq" but_not "constructor" for k_short from llmstep
+  exact ⟨hp, hq⟩
+
+-- The whole proof, where one that names what it uses leaves what follows at once.
+example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  expect "🎉", "exact " but_not "apply And.intro", "⊢" for k_apply from llmstep
+  exact ⟨hp, hq⟩
+
+/-- Sleeps without using a heartbeat, until it is interrupted. -/
+elab "slumber" : tactic => do
+  while true do
+    Core.checkInterrupted
+    IO.sleep 10
+
+-- What was checked within the budget is shown, and it is said that this is not all.
+set_option llmstep.finish false in
+set_option llmstep.checkBudgetMs 3000 in
+set_option llmstep.candidateTimeoutMs 0 in
+example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
+  expect "1 of 3 candidates were checked within 3000 ms", "llmstep.checkBudgetMs", "Try these:", "constructor" but_not "🎉" for k_budget from llmstep
+  exact ⟨hp, hq⟩
+
+-- What is dear comes last, however likely it is.
+#eval same "cheap" (["exact omega_pos", "intro h", "refine ⟨_, Nat.ring⟩", "apply foo.simp"].map dearness) [0, 0, 0, 0]
+#eval same "dear" (["simp [h]", "rw [h]; simp", "omega", "constructor <;> omega", "exact?", "exact by simp_all"].map dearness) [1, 1, 2, 2, 2, 2]
+
+/-! ## False goals -/
+
+example (h : 2 + 2 = 5) : 2 + 2 = 5 := by
+  expect "exfalso" but_not "this goal is false" for k_false from llmstep
+  exact h
+
+-- A variable tells `echo.json` what to answer: a fact could be contradictory.
+elab "told_of_a_false_goal" : tactic => do
+  let saved ← Tactic.saveState
+  let goal ← mkFreshExprMVar (some (← Tactic.elabTerm (← `(∀ _k_false : Nat, 2 + 2 = 5)) none))
+  setGoals [goal.mvarId!]
+  evalTactic (← `(tactic| intro k_false))
+  expectIn (← captured (evalTactic (← `(tactic| llmstep)))) #["error: llmstep: this goal is false: `decide` proves its negation"] #["Try these"]
+  saved.restore
+
+example : True := by
+  told_of_a_false_goal
+  trivial
+
+/-! ## What the sidecar says besides -/
+
+-- One after the other, so that it is known which of them is told first.
+set_option Elab.async false
+
+set_option llmstep.command "python3 tests/lean/misbehaving_sidecar.py notes" in
+theorem noted (p : Prop) (hp : p) : p := by
+  expect "🎉", "exact hp", "llmstep: the model is missing", "llmstep models pull", "without the hypotheses a, b, c, d, e and 1 more",
+    "the setting `nope` is unknown" from llmstep
+  exact hp
+
+-- What holds for every question is told once, what holds for this one is told again.
+set_option llmstep.command "python3 tests/lean/misbehaving_sidecar.py notes" in
+theorem notedAgain (p : Prop) (hp : p) : p := by
+  expect "🎉", "exact hp", "llmstep: the model is missing" but_not "`nope`" from llmstep
+  exact hp
+
 /-! ## Another model: here the sidecar itself would take the built-in one -/
 
 set_option llmstep.command "llmstep serve" in
