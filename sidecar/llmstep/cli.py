@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("llmstep.commands.config:config", "Show every setting and where it comes from."),
     "demo": ("llmstep.commands.demo:demo", "Suggest next steps for a few well-known goals."),
     "doctor": ("llmstep.commands.doctor:doctor", "Find what is wrong and say how to mend it."),
+    "index": ("llmstep.commands.index:index", "Index the lemmas of projects and packages."),
     "logs": ("llmstep.commands.engine:logs", "Print what the engine has written."),
     "mcp": ("llmstep.commands.mcp:mcp", "Serve tools for agents (Model Context Protocol)."),
     "models": ("llmstep.commands.models:models", "List, show and verify models."),

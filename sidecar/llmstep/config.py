@@ -45,6 +45,7 @@ class Settings:
     allow_pickle: bool = False
     sources: tuple[str, ...] = SOURCES
     library: str = "builtin"
+    project: bool = True
     cache: bool = True
     cache_mb: int = 64
     log_level: str = "warning"
@@ -251,6 +252,12 @@ TABLE: tuple[Setting, ...] = (
         _name,
         "index of a library's steps and lemmas, a path; `builtin` is Mathlib's, `llmstep index "
         "build` makes another",
+    ),
+    Setting(
+        "project",
+        _flag,
+        "read the Lean project around the file, and its packages, for lemmas; in the background, "
+        "as text, at idle priority",
     ),
     Setting("cache", _flag, "answer a repeated question from disk"),
     Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),

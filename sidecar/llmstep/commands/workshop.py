@@ -9,7 +9,6 @@ ENTRY_POINTS = "llmstep.commands"
 WORKSHOP: dict[str, str] = {
     "data": "Import, generate, clean and check proof steps.",
     "eval": "Score a model on held-out proof steps.",
-    "index": "Build what suggestions draw on besides the model.",
     "train": "Train a model from proof steps.",
 }
 

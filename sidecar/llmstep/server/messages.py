@@ -29,6 +29,7 @@ from llmstep.service.question import (
     SuggestRequest,
     WritingProgress,
 )
+from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
 
 PROTOCOL_VERSION = 1
@@ -294,12 +295,30 @@ def status_json(status: ServiceStatus, engine: Mapping[str, Any] | None = None) 
         "memory": {"rssBytes": status.rss_bytes},
         "queue": {"running": status.running, "waiting": status.waiting},
         "cache": cache,
+        "projects": [_project_json(project) for project in status.projects],
         "versions": {
             "llmstep": __version__,
             "protocol": PROTOCOL_VERSION,
             "python": platform.python_version(),
         },
         "pid": os.getpid(),
+    }
+
+
+def _project_json(project: ProjectStatus) -> dict[str, Any]:
+    return {
+        "root": project.root,
+        "indexes": [
+            {
+                "name": index.name,
+                "state": index.state,
+                "done": index.done,
+                "total": index.total,
+                "error": index.message or None,
+            }
+            for index in project.indexes
+        ],
+        "notes": list(project.notes),
     }
 
 

@@ -9,6 +9,7 @@ import attrs
 from llmstep.config import BY_NAME, MAX_CANDIDATES, Settings
 from llmstep.errors import InvalidParamsError
 from llmstep.prompts.goal import clean_text
+from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
 
 MAX_TIMEOUT_MS = 3_600_000
@@ -21,7 +22,8 @@ class Document:
     """A Lean file, cut at the place of the question.
 
     Attributes:
-        uri: Name of the document; only compared, never opened.
+        uri: Name of the document; the project around it is found by it, the file is never opened
+            for its text.
         text_before: The file's text from its start up to the call.
     """
 
@@ -120,6 +122,11 @@ class SuggestRequest:
     def text_before(self) -> str:
         """The file before the call; empty if the client did not send it."""
         return self.document.text_before if self.document else ""
+
+    @property
+    def uri(self) -> str:
+        """Name of the file; empty if the client did not send it."""
+        return self.document.uri if self.document else ""
 
     def check(self) -> None:
         """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
@@ -272,6 +279,7 @@ class ServiceStatus:
         cache_entries: Answers on disk; ``None`` if the cache is off.
         cache_hits: Answers taken from the cache since start.
         cache_misses: Questions the cache could not answer since start.
+        projects: How far the projects that were asked about have been read.
     """
 
     model: str
@@ -286,3 +294,4 @@ class ServiceStatus:
     cache_entries: int | None
     cache_hits: int
     cache_misses: int
+    projects: tuple[ProjectStatus, ...] = ()

@@ -147,13 +147,17 @@ class SuggestService:
         wrong is logged.
         """
         document = request.document
-        text = document.text_before if document else ""
+        text, uri = (document.text_before, document.uri) if document else ("", "")
         key = ("prepare", asker.client, document.uri) if document else None
         self._reading.submit(
-            lambda: self._sources.prepare(text), CancelToken(), key=key, background=True
+            lambda: self._sources.prepare(text, uri), CancelToken(), key=key, background=True
         )
         if self._sources.model:
             prepare_soon(self._finder, self._models, request.model, document, key, self._note)
+
+    def note_document(self, uri: str, text: str | None) -> None:
+        """A document was opened or changed in an editor; ``None`` when it was closed."""
+        self._sources.note_document(uri, text)
 
     def status(self) -> ServiceStatus:
         """The engine's state now."""
@@ -174,6 +178,7 @@ class SuggestService:
             cache_entries=self._remembered.count(),
             cache_hits=self._remembered.hits,
             cache_misses=self._remembered.misses,
+            projects=tuple(self._sources.project_status()),
         )
 
     def close(self) -> None:
@@ -183,6 +188,7 @@ class SuggestService:
         if self._owns_models:
             self._models.close()
         self._remembered.close()
+        self._sources.close()
 
     # The way of a question -----------------------------------------------------------------
 
@@ -256,7 +262,9 @@ class SuggestService:
         ask.stage = "the sources besides the model were busy"
 
         def gather() -> Collector:
-            evidence = self._sources.gather(request.goals[0], request.text_before, request.prefix)
+            evidence = self._sources.gather(
+                request.goals[0], request.text_before, request.prefix, request.uri
+            )
             collector = Collector(request, evidence, ask.token, ask.on_suggestion)
             collector.take_proposals(at_once=sampling.n // 2)
             return collector
@@ -380,7 +388,7 @@ class SuggestService:
             premises=request.premises if engine and engine.reads("premises") else (),
             sampling=sampling,
             **(engine.fingerprint() if engine else {}),
-            **self._sources.fingerprint(request.text_before),
+            **self._sources.fingerprint(request.text_before, request.uri),
         )
 
 

@@ -22,7 +22,7 @@ from llmstep.sources.file_proofs import FileProof, read_proofs
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.lemmas import Lemmas
-from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.local_steps import local_steps
 from llmstep.sources.mixing import (
     FORMS,
@@ -41,7 +41,7 @@ from llmstep.sources.portfolio import (
     imports_core_only,
 )
 from llmstep.sources.premise_source import ProposedStep, propose_steps, rank_premises
-from llmstep.sources.premises import Premise, PremiseTable
+from llmstep.sources.premises import Premise, Ranking
 from llmstep.sources.ranking import Origin, normal_form
 from llmstep.sources.steps import (
     Surroundings,
@@ -100,13 +100,13 @@ class Evidence:
         self,
         goal: str,
         text_before: str,
-        index: LibraryIndex | None,
+        index: AnyLibrary | None,
         use_file: bool,
         portfolio: Portfolio | None,
         mixing: Mixing,
         prefix: str = "",
         *,
-        tables: Mapping[Origin, PremiseTable] | None = None,
+        tables: Mapping[Origin, Ranking] | None = None,
         use_goal: bool = False,
         reaches: Callable[[str], bool] | None = None,
     ) -> None:
@@ -332,7 +332,7 @@ class Evidence:
         return made
 
     def _ask_library(
-        self, index: LibraryIndex | None, features: frozenset[str]
+        self, index: AnyLibrary | None, features: frozenset[str]
     ) -> tuple[dict[str, float], dict[str, float]]:
         votes: dict[str, float] = defaultdict(float)
         nearest: dict[str, float] = {}
@@ -350,7 +350,7 @@ class Evidence:
         return recalled, {normal_form(step): nearest[step] for step in recalled}
 
     def _ask_file(
-        self, text_before: str, index: LibraryIndex | None, features: frozenset[str]
+        self, text_before: str, index: AnyLibrary | None, features: frozenset[str]
     ) -> dict[str, float]:
         declarations = read_proofs(text_before) if text_before else []
         votes: dict[str, float] = defaultdict(float)
@@ -381,7 +381,7 @@ def _is_core(module: str) -> bool:
 
 
 def _compare(
-    declarations: Sequence[FileProof], index: LibraryIndex | None, features: frozenset[str]
+    declarations: Sequence[FileProof], index: AnyLibrary | None, features: frozenset[str]
 ) -> Iterable[tuple[FileProof, float]]:
     """The declarations that share a feature with the goal, with the cosine of the two."""
     every = set(features).union(*(declaration.features for declaration in declarations))

@@ -9,9 +9,9 @@ import attrs
 from llmstep.lean_text.declarations import Statement
 from llmstep.prompts.goal import Goal
 from llmstep.sources.goal_view import GoalView
-from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.premise_steps import PremiseStep, premise_steps
-from llmstep.sources.premises import Premise, PremiseTable, fuse
+from llmstep.sources.premises import Premise, Ranking, fuse
 from llmstep.sources.ranking import Origin
 
 # Of each place; the fused list is shorter.
@@ -40,8 +40,8 @@ class ProposedStep:
 
 def rank_premises(
     goal: Goal,
-    index: LibraryIndex | None,
-    tables: Mapping[Origin, PremiseTable],
+    index: AnyLibrary | None,
+    tables: Mapping[Origin, Ranking],
     votes: Mapping[str, float],
     reaches: Callable[[str], bool] | None = None,
 ) -> list[Premise]:

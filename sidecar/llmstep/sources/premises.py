@@ -6,6 +6,7 @@ import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import attrs
 
@@ -17,6 +18,14 @@ from llmstep.sources.statement_features import goal_query, statement_features
 LENGTH = 0.6
 # Reciprocal rank fusion: one over this and the rank (Cormack, Clarke, Buettcher 2009).
 _FUSION = 10.0
+
+
+class Ranking(Protocol):
+    """Statements that can be ranked for a goal."""
+
+    def rank(self, goal: Goal, count: int) -> list[tuple[Statement, float]]:
+        """The ``count`` statements that most likely help, the likeliest first, with scores."""
+        ...
 
 
 @attrs.frozen

@@ -14,10 +14,18 @@ from llmstep.limits import explain_limit
 from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.file_proofs import read_proofs
+from llmstep.sources.libraries import AnyLibrary, Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.portfolio import load_portfolio
-from llmstep.sources.premises import PremiseTable
+from llmstep.sources.premises import PremiseTable, Ranking
+from llmstep.sources.projects import (
+    NOTHING,
+    AtHand,
+    ProjectStatus,
+    release_projects,
+    share_projects,
+)
 from llmstep.sources.ranking import Origin
 
 log = logging.getLogger(__name__)
@@ -45,6 +53,7 @@ class Sources:
         self._library_path = library_path(settings.library)
         self._index: LibraryIndex | None = None
         self._tried = False
+        self._projects = share_projects() if settings.project and self.others else None
         # Of the text before the declaration at hand, by its digest.
         self._file_table: tuple[str, PremiseTable] | None = None
 
@@ -58,8 +67,9 @@ class Sources:
         """Whether any source besides the model is in use."""
         return any(source != "model" for source in self._wanted)
 
-    def prepare(self, text_before: str) -> None:
+    def prepare(self, text_before: str, uri: str = "") -> None:
         """Read what the first question would have to wait for."""
+        self._at_hand(text_before, uri)
         if self.others:
             self._open()
             load_mixing()
@@ -68,31 +78,65 @@ class Sources:
         if "file" in self._wanted and text_before:
             read_proofs(text_before)
 
-    def gather(self, goal: str, text_before: str, prefix: str = "") -> Evidence:
-        """What these sources say about a goal, and about steps that start with the prefix."""
+    def gather(self, goal: str, text_before: str, prefix: str = "", uri: str = "") -> Evidence:
+        """What these sources say about a goal, and about steps that start with the prefix.
+
+        Args:
+            goal: The printed goal.
+            text_before: The file up to the question, or empty.
+            prefix: What steps have to start with.
+            uri: Name of the file, by which its project is found.
+        """
+        at_hand = self._at_hand(text_before, uri)
+        index: AnyLibrary | None = self._open()
+        if "library" in self._wanted and at_hand.libraries:
+            index = Libraries(index, at_hand)
         return Evidence(
             goal,
             text_before,
-            self._open(),
+            index,
             "file" in self._wanted,
             load_portfolio() if "portfolio" in self._wanted else None,
             load_mixing(),
             prefix,
-            tables=self._tables(text_before),
+            tables=self._tables(text_before, at_hand),
             use_goal="goal" in self._wanted,
         )
 
-    def _tables(self, text_before: str) -> dict[Origin, PremiseTable]:
-        """What is stated at hand, by where it stands."""
-        if "file" not in self._wanted or not text_before:
-            return {}
-        document = read_document(text_before)
-        digest = document.finished_digest()
-        if self._file_table is None or self._file_table[0] != digest:
-            self._file_table = digest, PremiseTable(document.statements())
-        return {"file": self._file_table[1]}
+    def note_document(self, uri: str, text: str | None) -> None:
+        """A document was opened or changed in an editor; ``None`` when it was closed."""
+        if self._projects is not None:
+            self._projects.note_document(uri, text)
 
-    def fingerprint(self, text_before: str) -> dict[str, object]:
+    def project_status(self) -> list[ProjectStatus]:
+        """How far the projects that were asked about have been read."""
+        return self._projects.status() if self._projects is not None else []
+
+    def close(self) -> None:
+        """Let go of the projects."""
+        projects, self._projects = self._projects, None
+        if projects is not None:
+            release_projects(projects)
+
+    def _at_hand(self, text_before: str, uri: str) -> AtHand:
+        if self._projects is None or not uri:
+            return NOTHING
+        return self._projects.at_hand(uri, text_before)
+
+    def _tables(self, text_before: str, at_hand: AtHand) -> dict[Origin, Ranking]:
+        """What is stated at hand, by where it stands."""
+        tables: dict[Origin, Ranking] = {}
+        if at_hand.edited or any(library.project for library in at_hand.libraries):
+            tables["project"] = ProjectTable(at_hand)
+        if "file" in self._wanted and text_before:
+            document = read_document(text_before)
+            digest = document.finished_digest()
+            if self._file_table is None or self._file_table[0] != digest:
+                self._file_table = digest, PremiseTable(document.statements())
+            tables["file"] = self._file_table[1]
+        return tables
+
+    def fingerprint(self, text_before: str, uri: str = "") -> dict[str, object]:
         """What an answer depends on besides the model, as plain values."""
         if not self.others:
             return {"sources": sorted(self._wanted)}
@@ -103,6 +147,7 @@ class Sources:
             "files": [(str(path), _stamp(path)) for path in files],
             # The declaration that the question stands in is not learned from.
             "proofs": read_document(text_before).finished_digest(),
+            "project": self._at_hand(text_before, uri).version,
         }
 
     def _open(self) -> LibraryIndex | None:

@@ -1,0 +1,150 @@
+"""Parsed Lean files in an SQLite file: what a folder states, kept by path, size and time of change.
+
+Written by the indexer's process alone; a file that did not change is not read again, also after a
+kill in the middle.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from llmstep.lean_text.declarations import Statement
+from llmstep.sources.lean_files import LeanFile
+from llmstep.user_files import make_private_folder, open_private
+
+# Another number for another parser: what an older one kept is read again.
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, module TEXT, imports TEXT, content BLOB
+) WITHOUT ROWID
+"""
+
+
+@attrs.frozen
+class TakenStep:
+    """The first step of a proof.
+
+    Attributes:
+        goal: The goal as Lean would print it, as far as the text tells.
+        tactic: The step.
+        declaration: Full name of what is proved.
+    """
+
+    goal: str
+    tactic: str
+    declaration: str
+
+
+@attrs.frozen
+class ParsedFile:
+    """What a file says.
+
+    Attributes:
+        imports: Modules it imports.
+        statements: What others can name of it.
+        steps: Steps of its proofs.
+    """
+
+    imports: tuple[str, ...]
+    statements: tuple[Statement, ...]
+    steps: tuple[TakenStep, ...]
+
+
+class ParsedFiles:
+    """An opened store.
+
+    Raises:
+        sqlite3.Error: The file cannot be opened, made or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        make_private_folder(path.parent)
+        open_private(path, "ab").close()
+        try:
+            self._open()
+        except sqlite3.DatabaseError:
+            # Damaged, or of another version: it holds nothing that cannot be read again.
+            self._database.close()
+            path.unlink(missing_ok=True)
+            open_private(path, "ab").close()
+            self._open()
+
+    def _open(self) -> None:
+        self._database = sqlite3.connect(self.path, timeout=10)
+        self._database.execute("PRAGMA synchronous = OFF")  # lost pages are read again
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            self._database.execute("DROP TABLE IF EXISTS files")
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+        self._database.execute(_SCHEMA)
+        self._database.execute("SELECT path, content FROM files LIMIT 1").fetchone()
+
+    def stamps(self) -> Mapping[str, tuple[int, int]]:
+        """Size and time of change of each file that is kept."""
+        rows = self._database.execute("SELECT path, size, mtime_ns FROM files")
+        return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
+
+    def keep(self, parsed: Iterable[tuple[LeanFile, ParsedFile]]) -> None:
+        """Keep files, in place of what is kept of them."""
+        rows = [
+            (
+                *(str(file.path), file.size, file.mtime_ns, file.module),
+                " ".join(content.imports),
+                _pack(content),
+            )
+            for file, content in parsed
+        ]
+        with self._database:
+            self._database.executemany("REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget files that there are no more."""
+        with self._database:
+            self._database.executemany("DELETE FROM files WHERE path = ?", ((p,) for p in paths))
+
+    def imports(self) -> dict[str, tuple[str, ...]]:
+        """What each module imports."""
+        rows = self._database.execute("SELECT module, imports FROM files ORDER BY path")
+        return {module: tuple(imports.split()) for module, imports in rows if module}
+
+    def statements(self) -> Iterator[Statement]:
+        """All statements, file by file."""
+        for module, content in self._contents():
+            for values in content["statements"]:
+                name, kind, binders, conclusion, line, private, protected = values
+                yield Statement(name, kind, binders, conclusion, module, line, private, protected)
+
+    def steps(self) -> Iterator[TakenStep]:
+        """All steps, file by file."""
+        for _, content in self._contents():
+            for values in content["steps"]:
+                yield TakenStep(*values)
+
+    def _contents(self) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+        rows = self._database.execute("SELECT module, content FROM files ORDER BY path")
+        for module, content in rows:
+            if module:
+                yield module, json.loads(zlib.decompress(content))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+
+def _pack(content: ParsedFile) -> bytes:
+    statements = [
+        [s.name, s.kind, s.binders, s.conclusion, s.line, s.private, s.protected]
+        for s in content.statements
+    ]
+    steps = [[s.goal, s.tactic, s.declaration] for s in content.steps]
+    text = json.dumps({"statements": statements, "steps": steps}, ensure_ascii=False)
+    return zlib.compress(text.encode("utf-8", "replace"), 1)

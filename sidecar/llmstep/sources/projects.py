@@ -1,0 +1,346 @@
+"""What a document can use of its project and of the packages on disk.
+
+Everything slow is done elsewhere: an indexing process reads the files (see `indexer`), a thread of
+this module opens what it has written. An answer takes what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llmstep.errors import LLMStepError
+from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.document import read_document
+from llmstep.lean_text.imports import read_header
+from llmstep.sources.indexer import Indexer, Progress
+from llmstep.sources.lake_project import digest, find_root, path_of, source_folders
+from llmstep.sources.lean_files import module_name, read_regular
+from llmstep.sources.library_builder import Target, index_folder
+
+if TYPE_CHECKING:
+    from llmstep.sources.library_index import LibraryIndex
+
+log = logging.getLogger(__name__)
+
+_LARGEST_GRAPH = 100_000_000
+_MOST_DOCUMENTS = 200
+_MOST_REACHES = 64
+
+
+@attrs.frozen(eq=False)
+class Library:
+    """An opened index with what its modules import.
+
+    Attributes:
+        name: Of the project or package.
+        index: Its steps and statements.
+        modules: What each of its modules imports.
+        project: Whether these are the user's own files.
+        stamp: Tells one state of the index from another.
+    """
+
+    name: str
+    index: LibraryIndex
+    modules: Mapping[str, Sequence[str]]
+    project: bool
+    stamp: str
+
+
+@attrs.frozen(eq=False)
+class AtHand:
+    """What one document can use.
+
+    Attributes:
+        libraries: Indexes, the project's own first.
+        reaches: Whether a module is imported, directly or not; ``None`` where that is not known.
+        edited: What files state that are open in the same editor, as they are now.
+        version: Changes with all of this; part of what an answer depends on.
+        missing: What cannot be used yet, in words.
+    """
+
+    libraries: tuple[Library, ...] = ()
+    reaches: Callable[[str], bool] | None = None
+    edited: tuple[Statement, ...] = ()
+    version: str = ""
+    missing: tuple[str, ...] = ()
+
+
+NOTHING = AtHand()
+
+
+@attrs.frozen
+class ProjectStatus:
+    """How far a project has been read.
+
+    Attributes:
+        root: Its folder.
+        indexes: Its own files' index and those of its packages.
+        notes: What could not be read, in words.
+    """
+
+    root: str
+    indexes: tuple[Progress, ...]
+    notes: tuple[str, ...]
+
+
+@attrs.define(eq=False)
+class _Project:
+    root: Path
+    folders: tuple[Path, ...]
+    libraries: dict[str, Library] = attrs.Factory(dict)
+    reaches: OrderedDict[tuple[object, ...], frozenset[str]] = attrs.Factory(OrderedDict)
+    generation: int = 0
+
+
+class Projects:
+    """The projects of the documents that are asked about.
+
+    All methods return at once and may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._indexer = Indexer(self._on_change)
+        self._roots: dict[str, Path | None] = {}
+        self._projects: dict[Path, _Project] = {}
+        self._open: dict[str, str] = {}
+        self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._told: dict[Path, tuple[str, ...]] = {}
+        self._thread: threading.Thread | None = None
+
+    def at_hand(self, uri: str, text_before: str) -> AtHand:
+        """What the document of that uri can use now.
+
+        Args:
+            uri: Its name; where it is no file of this machine, there is no project.
+            text_before: Its text up to the question.
+        """
+        project = self._project_of(uri)
+        if project is None:
+            return NOTHING
+        self._indexer.want(project.root)
+        header = read_header(text_before).modules
+        with self._lock:
+            libraries = tuple(
+                sorted(project.libraries.values(), key=lambda library: not library.project)
+            )
+            generation = project.generation
+        reach = self._reach(project, libraries, header, generation)
+        own = self._module_of(project, uri)
+        edited, modules, state = self._edited(project, uri, reach)
+        usable = reach - modules - {own}
+        missing = self._missing(project.root)
+        stamps = [library.stamp for library in libraries]
+        version = digest(json.dumps([str(project.root), stamps, header, state]))
+        return AtHand(libraries, usable.__contains__, edited, version, missing)
+
+    def note_document(self, uri: str, text: str | None) -> None:
+        """A document was opened or changed in an editor; ``None`` when it was closed."""
+        with self._lock:
+            if text is None:
+                self._open.pop(uri, None)
+            elif uri in self._open or len(self._open) < _MOST_DOCUMENTS:
+                self._open[uri] = text
+
+    def status(self) -> list[ProjectStatus]:
+        """How far the projects that were asked about have been read."""
+        return [
+            ProjectStatus(
+                str(root), tuple(self._indexer.progress(root)), tuple(self._indexer.notes(root))
+            )
+            for root in self._indexer.roots()
+        ]
+
+    def close(self) -> None:
+        """End the indexing process and the thread."""
+        self._indexer.close()
+        self._todo.put(None)
+
+    def _project_of(self, uri: str) -> _Project | None:
+        with self._lock:
+            if uri not in self._roots:
+                if len(self._roots) > 10_000:
+                    self._roots.clear()
+                self._roots[uri] = None
+                self._do(lambda: self._find_project(uri))
+            root = self._roots[uri]
+            return self._projects.get(root) if root else None
+
+    def _find_project(self, uri: str) -> None:
+        """Look at the disk, which may hang: not on a thread that somebody waits for."""
+        path = path_of(uri)
+        root = find_root(path) if path is not None else None
+        if root is None:
+            return
+        folders = source_folders(root)
+        with self._lock:
+            self._projects.setdefault(root, _Project(root, folders))
+            self._roots[uri] = root
+        self._indexer.want(root)
+
+    def _on_change(self, root: Path) -> None:
+        self._do(lambda: self._open_libraries(root))
+
+    def _open_libraries(self, root: Path) -> None:
+        with self._lock:
+            project = self._projects.get(root)
+        if project is None:
+            return
+        found: dict[str, Library] = {}
+        for progress in self._indexer.progress(root):
+            own = progress.key == Target.of_project(root).key
+            before = project.libraries.get(progress.key)
+            if progress.state != "ready" or (before is not None and not own):
+                if before is not None:
+                    found[progress.key] = before
+            elif (library := _open_library(progress, own)) is not None:
+                found[progress.key] = library
+        with self._lock:
+            if found != project.libraries:
+                project.libraries = found
+                project.generation += 1
+                project.reaches.clear()
+
+    def _reach(
+        self,
+        project: _Project,
+        libraries: Sequence[Library],
+        header: tuple[str, ...],
+        generation: int,
+    ) -> frozenset[str]:
+        """The modules that these imports reach."""
+        key = (header, generation)
+        with self._lock:
+            if (known := project.reaches.get(key)) is not None:
+                project.reaches.move_to_end(key)
+                return known
+        reached = set(header)
+        todo = list(header)
+        while todo:
+            module = todo.pop()
+            for library in libraries:
+                for imported in library.modules.get(module, ()):
+                    if imported not in reached:
+                        reached.add(imported)
+                        todo.append(imported)
+        found = frozenset(reached)
+        with self._lock:
+            project.reaches[key] = found
+            if len(project.reaches) > _MOST_REACHES:
+                project.reaches.popitem(last=False)
+        return found
+
+    def _module_of(self, project: _Project, uri: str) -> str:
+        path = path_of(uri)
+        return module_name(path, project.folders) if path is not None else ""
+
+    def _edited(
+        self, project: _Project, uri: str, reach: frozenset[str]
+    ) -> tuple[tuple[Statement, ...], frozenset[str], list[str]]:
+        """What the other open files state that the document imports, their modules and state."""
+        with self._lock:
+            others = [(other, text) for other, text in self._open.items() if other != uri]
+        statements: list[Statement] = []
+        modules: set[str] = set()
+        state: list[str] = []
+        for other, text in others:
+            module = self._module_of(project, other)
+            if module and module in reach:
+                modules.add(module)
+                document = read_document(text)
+                state.append(f"{module}:{document.digest()}")
+                statements += (
+                    attrs.evolve(statement, module=module)
+                    for statement in document.statements(last=True)
+                    if not statement.private
+                )
+        return tuple(statements), frozenset(modules), state
+
+    def _missing(self, root: Path) -> tuple[str, ...]:
+        """What is not read yet; told in the log when it changes."""
+        missing: list[str] = []
+        for progress in self._indexer.progress(root):
+            if progress.state in ("waiting", "reading"):
+                missing.append(progress.name)
+        told = tuple(missing)
+        with self._lock:
+            changed = self._told.get(root, ()) != told
+            self._told[root] = told
+        if changed and told:
+            log.info("suggestions do not know yet: %s", ", ".join(told))
+        return told
+
+    def _do(self, work: Callable[[], None]) -> None:
+        """Let the thread do something; it begins with the first."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="llmstep-projects", daemon=True)
+            self._thread.start()
+        self._todo.put(work)
+
+    def _run(self) -> None:
+        while (work := self._todo.get()) is not None:
+            try:
+                work()
+            except Exception as error:
+                log.warning("a project cannot be read: %s", error)
+
+
+def _open_library(progress: Progress, own: bool) -> Library | None:
+    from llmstep.sources.library_index import LibraryIndex
+
+    folder = index_folder()
+    try:
+        path = folder / f"{progress.key}.index"
+        index, status = LibraryIndex(path), path.stat()
+        content = read_regular(folder / f"{progress.key}.modules", _LARGEST_GRAPH)
+        graph = {
+            sys.intern(module): tuple(map(sys.intern, imports))
+            for module, imports in json.loads(content).items()
+        }
+    except (LLMStepError, OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("%s is not used: %s", progress.name, error)
+        return None
+    stamp = f"{progress.key}:{status.st_mtime_ns if own else status.st_size}"
+    return Library(progress.name, index, graph, own, stamp)
+
+
+class _Shared:
+    """One reader of projects for all services of this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.projects: Projects | None = None
+        self.users = 0
+
+
+_SHARED = _Shared()
+
+
+def share_projects() -> Projects:
+    """The process's reader of projects; give it back with `release_projects`."""
+    with _SHARED.lock:
+        if _SHARED.projects is None:
+            _SHARED.projects = Projects()
+        _SHARED.users += 1
+        return _SHARED.projects
+
+
+def release_projects(projects: Projects) -> None:
+    """Give the reader back; with the last user the indexing process ends."""
+    with _SHARED.lock:
+        if projects is not _SHARED.projects:
+            return
+        _SHARED.users -= 1
+        if _SHARED.users == 0:
+            _SHARED.projects = None
+            projects.close()
