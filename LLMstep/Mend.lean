@@ -59,19 +59,46 @@ private def parsedItems? (env : Environment) (lines : List String) (first : Nat)
       found := found.push { text := "\n".intercalate (line :: outdent column rest), line := first + linesBefore.length - 2 }
   return found
 
-/-- The tactics of a block. A line that does not parse is one by itself; what stands before and behind it is read without it. -/
+/-- The lines of a block, those together that belong together by their indentation. A case of `induction … with` belongs to it. -/
+private def chunksOf (lines : List String) : List (List String) := Id.run do
+  let solid := lines.filter (!isBlank ·)
+  let base := solid.foldl (fun least line => min least (indentOf line)) ((solid.head?.map indentOf).getD 0)
+  let mut chunks : Array (List String) := #[]
+  for line in lines do
+    let begins := !isBlank line && indentOf line == base && !(trimmed line).startsWith "| "
+    match chunks.back? with
+    | some last => if begins then chunks := chunks.push [line] else chunks := (chunks.extract 0 (chunks.size - 1)).push (last ++ [line])
+    | none => chunks := chunks.push [line]
+  return chunks.toList
+
+/-- Whether a tactic that begins so can be looked into. -/
+private def hasInside (line : String) : Bool :=
+  let line := trimmed line
+  line.startsWith "· " || line.startsWith ". " || line.endsWith " with" || (line.startsWith "have " && line.endsWith "by")
+
+/-- The tactics of a block. What does not parse is taken apart: into what stands at one column, then line by line. A line that does not parse
+is a tactic by itself, and so is one that can be looked into with what belongs to it. -/
 partial def itemsOf (env : Environment) (lines : List String) (first : Nat := 1) : Array Item := Id.run do
   let solid := lines.dropWhile isBlank
   let first := first + (lines.length - solid.length)
-  if solid.isEmpty then return #[]
+  let some head := solid.head? | return #[]
   let mut why := ""
   match parsedItems? env solid first with
   | .ok items => return items
   | .error e => why := e
+  let chunks := chunksOf solid
+  if chunks.length > 1 then
+    let mut items := #[]
+    let mut line := first
+    for chunk in chunks do
+      items := items ++ itemsOf env chunk line
+      line := line + chunk.length
+    return items
+  if solid.length > 1 && hasInside head then
+    return #[{ text := trimmedEnd ("\n".intercalate (outdent (indentOf head) solid)), line := first, why? := some (brief why) }]
   let mut count := solid.length - 1
   while count > 0 do
-    if let .ok items := parsedItems? env (solid.take count) first then
-      return items ++ bad env why solid first count
+    if let .ok items := parsedItems? env (solid.take count) first then return items ++ bad env why solid first count
     count := count - 1
   return bad env why solid first 0
 where
@@ -165,6 +192,22 @@ private def splitAt? (mark text : String) : Option (String × String) :=
   | head :: rest => if rest.isEmpty then none else some (head, mark.intercalate rest)
   | [] => none
 
+/-- An `intro` of more than there is, with as many names as there are. -/
+private def withFewerNames? (m : Mending) (item : Item) (goals : List MVarId) : TacticM (Option (List String × List MVarId)) := do
+  unless item.text.startsWith "intro " do return none
+  let mut words := (item.text.splitOn " ").filter (!·.isEmpty)
+  while words.length > 2 do
+    words := words.dropLast
+    let text := " ".intercalate words
+    if let .ok after ← runItem m { item with text, why? := none } goals then return some ([text], after)
+  return none
+
+/-- Whether a fact is stated that nothing after it names: what proves it does not matter. -/
+private def isIdle (item : Item) (later : List Item) : Bool :=
+  match item.text.splitOn " " with
+  | "have" :: name :: _ => !name.startsWith ":" && !later.any fun other => (other.text.splitOn name).length > 1
+  | _ => false
+
 private def indented (lines : List String) : List String := lines.map fun line => if isBlank line then "" else "  " ++ line
 
 mutual
@@ -173,7 +216,9 @@ mutual
 partial def runItems (m : Mending) (items : List Item) (goals : List MVarId) : TacticM (List String × List MVarId) := do
   let mut lines : List String := []
   let mut goals := goals
+  let mut later := items
   for item in items do
+    later := later.drop 1
     Core.checkInterrupted
     goals ← goals.filterM isOpen
     if goals.isEmpty then break
@@ -184,7 +229,7 @@ partial def runItems (m : Mending) (items : List Item) (goals : List MVarId) : T
     | .error why =>
       let before ← m.faults.get
       let texts ← goalTexts (goals.take 1)
-      let mended? ← mendItem? m item goals
+      let mended? ← if isIdle item later then pure none else mendItem? m item goals
       -- What is wrong inside says more than that the whole is wrong.
       if (← m.faults.get).size == before.size then
         m.faults.set (before.push { line := item.line, tactic := item.text, error := why, goals := texts })
@@ -211,6 +256,7 @@ partial def mendItem? (m : Mending) (item : Item) (goals : List MVarId) : Tactic
     saved.restore
   if let some mended ← mendCases? m item goal rest then return some mended
   saved.restore
+  if let some mended ← withFewerNames? m item goals then return some mended
   let some lines ← closeGap? m goal | return none
   return some (lines, rest)
 

@@ -69,7 +69,12 @@ def main() -> None:
         for kind in dict.fromkeys(proof.kind for proof in proofs):
             print_row(kind, [o for p, o in zip(proofs, outcomes, strict=True) if p.kind == kind])
         print_row("all", outcomes)
-        print_row("no proof given, search alone", run(package, whole, options.gap))
+        alone = run(package, whole, options.gap)
+        print_row("no proof given, search alone", alone)
+        hard = {w.statement for w, o in zip(whole, alone, strict=True) if not o.closed}
+        pairs = zip(proofs, outcomes, strict=True)
+        if beyond := [o for p, o in pairs if p.statement in hard]:
+            print_row("all of goals that the search alone does not prove", beyond)
         if options.show:
             for proof, outcome in zip(proofs, outcomes, strict=True):
                 if not outcome.closed:

@@ -15,5 +15,6 @@ import LLMstepTest.Place
 import LLMstepTest.Suggest
 import LLMstepTest.Tactic
 import LLMstepTest.Search
+import LLMstepTest.Mend
 import LLMstepTest.Status
 import LLMstepTest.Module
