@@ -20,6 +20,7 @@ public import LLMstep.Status
 public import LLMstep.Warmup
 public import LLMstep.Asking
 public import LLMstep.ProofText
+public import LLMstep.Frontier
 public import LLMstep.Shape
 public import LLMstep.Closers
 public import LLMstep.Search

@@ -121,6 +121,11 @@ register_option llmstep.search.structural : Bool := {
   defValue := true
   descr := "`llmsearch`: also take the steps that the goal's shape asks for (`intro`, `obtain`, `constructor`, case splits, uses of hypotheses)" }
 
+register_option llmstep.search.perLength : Bool := {
+  defValue := true
+  descr := "`llmsearch`: divide the cost of a way by the root of its length, so that long proofs of likely steps are found; if not, costs are added \
+    up, and the model is asked strictly about the best state" }
+
 register_option llmstep.search.report : Bool := {
   defValue := false
   descr := "`llmsearch`: also write how the search ended, as one line of JSON, for programs that run it" }

@@ -30,6 +30,7 @@ def searchLimits : CoreM SearchLimits := do
   return {
     depth := ← natOption llmstep.search.depth, width := ← natOption llmstep.search.width
     maxNodes := ← natOption llmstep.search.maxNodes, structural := ← boolOption llmstep.search.structural
+    perLength := ← boolOption llmstep.search.perLength
     deadline := (← IO.monoMsNow) + (← natOption llmstep.search.timeoutMs)
     heartbeats := (← natOption llmstep.search.maxHeartbeats) * 1000, check := ← limitsFromOptions }
 

@@ -111,6 +111,15 @@ set_option llmstep.command "llmstep serve --model echo"
 
 /-! ## The shape -/
 
+elab "queues" : tactic => do
+  let state ← Tactic.saveState
+  let node (cost : Float) (choices : Nat) : Node := { state, goals := [], cost, choices }
+  let costs (perLength : Bool) := ([node 4 8, node 2 0, node 1 0].foldl (enqueue · · perLength) []).map (toString ·.cost)
+  same "a long way of likely steps is not starved" (costs true) [toString (1 : Float), toString (4 : Float), toString (2 : Float)]
+  same "or costs are added up" (costs false) [toString (1 : Float), toString (2 : Float), toString (4 : Float)]
+example : True := by
+  queues
+  trivial
 #eval show MetaM Unit from do
   let closers := ["rfl", "ring", "positivity", "fun_prop", "omega", "nlinarith", "mine"]
   let (quick, middle, slow) := orderClosers closers .equation
@@ -176,8 +185,9 @@ example (r s t : Prop) (h : s) : t → r ∨ s := by
 
 /-! ## Limits -/
 
--- No limit of the depth, no closers: best-first search as it was done before there were any.
+-- No limit of the depth, no closers, costs added up: best-first search as it was done before there were any.
 set_option llmstep.search.depth 0 in
+set_option llmstep.search.perLength false in
 set_option llmstep.search.closers "" in
 example (a b : Prop) : a → b → b ∧ a := by
   expect "intro ha hb\n", "constructor\n", "· assumption\n", "· assumption" from llmsearch

@@ -61,7 +61,7 @@ class Protocol:
 
 
 # The options' own defaults (LLMstep/Options.lean): what a user who writes `llmsearch` gets.
-LLMSEARCH = Protocol("llmsearch", "depth 3, width 8, 32 expansions, closers before the model", 60)
+LLMSEARCH = Protocol("llmsearch", "depth 8, width 8, 32 expansions, closers beside the model", 60)
 # python/benchmarking/proofsearch of the first llmstep: best first by the sum of the steps' mean
 # log-probabilities, beam search of width 32, 100 expansions, 600 s, no other tactics than the
 # model's.
@@ -76,6 +76,7 @@ ORIGINAL = Protocol(
         "llmstep.search.maxHeartbeats": "0",
         "llmstep.search.closers": '""',
         "llmstep.search.structural": "false",
+        "llmstep.search.perLength": "false",
     },
     temperature=0.0,
     sources=("model",),

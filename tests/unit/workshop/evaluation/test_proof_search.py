@@ -54,6 +54,8 @@ def test_the_file_that_searches() -> None:
         "llmstep.search.width 32",
         "llmstep.search.maxNodes 100",
         'llmstep.search.closers ""',
+        "llmstep.search.structural false",
+        "llmstep.search.perLength false",
         "llmstep.search.timeoutMs 600000",
         "llmstep.search.report true",
         "llmstep.batch true",
