@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
 
 from llmstep.backends.base import CancelToken, Candidate
 from llmstep.backends.completions import (
-    CompletionReader,
     EventReader,
     WireError,
     error_text,
@@ -40,6 +39,31 @@ _BUSY = (408, 425, 429, 500, 502, 503, 504, 529)
 _TOO_LONG = ("context length", "context window", "context size", "max_total_tokens", "too long")
 
 logger = logging.getLogger(__name__)
+
+
+class AnswerReader(Protocol):
+    """Puts an answer together, message by message."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has come in."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was begun has ended."""
+        ...
+
+    def feed(self, message: Any) -> Iterator[Candidate]:
+        """Take in one message; yields what is finished by it."""
+        ...
+
+    def end(self) -> Iterator[Candidate]:
+        """The server says that this was all."""
+        ...
+
+
+Reader = TypeVar("Reader", bound=AnswerReader)
 
 
 class _TryAgainError(Exception):
@@ -103,10 +127,11 @@ class CompletionClient:
     def complete(
         self,
         body: Mapping[str, Any],
-        new_reader: Callable[[], CompletionReader],
+        new_reader: Callable[[], Reader],
         cancel: CancelToken,
         on_candidate: Callable[[Candidate], None],
-    ) -> CompletionReader:
+        path: str = "/completions",
+    ) -> Reader:
         """Send one request, again with growing pauses after a failure that may pass.
 
         Args:
@@ -114,6 +139,7 @@ class CompletionClient:
             new_reader: Makes what reads the answer, for each try.
             cancel: Ends the request; the connection is closed at once.
             on_candidate: Takes each candidate as it is finished.
+            path: What is asked, below the base URL.
 
         Returns:
             What read the answer; of an answer that broke off, the finished candidates count.
@@ -129,7 +155,7 @@ class CompletionClient:
                 fields["stream"] = False
             reader = new_reader()
             try:
-                self._ask(fields, reader, cancel, on_candidate)
+                self._ask(path, fields, reader, cancel, on_candidate)
                 return reader
             except _TryAgainError as error:
                 failure = f"{self.endpoint.url} failed: {error}"
@@ -150,8 +176,9 @@ class CompletionClient:
 
     def _ask(
         self,
+        path: str,
         fields: dict[str, Any],
-        reader: CompletionReader,
+        reader: AnswerReader,
         cancel: CancelToken,
         on_candidate: Callable[[Candidate], None],
     ) -> None:
@@ -178,7 +205,7 @@ class CompletionClient:
 
         try:
             complete = exchange(
-                self.endpoint, "/completions", fields, receive, cancel, timeout_s=_SILENCE_SECONDS
+                self.endpoint, path, fields, receive, cancel, timeout_s=_SILENCE_SECONDS
             )
             if not complete or cancel.is_set():
                 return

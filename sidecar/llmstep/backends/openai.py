@@ -18,6 +18,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
+
 from llmstep.backends.base import (
     BackendInfo,
     BackendOptions,
@@ -27,9 +29,18 @@ from llmstep.backends.base import (
     GenerationStats,
     PromptPart,
 )
+from llmstep.backends.chat_completions import ChatReader, chat_body
 from llmstep.backends.completion_client import CompletionClient
 from llmstep.backends.completions import CompletionReader
 from llmstep.backends.endpoint import read_endpoint
+from llmstep.backends.writing import (
+    AnswerText,
+    Message,
+    OnWriting,
+    WritingEnd,
+    WritingRequest,
+    Written,
+)
 from llmstep.errors import GenerationError, ModelNotFoundError, PromptTooLongError
 
 MODEL_VARIABLE = "LLMSTEP_OPENAI_MODEL"
@@ -145,6 +156,57 @@ class OpenAIBackend:
             # was, so it goes last: without a score it would count as certain.
             on_candidate(Candidate(request.prefix, min(scores, default=0.0), 1, "eos"))
         return stats
+
+    def write(
+        self, request: WritingRequest, cancel: CancelToken, on_writing: OnWriting
+    ) -> tuple[list[Written], GenerationStats]:
+        """Write long answers by the chat API, one request each; see `ProofWriter.write`.
+
+        A template that is no conversation is sent as the user's turn. Servers' log-probabilities
+        of chats differ too much to be compared: all answers have score 0.
+
+        Raises:
+            LLMStepError: As `generate` says.
+        """
+        if not request.messages:
+            text = "".join(part.text for part in request.prompt)
+            request = attrs.evolve(request, messages=(Message("user", text),))
+        written: list[Written] = []
+        stats = GenerationStats()
+        for index in range(request.n):
+            if cancel.is_set():
+                break
+            answer, cost = self._write_one(request, index, cancel, on_writing)
+            written.append(answer)
+            stats = _add(stats, cost)
+        return written, stats
+
+    def _write_one(
+        self, request: WritingRequest, index: int, cancel: CancelToken, on_writing: OnWriting
+    ) -> tuple[Written, GenerationStats]:
+        readers: list[ChatReader] = []
+
+        def report(thinking: bool, tokens: int, text: str) -> None:
+            on_writing(index, thinking, tokens, text)
+
+        def new_reader() -> ChatReader:
+            readers.append(ChatReader(AnswerText(request), report))
+            return readers[-1]
+
+        body = chat_body(request, self._info.model, (request.seed + index) & _SEED_MASK)
+        self._client.complete(body, new_reader, cancel, lambda _: None, "/chat/completions")
+        # After a cancel the client hands out a fresh reader; what came before it counts.
+        reader = max(readers, key=lambda reader: reader.pieces)
+        if reader.broken_off:
+            raise GenerationError(
+                f"{self._client.endpoint.url} ended the answer with {reader.broken_off[0]!r}",
+                hint="See in its log why; that is the server's decision, not the model's.",
+            )
+        end: WritingEnd = "time" if cancel.is_set() else "end"
+        if reader.finish == "length":
+            end = "budget"
+        tokens = reader.cost.generated_tokens or reader.pieces
+        return Written(reader.answer.text, 0.0, tokens, end), reader.cost
 
     def _collect(
         self,

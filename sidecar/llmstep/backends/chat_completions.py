@@ -1,0 +1,118 @@
+"""The wire of ``/v1/chat/completions``: one long answer as it streams in.
+
+Format: the OpenAI API reference, "Create chat completion". Servers that part a model's thought from
+its answer send it as ``reasoning_content`` (vLLM, llama-server) or ``reasoning`` (newer vLLM,
+Ollama) beside ``content``; others leave it inside the text, between its marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from llmstep.backends.base import Candidate, FinishReason, GenerationStats
+from llmstep.backends.completions import WireError, error_text
+from llmstep.backends.writing import AnswerText, WritingRequest
+
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning")
+
+
+@attrs.define
+class ChatReader:
+    """Puts the pieces of one answer together.
+
+    Attributes:
+        answer: The text so far.
+        on_progress: Told whether the model is thinking, the pieces so far, and the new text.
+        begun: Whether anything has come in.
+        complete: Whether the server has said that this is all.
+        pieces: How many pieces of text came in; servers send about one for each token.
+        broken_off: The server's word where it ended the answer itself.
+    """
+
+    answer: AnswerText
+    on_progress: Callable[[bool, int, str], None]
+    begun: bool = False
+    complete: bool = False
+    pieces: int = 0
+    broken_off: list[str] = attrs.field(factory=list)
+    finish: FinishReason = "eos"
+    cost: GenerationStats = attrs.field(factory=GenerationStats)
+
+    def feed(self, message: Any) -> Iterator[Candidate]:
+        """Take in one message: a whole answer, or one event of a stream.
+
+        Yields:
+            The answer, once it has ended.
+
+        Raises:
+            WireError: The server reports an error, or sends no answer.
+        """
+        self.begun = True
+        if not isinstance(message, dict):
+            return  # a sign of life
+        if message.get("error"):
+            raise WireError(f"it reported an error: {error_text(message)}")
+        self._take_usage(message.get("usage"))
+        for choice in message.get("choices") or []:
+            if not isinstance(choice, dict) or (choice.get("index") or 0) != 0:
+                continue
+            turn = choice.get("delta") or choice.get("message") or {}
+            if not isinstance(turn, dict):
+                raise WireError("it sent a turn that is no object")
+            done = self._take_turn(turn)
+            reason = choice.get("finish_reason")
+            if done or reason is not None:
+                self.finish = "length" if reason in ("length", "max_tokens") else "eos"
+                if reason in ("content_filter", "abort", "error"):
+                    self.broken_off.append(str(reason))
+                yield from self.end()
+
+    def end(self) -> Iterator[Candidate]:
+        """The server says that this was all."""
+        if not self.complete:
+            self.complete = True
+            yield Candidate(self.answer.text, 0.0, self.pieces, self.finish)
+
+    @property
+    def seen(self) -> int:
+        """How many answers have begun."""
+        return int(self.begun)
+
+    def _take_turn(self, turn: dict[str, Any]) -> bool:
+        thought = next((turn[field] for field in _THOUGHT_FIELDS if turn.get(field)), None)
+        if isinstance(thought, str):
+            self.pieces += 1
+            self.on_progress(True, self.pieces, "")
+        content = turn.get("content")
+        if not isinstance(content, str) or not content:
+            return False
+        self.pieces += 1
+        done = self.answer.add(content.encode())
+        self.on_progress(self.answer.thinking, self.pieces, self.answer.new_text())
+        return done
+
+    def _take_usage(self, usage: Any) -> None:
+        if isinstance(usage, dict):
+            counts = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
+            prompt, generated = (c if isinstance(c, int) and c > 0 else 0 for c in counts)
+            self.cost = GenerationStats(prompt_tokens=prompt, generated_tokens=generated)
+
+
+def chat_body(request: WritingRequest, model: str, seed: int) -> dict[str, Any]:
+    """The fields of one request."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "max_tokens": request.most_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": seed,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.stop:
+        body["stop"] = list(request.stop[:4])
+    return body
