@@ -49,6 +49,12 @@ class DataOutputError(LLMStepError):
     default_hint = "Free some disk space, or choose another --output."
 
 
+class LeanRunError(LLMStepError):
+    """Lean cannot be started, or everything it runs was stopped."""
+
+    default_hint = "Install Lean: https://lean-lang.org/install."
+
+
 class LeanCheckError(LLMStepError):
     """Rows that cannot be run in Lean: there is no Lean, or it does not answer as it should."""
 

@@ -9,15 +9,12 @@ Running a tactic runs whatever program it contains: only check rows that you tru
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import shutil
-import subprocess
-import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +22,8 @@ import attrs
 
 from llmstep.prompts.goal import parse_goal
 from llmstep_workshop.data.records import Record
-from llmstep_workshop.errors import LeanCheckError
+from llmstep_workshop.errors import LeanCheckError, LeanRunError
+from llmstep_workshop.lean_runner import LeanRunner
 
 Verdict = Literal["good", "fails", "unreadable", "crashes"]
 
@@ -127,27 +125,16 @@ class Lean:
 
     def _run(self, sheet: _Sheet) -> list[tuple[int, str]] | str:
         """Lean's errors as (line, text), or why there are none."""
-        with tempfile.TemporaryDirectory(prefix="llmstep-rows-") as folder:
-            file = Path(folder) / "Rows.lean"
-            file.write_text(sheet.text, encoding="utf-8", newline="\n")
-            try:
-                result = subprocess.run(
-                    [*self.command, "--json", str(file)],
-                    cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    timeout=self.seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                return f"took more than {self.seconds:g} s"
-            except OSError as error:
-                raise LeanCheckError(f"`{self.command[0]}` cannot be started: {error}") from error
-        output = result.stdout.decode("utf-8", "replace")
-        errors = list(_scan_errors(output))
-        if result.returncode not in (0, 1) or (result.returncode == 1 and not errors):
-            told = (result.stderr.decode("utf-8", "replace") or output).strip().splitlines()
-            return f"ended with {result.returncode}: {told[-1] if told else 'no message'}"
+        try:
+            run = LeanRunner(self.command, self.folder).run(sheet.text, "Rows", self.seconds)
+        except LeanRunError as error:
+            raise LeanCheckError(error.message) from error
+        if run.timed_out:
+            return f"took more than {self.seconds:g} s"
+        errors = run.errors()
+        if run.code not in (0, 1) or (run.code == 1 and not errors):
+            told = run.output.splitlines() or [message.text for message in run.messages]
+            return f"ended with {run.code}: {told[-1] if told else 'no message'}"
         return errors
 
 
@@ -243,15 +230,3 @@ def render_example(record: Record) -> tuple[list[str], list[str]] | None:
 
 def _indent(text: str) -> str:
     return text.replace("Type*", "Type _").replace("\n", "\n      ")
-
-
-def _scan_errors(output: str) -> Iterator[tuple[int, str]]:
-    for line in output.splitlines():
-        try:
-            message = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(message, dict) and message.get("severity") == "error":
-            position = message.get("pos")
-            at = position.get("line", 0) if isinstance(position, dict) else 0
-            yield at, str(message.get("data", ""))

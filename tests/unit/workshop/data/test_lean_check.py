@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from llmstep_workshop.data.lean_check import Lean, find_lean, render_example
 from llmstep_workshop.data.records import Record
 from llmstep_workshop.data.synthetic import generate
 from llmstep_workshop.errors import LeanCheckError
+from llmstep_workshop.lean_runner import LeanRun, LeanRunner
 
 GOOD = Record("p : Prop\nh : p\n⊢ p", "exact h")
 BAD = Record("p : Prop\nh : p\n⊢ p", "exact bad")
@@ -43,14 +43,14 @@ def test_each_row_gets_its_own_verdict(fake_lean: tuple[str, ...]) -> None:
 def test_a_row_that_spoils_its_file_is_found(
     fake_lean: tuple[str, ...], culprit: Record, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = subprocess.run
+    run = LeanRunner.run
 
-    def run_or_give_up(command: list[str], **options: Any) -> Any:
-        if "forever" in Path(command[-1]).read_text(encoding="utf-8"):
-            raise subprocess.TimeoutExpired(command, options["timeout"])
-        return run(command, **options)
+    def run_or_give_up(self: LeanRunner, text: str, name: str, seconds: float) -> LeanRun:
+        if "forever" in text:
+            return LeanRun((), None, seconds)
+        return run(self, text, name, seconds)
 
-    monkeypatch.setattr(subprocess, "run", run_or_give_up)
+    monkeypatch.setattr(LeanRunner, "run", run_or_give_up)
     findings = Lean(fake_lean).check([GOOD, BAD, culprit, GOOD])
     assert [finding.verdict for finding in findings] == ["good", "fails", "crashes", "good"]
     assert reason in findings[2].message

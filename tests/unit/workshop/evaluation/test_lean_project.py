@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from llmstep_workshop.errors import LeanProjectError
-from llmstep_workshop.evaluation.lean_project import LeanMessage, LeanProject, LeanRun
+from llmstep_workshop.evaluation.lean_project import LeanProject
+from llmstep_workshop.lean_runner import LeanMessage, LeanRun
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-in for lake is a script")
 
