@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from llmstep.config import Settings
-from llmstep.errors import GenerationError, LLMStepError, ModelNotFoundError
+from llmstep.errors import GenerationError, LLMStepError
 from llmstep_workshop.data.rows import Row, read_rows
 from llmstep_workshop.errors import TrainingDataError
 from llmstep_workshop.evaluation.candidates import Answer, ServedCandidates
@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_loaded_is_left_out(scripted: Path, tmp_path: Pat
     comparison = compare_variants([missing, broken, Variant("scripted", ECHO)], [file])
     assert [result.name for result in comparison.results] == ["scripted"]
     assert [name for name, _ in comparison.unusable] == ["missing", "damaged"]
-    with pytest.raises(ModelNotFoundError):
+    with pytest.raises(LLMStepError, match="no.gguf"):
         compare_variants([missing], [file])
 
 
