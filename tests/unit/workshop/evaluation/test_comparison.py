@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_loaded_is_left_out(scripted: Path, tmp_path: Pat
     comparison = compare_variants([missing, broken, Variant("scripted", ECHO)], [file])
     assert [result.name for result in comparison.results] == ["scripted"]
     assert [name for name, _ in comparison.unusable] == ["missing", "damaged"]
-    with pytest.raises(LLMStepError, match="no.gguf"):
+    with pytest.raises(LLMStepError, match=r"no\.gguf"):
         compare_variants([missing], [file])
 
 
