@@ -47,7 +47,8 @@ _FOLDER = click.argument(
 @index.command()
 @_FOLDER
 @click.option("--own/--no-own", default=True, help="Read the project's own files, too.")
-def packages(folder: Path, own: bool) -> None:
+@click.option("--idle", is_flag=True, help="Leave processor and disk to everybody else.")
+def packages(folder: Path, own: bool, idle: bool) -> None:
     """Index the packages of the project in FOLDER now, each once per revision.
 
     Suggestions do this by themselves, in the background. What is interrupted goes on where it
@@ -56,6 +57,10 @@ def packages(folder: Path, own: bool) -> None:
     from llmstep.errors import ModelFileError
     from llmstep.sources.library_builder import IndexingError, build_library, remove_old_indexes
 
+    if idle:
+        from llmstep.sources.index_worker import become_idle
+
+        become_idle()
     notes: list[str] = []
     failed = False
     targets = _targets(folder, notes, own)

@@ -84,6 +84,7 @@ def main(arguments: list[str]) -> int:
         set_up(console, wait=wait)
         if options.command == "demo":
             return run_in_venv(["-m", "llmstep", "demo", *rest])
+        start_indexing(console, find_workspace(ROOT))
         console.say(f"Ready: {venv_command('llmstep')}")
         console.note(
             "suggestions at each `sorry` by themselves (Lean 4.33 or newer): import LLMstep.Try, "
@@ -103,6 +104,38 @@ def main(arguments: list[str]) -> int:
         given = error.hint if error.hint != LLMStepError.default_hint else f"Try again: {again}"
         console.say(given)
         return 1
+
+
+def find_workspace(root: Path) -> Path | None:
+    """The project that has this checkout as one of its packages; ``None`` if it stands alone."""
+    above = root.parents
+    if len(above) > 2 and (above[1].name, above[0].name) == (".lake", "packages"):
+        return above[2]
+    return None
+
+
+def start_indexing(console: Console, workspace: Path | None) -> None:
+    """Begin to index the packages of a project, in the background and at idle priority."""
+    if workspace is None:
+        return
+    command = [str(venv_python()), "-m", "llmstep", "index", "packages", "--idle", "--no-own"]
+    detached: dict[str, object] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        detached = {"creationflags": flags}
+    try:
+        subprocess.Popen(
+            [*command, str(workspace)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **detached,  # pyright: ignore[reportArgumentType, reportCallIssue]
+        )
+    except OSError as error:
+        console.note(f"the packages of {workspace} are indexed with the first question ({error})")
+        return
+    console.note(f"the packages of {workspace} are being indexed in the background;")
+    console.note(f"how far: {venv_command('llmstep')} index status {workspace}")
 
 
 def set_up(console: Console, *, wait: bool = False) -> None:

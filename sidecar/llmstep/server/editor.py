@@ -18,7 +18,7 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from llmstep import __version__
 from llmstep.errors import InvalidParamsError
 from llmstep.server import progress
-from llmstep.server.features import code_action, completion, inline_completion
+from llmstep.server.features import code_action, completion, documents, inline_completion
 from llmstep.server.protocol import Handler, LLMStepProtocol
 
 if TYPE_CHECKING:
@@ -47,11 +47,17 @@ class Editor(LanguageServer):
     Args:
         core: Takes the messages that go out.
         ask_status: The state that the progress bar shows.
+        note_document: Told each document's name and text; ``None`` when it is closed.
     """
 
     protocol: _EditorProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, core: LLMStepProtocol, ask_status: Callable[[], ServiceStatus]) -> None:
+    def __init__(
+        self,
+        core: LLMStepProtocol,
+        ask_status: Callable[[], ServiceStatus],
+        note_document: Callable[[str, str | None], object] = lambda _uri, _text: None,
+    ) -> None:
         super().__init__(
             "llmstep",
             __version__,
@@ -63,6 +69,7 @@ class Editor(LanguageServer):
         self._ask_status = ask_status
         for feature in (completion, inline_completion, code_action):
             feature.register(self)
+        documents.register(self, note_document)
 
     def initialize(self, params: dict[str, Any]) -> dict[str, Any]:
         """Take the client's capabilities; return the server's as JSON."""

@@ -91,6 +91,11 @@ class Session:
         """The engine's state."""
         return self.service.status()
 
+    def note_document(self, uri: str, text: str | None) -> None:
+        """An editor opened or changed a document; ``None`` when it closed it."""
+        if self._service is not None:
+            self._service.note_document(uri, text)
+
     def heed_flags(self, request: Request) -> Request:
         """The request as it counts: where ``--model`` chose the model, no request changes it."""
         if request.model is None or self._flags.get("model") is None:

@@ -115,6 +115,7 @@ class LibraryIndex:
             raise _broken(path, "its arrays do not fit together")
         self._remembered: dict[str, float] = {}
         self._row_norms: npt.NDArray[np.float32] | None = None
+        self._reached: tuple[Callable[[str], bool], npt.NDArray[np.bool_]] | None = None
 
     def __len__(self) -> int:
         return len(self._norms)
@@ -238,9 +239,12 @@ class LibraryIndex:
     def _reachable(self, reaches: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
         import numpy as np
 
-        modules = int(self._module_of_row.max()) + 1
-        known = [reaches(self._text(self._modules, number)) for number in range(modules)]
-        return np.array(known, dtype=np.bool_)
+        # A file's imports hardly ever change from one question to the next.
+        if self._reached is None or self._reached[0] != reaches:
+            modules = int(self._module_of_row.max()) + 1
+            known = [reaches(self._text(self._modules, number)) for number in range(modules)]
+            self._reached = reaches, np.array(known, dtype=np.bool_)
+        return self._reached[1]
 
     def _statement(self, row: int) -> Statement:
         module = self._text(self._modules, int(self._module_of_row[row]))

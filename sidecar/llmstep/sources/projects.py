@@ -138,7 +138,9 @@ class Projects:
         reach = self._reach(project, libraries, header, generation)
         own = self._module_of(project, uri)
         edited, modules, state = self._edited(project, uri, reach)
-        usable = reach - modules - {own}
+        usable = self._remember(
+            project, (header, generation, own, modules), reach - modules - {own}
+        )
         missing = self._missing(project.root)
         stamps = [library.stamp for library in libraries]
         version = digest(json.dumps([str(project.root), stamps, header, state]))
@@ -233,12 +235,18 @@ class Projects:
                     if imported not in reached:
                         reached.add(imported)
                         todo.append(imported)
-        found = frozenset(reached)
+        return self._remember(project, key, frozenset(reached))
+
+    def _remember(
+        self, project: _Project, key: tuple[object, ...], modules: frozenset[str]
+    ) -> frozenset[str]:
+        """The same set for the same imports: what is made of it can be kept by its identity."""
         with self._lock:
-            project.reaches[key] = found
+            known = project.reaches.setdefault(key, modules)
+            project.reaches.move_to_end(key)
             if len(project.reaches) > _MOST_REACHES:
                 project.reaches.popitem(last=False)
-        return found
+        return known
 
     def _module_of(self, project: _Project, uri: str) -> str:
         path = path_of(uri)

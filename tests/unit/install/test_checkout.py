@@ -360,3 +360,9 @@ def test_ci_runs_the_tests_of_the_bootstrap_script(tmp_path: Path):
         ["bash", str(ci / "run"), "-x"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert result.stdout.split() == [str(tmp_path / "repo"), "test", "-x"]
+
+
+def test_the_project_that_required_this_checkout(tmp_path: Path) -> None:
+    package = tmp_path / ".lake" / "packages" / "llmstep"
+    assert checkout.find_workspace(package) == tmp_path
+    assert checkout.find_workspace(tmp_path / "src" / "llmstep") is None

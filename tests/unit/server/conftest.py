@@ -41,6 +41,7 @@ class FakeService:
     started: bool = False
     asked: list[SuggestRequest] = attrs.field(factory=list)
     prepared: list[PrepareRequest] = attrs.field(factory=list)
+    noted: list[tuple[str, str | None]] = attrs.field(factory=list)
     cancelled: int = 0
     report: Callable[[Suggestion], None] | None = None
     state: str = "ready"
@@ -73,6 +74,9 @@ class FakeService:
         on_suggestion(suggestion)
         await asyncio.sleep(0)
         return SuggestReply((suggestion,), "fake", False, SuggestStats(3, 2, 1, 0.25, 1.5))
+
+    def note_document(self, uri: str, text: str | None) -> None:
+        self.noted.append((uri, text))
 
     async def prepare(self, ask: PrepareRequest, _asker: Asker) -> None:
         self.prepared.append(ask)

@@ -142,3 +142,20 @@ async def test_a_client_that_refuses_the_progress_bar(
     await asyncio.sleep(0.01)
     assert connection.sent == []
     assert "progress" not in caplog.text
+
+
+async def test_open_documents_count_as_they_are(connection: Any) -> None:
+    await connection.initialize_editor()
+    uri = "file:///a.lean"
+    opened = {"uri": uri, "languageId": "lean4", "version": 1, "text": "one"}
+    connection.give("textDocument/didOpen", {"textDocument": opened})
+    connection.give(
+        "textDocument/didChange",
+        {"textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": "two"}]},
+    )
+    other = {"uri": "file:///b.txt", "languageId": "plaintext", "version": 1, "text": "three"}
+    connection.give("textDocument/didOpen", {"textDocument": other})
+    connection.give("textDocument/didClose", {"textDocument": {"uri": uri}})
+    await asyncio.sleep(0)
+    noted = connection.service.noted
+    assert noted == [(uri, "one"), (uri, "two"), (uri, None)]

@@ -1,0 +1,38 @@
+"""Documents of an editor: what is open counts as it is there, not as it lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from llmstep.server.open_documents import find_document
+
+if TYPE_CHECKING:
+    from pygls.lsp.server import LanguageServer
+
+
+def register(editor: LanguageServer, note: Callable[[str, str | None], object]) -> None:
+    """Add the handlers.
+
+    Args:
+        editor: Keeps the documents.
+        note: Told a document's name and text, or ``None`` when it is closed.
+    """
+
+    def tell(uri: str) -> None:
+        if (document := find_document(editor.workspace, uri)) is not None:
+            note(uri, document.source)
+
+    @editor.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def opened(params: types.DidOpenTextDocumentParams) -> None:
+        tell(params.text_document.uri)
+
+    @editor.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def changed(params: types.DidChangeTextDocumentParams) -> None:
+        tell(params.text_document.uri)
+
+    @editor.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        note(params.text_document.uri, None)
