@@ -63,7 +63,7 @@ def test_the_served_answer_is_what_is_scored(scripted: Path) -> None:
 
 
 def test_a_long_state_is_trimmed_and_counted(scripted: Path) -> None:
-    state = "\n".join(f"h{i} : a{i} = b{i} + c{i}" for i in range(400)) + "\n⊢ p"
+    state = "\n".join(f"h{i} : a{i} = b{i} + c{i}" for i in range(2000)) + "\n⊢ p"
     file = draw_rows(scripted, [Row(state, "exact h"), Row("⊢ p", "exact h")], None, 0)
     (result,) = compare_variants([Variant("scripted", ECHO)], [file]).results
     assert [row.trimmed for row in result.rows] == [True, False]
