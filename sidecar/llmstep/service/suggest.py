@@ -50,6 +50,10 @@ from llmstep.sources.sources import Sources
 
 log = logging.getLogger(__name__)
 
+# Of a long list the other sources fill the rest: what the model draws late is what it thinks
+# little of, and each candidate costs time.
+_MOST_DRAWN = 10
+
 T = TypeVar("T")
 
 _GRACE_S = 1.0
@@ -291,6 +295,8 @@ class SuggestService:
         loaded_before = models.holds(engine)
         if not loaded_before and self._sources.others:
             await self._load_patiently(ask, found)
+        if self._sources.others:
+            sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
         question = ModelQuestion(
             engine, ask.request, sampling, ask.token, ask.collector, loaded_before
         )

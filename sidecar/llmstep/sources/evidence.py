@@ -163,7 +163,8 @@ class Evidence:
 
     def runs_here(self, tactic: str) -> bool:
         """Whether the file's imports and the goal's form leave a chance that the tactic runs."""
-        if first_word(tactic) in self._unusable:
+        head = first_word(tactic)
+        if head in self._unusable or not self._is_tactic(head):
             return False
         return not why_impossible(tactic, self._goal, self._view)
 
@@ -269,6 +270,13 @@ class Evidence:
     def lemmas_of(self, tactic: str) -> list[str]:
         """Full names of the premises that a tactic names."""
         return self._lemmas.named_in(words(tactic)[1:], self._locals.__contains__)
+
+    def _is_tactic(self, head: str) -> bool:
+        """Whether a prefix that is half a word was completed to a word that is known."""
+        half = self._prefix.strip()
+        if not self._index or not half.isidentifier() or head == half:
+            return True
+        return self._index.knows(head) or head in MATHLIB_TACTICS or head in self._text_before
 
     def _is_invented(self, name: str) -> bool:
         """Whether neither the library nor the file has ever seen the name."""

@@ -34,7 +34,6 @@ from llmstep.errors import ModelFileError
 from llmstep.lean_text.declarations import Statement
 from llmstep.prompts.goal import Goal
 from llmstep.sources.features import hash_feature
-from llmstep.sources.old_index import OLD_FORMAT, convert
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
 from llmstep.sources.statement_features import goal_query
@@ -85,8 +84,6 @@ class LibraryIndex:
         except (OSError, ValueError) as error:  # ValueError: an empty file
             raise _broken(path, f"cannot be read: {error}") from error
         arrays, self.metadata = _read_arrays(path, memory)
-        if self.metadata["format"] == OLD_FORMAT:
-            arrays = convert(arrays)
         try:
             self._steps = _postings(arrays, "step_")
             self._norms, self._tactics = arrays["step_norms"], arrays["step_tactics"]
@@ -301,7 +298,7 @@ def _read_arrays(
     try:
         header = json.loads(memory[8 : 8 + size])
         metadata = dict(header.pop("__metadata__", {}))
-        if metadata.get("format") not in (FORMAT, OLD_FORMAT):
+        if metadata.get("format") != FORMAT:
             raise _broken(path, f"has the format {metadata.get('format')!r}, not {FORMAT!r}")
         arrays: dict[str, npt.NDArray[Any]] = {}
         for name, entry in header.items():

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from llmstep.lean_text.document import read_document
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.index_writer import ProofStep, write_index
 from llmstep.sources.library_index import LibraryIndex
-from llmstep.sources.mixing import FEATURES, HEAD_FEATURES, Mixing
+from llmstep.sources.mixing import FEATURES, HEAD_FEATURES, Mixing, load_mixing
 from llmstep.sources.portfolio import Closer, Portfolio
+from llmstep.sources.premises import PremiseTable
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 PAIRS = [
@@ -200,3 +202,46 @@ def test_the_list_covers_first_words_that_are_likely(index: LibraryIndex) -> Non
     scored = [("exact hp", -1.0), ("exact hq", -1.1), ("refine ?_", -2.0), ("foo", -2.0)]
     assert [tactic for tactic, _ in evidence.choose(scored, 2)] == ["exact hp", "exact hq"]
     assert evidence.choose(scored, 3)[2][0] == "refine ?_"
+
+
+def test_half_a_word_is_completed_to_known_words(index: LibraryIndex) -> None:
+    evidence = Evidence(GOAL, "", index, False, PORTFOLIO, PLAIN, "con")
+    assert evidence.runs_here("constructor")
+    assert not evidence.runs_here("conatch")
+    own = Evidence(
+        GOAL, 'macro "conatch" : tactic => `(tactic| simp)', index, False, None, PLAIN, "con"
+    )
+    assert own.runs_here("conatch")
+    assert Evidence(GOAL, "", index, False, None, PLAIN, "conatch").runs_here("conatch")
+    assert Evidence(GOAL, "", None, False, None, PLAIN, "con").runs_here("conatch")
+
+
+def test_what_cannot_run_takes_no_place(index: LibraryIndex) -> None:
+    evidence = Evidence("a b : ℕ\n⊢ a = b", "", index, False, PORTFOLIO, PLAIN)
+    assert "constructor" not in proposed(evidence)
+    assert not evidence.runs_here("intro h")
+
+
+def test_a_first_step_counts_more_than_a_later_one() -> None:
+    file = (
+        "theorem one (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n  refine ⟨hp, ?_⟩\n"
+        "  exact hq\n\ntheorem two : True := by\n  "
+    )
+    evidence = Evidence(GOAL, file, None, True, None, PLAIN)
+    first = evidence.features("refine ⟨hp, ?_⟩", None, 0)["file_share"]
+    later = evidence.features("exact hq", None, 0)["file_share"]
+    assert first == pytest.approx(2 * later)
+
+
+def test_a_lemma_of_the_file_becomes_a_step_with_its_name_as_written_here() -> None:
+    file = "namespace Foo\n\ntheorem bar (n : ℕ) (h : 1 < n) : 0 < f n := sorry\n\n"
+    goal = "m : ℕ\nhm : 1 < m\n⊢ 0 < f m"
+    for text, wanted in (
+        (f"{file}example : True := by\n  ", "exact bar _ hm"),
+        (f"{file}end Foo\n\nexample : True := by\n  ", "exact Foo.bar _ hm"),
+        (f"{file}end Foo\nopen Foo\nexample : True := by\n  ", "exact bar _ hm"),
+    ):
+        table = PremiseTable(read_document(text).statements())
+        evidence = Evidence(goal, text, None, True, None, load_mixing(), tables={"file": table})
+        assert proposed(evidence)[wanted] == ("file",)
+        assert evidence.premises() == ["Foo.bar"]

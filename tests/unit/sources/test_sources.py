@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from llmstep import paths
 from llmstep.config import SOURCES, Settings
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
@@ -167,3 +168,39 @@ def test_origins_survive_the_cache(settings: Settings) -> None:
     assert not first.cached
     assert second.cached
     assert second.suggestions == first.suggestions
+
+
+def test_a_completed_name_keeps_the_prefix_to_the_letter(home: Path) -> None:
+    goal = "s t : Set α\n⊢ s ∩ t = t ∩ s"
+    steps = [
+        ProofStep(goal, "exact inter_comm s t", "Set.own"),
+        ProofStep("⊢ True", "trivial", "Set.inter_comm"),
+    ]
+    write_index(home / "i.tactics", steps, [], fewest_rows=1)
+    script = [{"candidates": [{"tactic": "exact inter_comm s t", "score": -0.1}]}]
+    (home / "script.json").write_text(json.dumps(script), encoding="utf-8")
+    text = Document("file:///A.lean", "import Mathlib\n\nexample : s ∩ t = t ∩ s := by\n  ")
+    settings = Settings(model="echo", cache=False, library=str(home / "i.tactics"))
+    settings = attrs.evolve(settings, sources=("model", "library"))
+    for prefix, wanted in (("", "exact Set.inter_comm s t"), ("exact int", "exact inter_comm s t")):
+        reply = ask(settings, prefix, text, goals=(goal,))
+        tactics = [suggestion.tactic for suggestion in reply.suggestions]
+        assert wanted in tactics
+        assert all(tactic.startswith(prefix) for tactic in tactics)
+
+
+@pytest.mark.parametrize("changed", ["library", "mixing.toml", "portfolio.toml"])
+def test_an_answer_is_not_kept_beyond_a_change_of_what_it_rests_on(
+    settings: Settings, home: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    models = home / "models"
+    models.mkdir()
+    for name in ("mixing.toml", "portfolio.toml"):
+        (models / name).write_bytes((paths.models_dir() / name).read_bytes())
+    monkeypatch.setattr(paths, "models_dir", lambda: models)
+    sources = Sources(settings)
+    before = sources.fingerprint("")
+    assert sources.fingerprint("") == before
+    file = Path(settings.library) if changed == "library" else models / changed
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert sources.fingerprint("") != before

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmstep.config import Settings
     from llmstep_workshop.evaluation.comparison import Comparison, Variant, VariantScores
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,6 +46,17 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, path_type=Path)
 )
 @click.option("--nll/--no-nll", default=True, show_default=True, help="Negative log-likelihood.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model and file.")
+@click.option(
+    "--lemmas",
+    type=_FILE,
+    help="Which lemmas the rows of the file cite: JSON lines with `row` (from 0) and `lemmas`.",
+)
+@click.option(
+    "--names",
+    type=_FILE,
+    help="Full names of all declarations, one a line: rows are labelled by them, and names in "
+    "suggestions looked up.",
+)
 @click.option("--report", type=_WRITABLE, help="Also write an HTML page that compares the models.")
 @click.option(
     "--lean",
@@ -80,6 +94,8 @@ def evaluate(
     threads: int | None,
     nll: bool,
     as_json: bool,
+    lemmas: Path | None,
+    names: Path | None,
     report: Path | None,
     project: Path | None,
     theorems: tuple[Path, ...],
@@ -131,7 +147,9 @@ def evaluate(
         raise click.UsageError("--theorems needs --lean PROJECT, the Lean project to prove them in")
     if not data:
         raise click.UsageError("name at least one JSONL file of proof steps, or use --lean")
-    comparison = measure(variants, data, limit, nll)
+    if lemmas is not None and len(data) > 1:
+        raise click.UsageError("--lemmas labels the rows of one file")
+    comparison = measure(variants, data, limit, nll, lemmas, names)
     for name, reason in comparison.unusable:
         click.echo(f"llmstep: {name} is left out: {reason}", err=True)
     for result in comparison.results:
@@ -171,19 +189,41 @@ def make_variants(
 
 
 def measure(
-    variants: list[Variant], data: tuple[Path, ...], limit: int | None, with_likelihood: bool
+    variants: list[Variant],
+    data: tuple[Path, ...],
+    limit: int | None,
+    with_likelihood: bool,
+    lemmas: Path | None = None,
+    names: Path | None = None,
 ) -> Comparison:
     """Ask all about all files, with a progress bar where somebody is watching."""
+    import attrs
+
     from llmstep_workshop.data.rows import read_rows
+    from llmstep_workshop.data.statement_files import read_names
     from llmstep_workshop.evaluation.comparison import compare_variants, draw_rows
+    from llmstep_workshop.evaluation.lemma_labels import NameList, label_rows, read_labels
+    from llmstep_workshop.evaluation.scores import KnownNames
 
     seed = variants[0].settings.seed
     files = [draw_rows(path, read_rows(path), limit, seed) for path in data]
+    listed = NameList(read_names(names)) if names else None
+    labels = read_labels(lemmas) if lemmas else None
+    files = [attrs.evolve(file, rows=label_rows(file.rows, labels, listed)) for file in files]
+    known = KnownNames(listed, known_besides(variants[0].settings)) if listed else None
     total = len(variants) * sum(len(file.rows) for file in files)
     with click.progressbar(
         length=total, label="rows", file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()
     ) as bar:
-        return compare_variants(variants, files, with_likelihood, lambda: bar.update(1))
+        return compare_variants(variants, files, with_likelihood, lambda: bar.update(1), known)
+
+
+def known_besides(settings: Settings) -> Callable[[str], bool]:
+    """Whether the library in use has seen a name: lists of Mathlib's lack those of core Lean."""
+    from llmstep.sources.library_index import LibraryIndex
+    from llmstep.sources.sources import library_path
+
+    return LibraryIndex(library_path(settings.library)).knows
 
 
 def as_record(result: VariantScores) -> dict[str, Any]:
@@ -213,6 +253,19 @@ def shown(result: VariantScores) -> str:
     if any(origin != "model" for origin in scores.found_by):
         shares = ", ".join(f"{origin} {share:.3f}" for origin, share in scores.found_by.items())
         lines.append(f"  exact@{n} by source: {shares}")
+    if scores.citing:
+        lines.append(
+            f"  lemma@{min(n, 10)} {scores.lemma_at_10:.3f}   lemma@{n} {scores.lemma_at_n:.3f}   "
+            f"of {scores.citing} rows that cite one"
+        )
+    exist = f"names exist {scores.names_exist:.3f}, " if scores.names_exist is not None else ""
+    lines.append(f"  candidates: {exist}impossible {scores.impossible:.3f}")
+    lines += [
+        f"    {name:<24} {own.rows:>5} rows  exact@10 {own.exact_at_10:.3f}  exact@{n} "
+        f"{own.exact_at_n:.3f}  lemma@10 {own.lemma_at_10:.3f}  lemma@{n} {own.lemma_at_n:.3f}  "
+        f"of {own.citing}"
+        for name, own in scores.sources.items()
+    ]
     if scores.trimmed:
         lines.append(f"  {scores.trimmed} states were too long and were trimmed")
     failed = [row for row in result.rows if row.failure]

@@ -36,9 +36,9 @@ class Answer:
 
 
 # All that evaluation knows of a model's candidates: a printed tactic state and the text of the file
-# before the step (empty if unknown) go in, an answer comes out. It may raise an `LLMStepError` for
-# a state that cannot be answered.
-CandidateSource = Callable[[str, str], Answer]
+# before the step (empty if unknown) go in, and the names that no suggestion may mention; an answer
+# comes out. It may raise an `LLMStepError` for a state that cannot be answered.
+CandidateSource = Callable[[str, str, tuple[str, ...]], Answer]
 
 
 class ServedCandidates:
@@ -52,14 +52,15 @@ class ServedCandidates:
         self._service = SuggestService(attrs.evolve(settings, cache=False))
         self._loop = asyncio.Runner()
 
-    def __call__(self, state: str, text_before: str = "") -> Answer:
+    def __call__(self, state: str, text_before: str = "", banned: tuple[str, ...] = ()) -> Answer:
         """Ask for candidates.
 
         Raises:
             LLMStepError: The state cannot be answered, or the model cannot be loaded.
         """
         document = Document(_URI, text_before) if text_before else None
-        request = SuggestRequest(tuple(split_goals(state)) or ("",), document=document)
+        goals = tuple(split_goals(state)) or ("",)
+        request = SuggestRequest(goals, document=document, banned=banned)
         begin = time.perf_counter()
         reply = self._loop.run(self._service.suggest(request))
         if reply.partial is not None:

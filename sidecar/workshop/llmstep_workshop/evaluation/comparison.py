@@ -14,7 +14,7 @@ from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import TrainingDataError
 from llmstep_workshop.evaluation.candidates import CandidateSource, ServedCandidates
 from llmstep_workshop.evaluation.likelihood import Likelihood, LikelihoodScorer, open_scorer
-from llmstep_workshop.evaluation.scores import RowScore, Scores, score_row, summarise
+from llmstep_workshop.evaluation.scores import KnownNames, RowScore, Scores, score_row, summarise
 
 OnRow = Callable[[], object]
 Scored = Likelihood | str | None
@@ -101,6 +101,7 @@ def compare_variants(
     files: Sequence[DataFile],
     with_likelihood: bool = True,
     on_row: OnRow = lambda: None,
+    names: KnownNames | None = None,
 ) -> Comparison:
     """Ask every variant about every row.
 
@@ -109,6 +110,7 @@ def compare_variants(
         files: The data, at least one file with at least one row.
         with_likelihood: Whether to measure the negative log-likelihood, too.
         on_row: Called after each row of each variant.
+        names: What names there are; ``None`` if that is not to be measured.
 
     Raises:
         LLMStepError: No variant could be loaded; the first one's reason.
@@ -119,7 +121,7 @@ def compare_variants(
     likelihoods: dict[Settings, list[list[Scored]]] = {}
     for variant in variants:
         try:
-            answered = _answer_all(variant.settings, files, on_row)
+            answered = _answer_all(variant.settings, files, on_row, names)
             # How likely the model holds a tactic does not depend on the other sources.
             key = attrs.evolve(variant.settings, sources=("model",))
             if with_likelihood and key not in likelihoods:
@@ -140,15 +142,22 @@ def compare_variants(
 
 
 def answer_rows(
-    source: CandidateSource, rows: Sequence[tuple[int, Row]], on_row: OnRow = lambda: None
+    source: CandidateSource,
+    rows: Sequence[tuple[int, Row]],
+    on_row: OnRow = lambda: None,
+    names: KnownNames | None = None,
 ) -> list[RowScore]:
     """Ask a source about each row; a row it fails on is told of, and counts as not found."""
-    return [_answer(source, number, row, on_row) for number, row in rows]
+    return [_answer(source, number, row, on_row, names) for number, row in rows]
 
 
-def _answer(source: CandidateSource, number: int, row: Row, on_row: OnRow) -> RowScore:
+def _answer(
+    source: CandidateSource, number: int, row: Row, on_row: OnRow, names: KnownNames | None
+) -> RowScore:
     try:
-        return score_row(number, row, source(row.state, row.context))
+        # As Lean does: what is being proved cannot be used to prove it.
+        banned = (row.decl,) if row.decl else ()
+        return score_row(number, row, source(row.state, row.context, banned), names)
     except LLMStepError as error:
         return RowScore(number, row.head, failure=error.message)
     finally:
@@ -156,12 +165,12 @@ def _answer(source: CandidateSource, number: int, row: Row, on_row: OnRow) -> Ro
 
 
 def _answer_all(
-    settings: Settings, files: Sequence[DataFile], on_row: OnRow
+    settings: Settings, files: Sequence[DataFile], on_row: OnRow, names: KnownNames | None
 ) -> list[list[RowScore]]:
     source = ServedCandidates(settings)
     try:
         source.load()
-        return [answer_rows(source, file.rows, on_row) for file in files]
+        return [answer_rows(source, file.rows, on_row, names) for file in files]
     finally:
         source.close()
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 import numpy as np
 
+from llmstep.prompts.goal import parse_goal
+from llmstep.sources.feasibility import why_impossible
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.evaluation.candidates import Answer
 from llmstep_workshop.evaluation.intervals import Interval, bootstrap_means, bootstrap_ratio, wilson
+from llmstep_workshop.evaluation.lemma_labels import NameList, all_names_exist, names_one_of
 from llmstep_workshop.evaluation.likelihood import Likelihood
 
 _HEADS = 20
@@ -34,6 +38,11 @@ class RowScore:
         origins: The sources that proposed the reference; empty if none did.
         likelihood: How likely the reference is; ``None`` if the backend cannot tell.
         failure: Why the model gave no answer; empty if it did.
+        source: The corpus of the row; empty if it is not known.
+        citing: Whether the reference names a lemma, as far as is known.
+        lemma: Place of the first candidate that names one of these lemmas, likewise.
+        inventing: Candidates that name what does not exist; ``None`` if that was not measured.
+        impossible: Candidates that cannot run, by the form of the goal.
     """
 
     number: int
@@ -47,6 +56,43 @@ class RowScore:
     origins: tuple[str, ...] = ()
     likelihood: Likelihood | None = None
     failure: str = ""
+    source: str = ""
+    citing: bool = False
+    lemma: int | None = None
+    inventing: int | None = None
+    impossible: int = 0
+
+
+@attrs.frozen
+class KnownNames:
+    """What names there are.
+
+    Attributes:
+        listed: Full names of declarations.
+        knows: Whether a name is known besides.
+    """
+
+    listed: NameList
+    knows: Callable[[str], bool] = lambda _: False
+
+
+@attrs.frozen
+class SourceScore:
+    """Scores of the rows of one corpus.
+
+    Attributes:
+        rows: Number of rows.
+        exact_at_10, exact_at_n: Share whose reference is among the first 10, or n, candidates.
+        citing: Number of rows that cite a lemma.
+        lemma_at_10, lemma_at_n: Of these, the share with one of their lemmas named there.
+    """
+
+    rows: int
+    exact_at_10: float
+    exact_at_n: float
+    citing: int
+    lemma_at_10: float
+    lemma_at_n: float
 
 
 @attrs.frozen
@@ -90,6 +136,12 @@ class Scores:
             and head_at_n by Wilson's formula.
         found_by: For each source the share of rows whose reference it proposed; several may have.
         heads: For the commonest first words.
+        citing: Number of rows whose reference names a lemma, as far as is known.
+        lemma_at_10, lemma_at_n: Of these, the share with such a lemma named among the first 10, or
+            n, candidates.
+        names_exist: Share of candidates all of whose names exist; ``None`` if it was not measured.
+        impossible: Share of candidates that cannot run, by the form of the goal.
+        sources: For each corpus of the rows.
     """
 
     rows: int
@@ -109,10 +161,21 @@ class Scores:
     intervals: dict[str, Interval]
     found_by: dict[str, float]
     heads: tuple[HeadScore, ...]
+    citing: int
+    lemma_at_10: float
+    lemma_at_n: float
+    names_exist: float | None
+    impossible: float
+    sources: dict[str, SourceScore]
 
 
-def score_row(number: int, row: Row, answer: Answer) -> RowScore:
+def score_row(number: int, row: Row, answer: Answer, names: KnownNames | None = None) -> RowScore:
     """Compare an answer with the recorded tactic; blanks do not count."""
+    goal = parse_goal(row.state)
+    inventing = None
+    if names is not None:
+        exist = [all_names_exist(t, row, names.listed, names.knows) for t in answer.tactics]
+        inventing = exist.count(False)
     reference = " ".join(row.tactic.split())
     texts = [" ".join(tactic.split()) for tactic in answer.tactics]
     exact = _place([text == reference for text in texts])
@@ -126,6 +189,11 @@ def score_row(number: int, row: Row, answer: Answer) -> RowScore:
         trimmed=answer.trimmed,
         best=answer.tactics[:_SHOWN],
         origins=answer.origins[exact - 1] if exact is not None and answer.origins else (),
+        source=row.src,
+        citing=bool(row.lemmas),
+        lemma=_place([names_one_of(t, row.lemmas, row.state) for t in answer.tactics]),
+        inventing=inventing,
+        impossible=sum(bool(why_impossible(tactic, goal)) for tactic in answer.tactics),
     )
 
 
@@ -165,6 +233,7 @@ def summarise(rows: Sequence[RowScore], n: int) -> Scores:
             for origin in sorted({origin for row in rows for origin in row.origins})
         },
         heads=_score_heads(rows),
+        **_score_lemmas(rows, n),
         **means,
     )
 
@@ -180,6 +249,37 @@ def compare(first: Sequence[RowScore], second: Sequence[RowScore], n: int) -> di
         "head_at_n": [_within(b.headed, n) - _within(a.headed, n) for a, b in pairs],
     }
     return dict(zip(columns, bootstrap_means(list(columns.values())), strict=True))
+
+
+def _score_lemmas(rows: Sequence[RowScore], n: int) -> dict[str, Any]:
+    candidates = max(sum(row.candidates for row in rows), 1)
+    measured = [row.inventing for row in rows if row.inventing is not None]
+    by_source: dict[str, list[RowScore]] = defaultdict(list)
+    for row in rows:
+        by_source[row.source].append(row)
+    whole = _score_source(rows, n)
+    return {
+        "citing": whole.citing,
+        "lemma_at_10": whole.lemma_at_10,
+        "lemma_at_n": whole.lemma_at_n,
+        "names_exist": 1 - sum(measured) / candidates if measured else None,
+        "impossible": sum(row.impossible for row in rows) / candidates,
+        "sources": {
+            source: _score_source(own, n) for source, own in sorted(by_source.items()) if source
+        },
+    }
+
+
+def _score_source(rows: Sequence[RowScore], n: int) -> SourceScore:
+    citing = [row for row in rows if row.citing]
+    return SourceScore(
+        len(rows),
+        _mean([_within(row.exact, min(n, 10)) for row in rows]),
+        _mean([_within(row.exact, n) for row in rows]),
+        len(citing),
+        _mean([_within(row.lemma, min(n, 10)) for row in citing]),
+        _mean([_within(row.lemma, n) for row in citing]),
+    )
 
 
 def _score_heads(rows: Sequence[RowScore]) -> tuple[HeadScore, ...]:
@@ -201,4 +301,4 @@ def _within(place: int | None, k: int) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return sum(values) / len(values) if values else 0.0
