@@ -205,7 +205,7 @@ def summarise(rows: Sequence[RowScore], n: int) -> Scores:
         "head_at_1": [_within(row.headed, 1) for row in rows],
         "head_at_n": [_within(row.headed, n) for row in rows],
     }
-    means = {name: _mean(column) for name, column in shares.items()}
+    means: dict[str, Any] = {name: _mean(column) for name, column in shares.items()}
     # Of a share that is 0 the bootstrap would say that it is certain; Wilson's interval does not.
     intervals = {name: wilson(round(sum(column)), len(rows)) for name, column in shares.items()}
     known = [row.likelihood for row in rows if row.likelihood is not None]
