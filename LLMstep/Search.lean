@@ -125,7 +125,8 @@ private def expand (node : Node) : SearchM (Option Node) := do
   let some first := node.goals.head? | return none
   node.state.restore
   let around ← first.goal.withContext (surroundings first.goal)
-  modifyProgress fun p => { p with open' := node.goals.length, goal := "" }
+  let shown ← first.goal.withContext do return (← withOptions fixedPP (Meta.ppExpr around.target)).pretty
+  modifyProgress fun p => { p with open' := node.goals.length, goal := shown }
   let isFinal := node.goals.length == 1 || !around.target.hasExprMVar
   let (quick, middle, slow) := orderClosers context.closers (goalKind around.target)
   if context.limits.structural then

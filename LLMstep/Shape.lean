@@ -235,6 +235,13 @@ private def takeApart (around : Surroundings) (env : Environment) (fact : Named)
     return #[pair x "h" fact.name]
   if fact.type.isAppOf ``Eq && args.size == 3 && (args[1]!.isFVar || args[2]!.isFVar) then return #[s!"subst {fact.name}"]
   if fact.type.isAppOf ``Not && args.size == 1 then
+    -- What is shadowed comes back when its namesake is used up: what it says must not be taken out twice.
+    let inner := args[0]!.getAppArgs
+    let said := if args[0]!.isAppOf ``Not then inner else if args[0]!.isAppOf ``Or then inner.map mkNot else #[]
+    let mut known := !said.isEmpty
+    for type in said do
+      if (← term? (allParts around) #[] 50 1 type).isNone then known := false
+    if known then return #[]
     for (form, lemma', results) in negations do
       if args[0]!.isAppOf form && env.contains lemma' then
         let proof := s!"{lemma'}.mp {fact.name}"
