@@ -27,6 +27,7 @@ _CARD_KEYS = (
     "name",
     "backends",
     "prompt",
+    "proof",
     "licence",
     "aliases",
     "description",
@@ -70,6 +71,7 @@ def import_model(
     *,
     model_id: str | None = None,
     prompt: str = "proofstep-plain",
+    proof: str = "",
     stop: tuple[str, ...] = (),
     licence: str = "",
     sampling: SamplingDefaults | None = None,
@@ -83,6 +85,7 @@ def import_model(
         source: A ``.gguf`` file, or a Hugging Face folder with ``config.json``.
         model_id: Name to choose it by; the file's or folder's own name if ``None``.
         prompt: Id of the prompt template.
+        proof: Id of the template for whole proofs; empty if it writes single steps only.
         stop: Strings that end a candidate.
         licence: The model's licence.
         sampling: Sampling defaults; the general ones if ``None``.
@@ -111,6 +114,7 @@ def import_model(
         card,
         id=model_id or card.id,
         prompt=prompt,
+        proof=proof,
         stop=stop,
         licence=licence,
         sampling=sampling or card.sampling,

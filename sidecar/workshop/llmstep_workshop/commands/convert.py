@@ -108,6 +108,7 @@ def convert(
             target,
             model_id=model_id,
             prompt=prompt,
+            proof=card.proof if card is not None else "",
             stop=stop or (card.stop if card is not None else ()),
             licence=about.licence,
             sampling=card.sampling if card is not None else None,

@@ -14,6 +14,7 @@ import gguf
 import gguf.utility
 import numpy as np
 
+from llmstep.backends.hf_chat import read_chat_template
 from llmstep.backends.hf_tokenizer import open_splitter
 from llmstep_workshop.conversion.architecture import plan_tensors, read_shape, write_shape
 from llmstep_workshop.conversion.output import writing
@@ -82,6 +83,9 @@ def write_gguf(
             writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
             write_shape(writer, shape)
             write_vocabulary(writer, vocabulary)
+            template = read_chat_template(checkpoint.folder, has_lead=vocabulary.adds_begin)
+            if template is not None:
+                writer.add_chat_template(template.source)
             factors = shape.rotary.frequency_factors()
             if factors is not None:
                 writer.add_tensor_info(

@@ -52,6 +52,47 @@ def test_the_file_describes_itself(make_folder: Callable[..., Path], tmp_path: P
     assert kinds["blk.0.attn_q_norm.weight"] == gguf.GGMLQuantizationType.F32
 
 
+def test_the_chat_template_comes_along(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_folder("qwen3", "qwen2")
+    source = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(source)
+    write_gguf(read_checkpoint(folder), tmp_path / "a.gguf", ABOUT, "F16")
+    assert value(GGUFReader(tmp_path / "a.gguf"), "tokenizer.chat_template") == source
+
+
+def test_a_converted_prover_writes_proofs_as_its_folder_does(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A tiny Qwen3, the architecture of Kimina: the conversation, token by token, greedily."""
+    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    from llmstep.backends import open_backend
+    from llmstep.backends.base import BackendOptions, CancelToken
+    from llmstep.backends.writing import Message, WritingRequest
+
+    folder = make_folder("qwen3", "qwen2")
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+    )
+    write_gguf(read_checkpoint(folder), tmp_path / "a.gguf", ABOUT, "F32")
+    request = WritingRequest(
+        messages=(Message("user", "exact h.symm"),),
+        thought=("<think>", "</think>"),
+        answer_tokens=12,
+        temperature=0,
+        fenced=False,
+    )
+    answers = []
+    for name, path in (("transformers", folder), ("llama_cpp", tmp_path / "a.gguf")):
+        backend = open_backend(name, BackendOptions(path=path, precision="float32"))
+        written, stats = backend.write(request, CancelToken(), lambda *_: None)
+        backend.close()
+        assert stats.prompt_tokens > 5
+        answers.append(written[0])
+    assert answers[0].tokens == answers[1].tokens > 0
+    assert answers[0].text == answers[1].text
+    assert answers[0].score == pytest.approx(answers[1].score, abs=0.02)
+
+
 def test_a_hub_snapshot_tells_owner_and_licence(
     make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
