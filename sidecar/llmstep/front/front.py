@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 import time
@@ -20,6 +21,8 @@ from llmstep.runtime.stdio import OutputPump
 
 _OWN_ID = "llmstep-front/initialize"
 _MOST_UNSENT_BYTES = 128 << 20
+# No flag of this kind on Windows: there everything goes through the pump's thread.
+_NOW = getattr(socket, "MSG_DONTWAIT", 0)
 # Deaths in a row after which also a request is answered that no engine has taken in.
 _MOST_RESENT = 3
 _CHUNK_BYTES = 1 << 16
@@ -123,7 +126,10 @@ class Front:
         """Speak with an engine from now on. Under the lock."""
         self._link = link
         # An engine that does not read must not keep the end of the client from being seen.
-        self._output = OutputPump(_SocketWriter(link), lambda _: link.close(), _MOST_UNSENT_BYTES)
+        writer = _SocketWriter(link)
+        self._output = OutputPump(
+            writer, lambda _: link.close(), _MOST_UNSENT_BYTES, writer.write_now
+        )
         self._output.start()
         bodies: list[bytes] = []
         if self._welcomed:
@@ -295,6 +301,15 @@ class _SocketWriter:
     def write(self, data: memoryview) -> int:
         """Write some of it; returns how much."""
         return self._socket.send(data)
+
+    def write_now(self, data: memoryview) -> int:
+        """Write what goes without waiting; returns how much."""
+        if not _NOW:
+            return 0
+        try:
+            return self._socket.send(data, _NOW)
+        except BlockingIOError:
+            return 0
 
 
 def read_client(front: Front, chunks: Iterable[bytes]) -> int:

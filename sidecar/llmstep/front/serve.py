@@ -14,7 +14,7 @@ from llmstep.front.front import Front, read_client, report
 from llmstep.front.link import Caller, Link, NoEngineError
 from llmstep.runtime.identity import Identity
 from llmstep.runtime.place import NoPlaceError, find_place
-from llmstep.runtime.stdio import OutputPump, claim_stdio
+from llmstep.runtime.stdio import OutputPump, claim_stdio, pipe_writer
 
 _CHUNK_BYTES = 1 << 16
 _WATCH_S = 2.0
@@ -91,7 +91,7 @@ def _forward(streams: tuple[FileIO, FileIO], caller: Caller, link: Link, options
     def end(code: int) -> None:
         os._exit(code)
 
-    output = OutputPump(writer, lambda _: end(1))
+    output = OutputPump(writer, lambda _: end(1), write_now=pipe_writer(writer))
     output.start()
 
     def show(text: str) -> None:

@@ -6,7 +6,9 @@ not stop the event loop, and an event loop that is busy must not hide the end of
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import sys
 import threading
 import time
@@ -99,6 +101,24 @@ class InputPump:
             self._on_end()
 
 
+def pipe_writer(stream: FileIO) -> Callable[[memoryview], int] | None:
+    """What writes to a pipe as much as goes without waiting; ``None`` where that cannot be told."""
+    if not hasattr(select, "poll"):
+        return None
+    descriptor = stream.fileno()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+
+    def write_now(data: memoryview) -> int:
+        done = 0
+        while done < len(data) and poll.poll(0):
+            # That many bytes go into a pipe at once wherever it can be written to at all.
+            done += os.write(descriptor, data[done : done + select.PIPE_BUF])
+        return done
+
+    return write_now
+
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
@@ -119,6 +139,8 @@ class OutputPump:
         on_failure: Called once, in whatever thread notices, when the other end is closed or has
             left more than ``queue_bytes`` unread. Everything written later is dropped.
         queue_bytes: Most bytes that may wait.
+        write_now: Writes as much as goes without waiting, and returns how much that was. What goes
+            that way needs no turn of the pump's thread.
     """
 
     def __init__(
@@ -126,10 +148,12 @@ class OutputPump:
         stream: Stream,
         on_failure: Callable[[str], None],
         queue_bytes: int = DEFAULT_QUEUE_BYTES,
+        write_now: Callable[[memoryview], int] | None = None,
     ) -> None:
         self._stream = stream
         self._on_failure = on_failure
         self._queue_bytes = queue_bytes
+        self._write_now = write_now
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._closed = False
@@ -146,6 +170,12 @@ class OutputPump:
             if self._closed:
                 return
             waiting = self._waiting_bytes
+            if self._write_now is not None and not waiting:
+                # The thread meets an error again, and reports it.
+                with contextlib.suppress(OSError):
+                    data = data[self._write_now(memoryview(data)) :]
+                if not data:
+                    return
             full = waiting > 0 and waiting + len(data) > self._queue_bytes
             if not full:
                 self._waiting.append(data)

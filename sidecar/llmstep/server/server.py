@@ -13,7 +13,7 @@ from llmstep.config import Settings
 from llmstep.errors import InvalidParamsError
 from llmstep.logs import ClientLogHandler
 from llmstep.runtime.framing import Incoming
-from llmstep.runtime.stdio import InputPump, OutputPump
+from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
 from llmstep.server.features import pull, status, suggest
 from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
@@ -141,7 +141,7 @@ class LLMStepServer:
             logger.error("giving up: %s", reason)
             stop_soon(1)
 
-        output = OutputPump(writer, give_up)
+        output = OutputPump(writer, give_up, write_now=pipe_writer(writer))
         protocol = self.connect(output)
 
         def receive(batch: Sequence[Incoming]) -> None:
