@@ -68,6 +68,16 @@ def placed (stx : Syntax) (place? : Option Place) (crowded : Bool) (s : Scored) 
   | some text => return { s with text }
   | none => return { s with checked := { s.checked with outcome := .fails "runs, but would be read as something else in this place" } }
 
+/-- The candidates with `place` done for those that will be shown, `count` at most: it takes as long as a check. -/
+def placeBest (scored : Array Scored) (count : Nat) (place : Scored → CoreM Scored) : CoreM (Array Scored) := do
+  let mut out := scored.filter (·.checked.outcome.isFailure)
+  let mut found := 0
+  for s in worthShowing scored do
+    let s ← if found < count then place s else pure s
+    unless s.checked.outcome.isFailure do found := found + 1
+    out := out.push s
+  return out
+
 /-- What the sidecar says besides, a paragraph each. -/
 def noteLines (notes : Array Note) : String :=
   String.join (notes.toList.map fun note => s!"\nllmstep: {note.text}")

@@ -35,7 +35,9 @@ def runLLMstep (stx : Syntax) (prefix' : String) (isReported := false) : TacticM
     -- What closes this goal may not be right for the next one.
     let gathered ← gather { inquiry with stopOnClose := inquiry.stopOnClose && !is Place.mayRunAgain } limits
     let crowded := (← getUnsolvedGoals).length > 1
-    let scored ← gathered.scored.mapM fun s => placed stx place? crowded s
+    let place (s : Scored) : CoreM Scored := placed stx place? crowded s
+    let scored ← if is Place.mayRunAgain then gathered.scored.mapM fun s => place s
+      else placeBest gathered.scored (← natOption llmstep.numSuggestions) place
     showFirst stx scored unlisted <| showSuggestions stx { gathered with scored }
 
 /-- Tagged as incremental, because Lean hides from other tactics whether they are reported; nothing of a run is reused. -/
