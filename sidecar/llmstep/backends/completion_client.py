@@ -29,6 +29,8 @@ from llmstep.redaction import hide_secrets, shorten
 
 _OPEN_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
+# How long a server that has failed is given to show that it is there.
+_GONE_SECONDS = 2.0
 _MOST_TRIES = 5
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 8.0
@@ -91,6 +93,7 @@ class CompletionClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.left_out: set[str] = set()
+        self._was_there = False
 
     def list_models(self) -> dict[str, int | None]:
         """Ask which models there are: context window (tokens, if told) by name.
@@ -110,6 +113,7 @@ class CompletionClient:
                 f"{self.endpoint.url} cannot be used: {error}",
                 hint="Start the server, or correct LLMSTEP_OPENAI_BASE_URL.",
             ) from None
+        self._was_there = True
         head, body = answer.head, bytes(answer.body)
         if head.status in (401, 403):
             raise self._refusal(head, body)
@@ -170,9 +174,24 @@ class CompletionClient:
             streamed = not streamed or reader.begun
         if cancel.is_set() and cancel.reason != "deadline":
             return new_reader()
+        if self._was_there and self._is_gone():
+            raise GenerationError(
+                f"{failure}; it answered the model list, then went away",
+                hint="See in its log why it ended; docs/gpu.md says which servers do so, and the "
+                "way round it.",
+            )
         raise GenerationError(
             failure, hint=f"See in its log what is wrong with the server at {self.endpoint.url}."
         )
+
+    def _is_gone(self) -> bool:
+        """Whether nothing answers where the server was."""
+        token = CancelToken()
+        try:
+            exchange(self.endpoint, "/models", None, _Answer(), token, timeout_s=_GONE_SECONDS)
+        except ExchangeError:
+            return True
+        return False
 
     def _ask(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from llmstep.backends import open_backend
+from llmstep.backends import completion_client, open_backend
 from llmstep.backends.base import (
     BackendOptions,
     CancelToken,
@@ -567,3 +567,20 @@ def test_a_key_that_the_server_repeats_stays_here(
     told = caught.value.message + caught.value.hint + caplog.text
     assert key not in told
     assert "0123456789" not in told
+
+
+def test_a_server_that_died_while_answering_is_told_from_one_that_fails(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion_client, "_FIRST_PAUSE_SECONDS", 0.01)
+
+    def die(handler: Handler) -> None:
+        """As a crash does: no answer, and nothing listens any more."""
+        handler.server.socket.close()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    with ScriptedServer(die) as server:
+        backend = connect(server)
+        with pytest.raises(GenerationError, match="then went away") as caught:
+            ask(backend, n=1)
+    assert "docs/gpu.md" in caught.value.hint
