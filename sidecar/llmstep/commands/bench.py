@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from llmstep.user_files import decode_text
+
 if TYPE_CHECKING:
     from llmstep.handshake import SidecarClient
 
@@ -83,6 +85,14 @@ def bench(model: str | None, count: int, rounds: int, goals: Path | None, as_jso
     click.echo(f"  {'resident memory':<26} {figures.rss_bytes / 1e6:8.0f} MB")
 
 
+def _read_lines(path: Path) -> list[str]:
+    # Not splitlines: JSON may hold the line ends of other standards as they are.
+    try:
+        return decode_text(path.read_bytes()).split("\n")
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path} cannot be read: {error}") from None
+
+
 def read_questions(path: Path) -> list[Question]:
     """Read questions; a wrong line is named.
 
@@ -90,13 +100,13 @@ def read_questions(path: Path) -> list[Question]:
         click.UsageError: A line is no JSON object with a `tactic_state`.
     """
     questions: list[Question] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_read_lines(path), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             questions.append(Question(str(row["tactic_state"]), str(row.get("prefix", ""))))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             message = f"{path}, line {number}: needs a JSON object with `tactic_state`"
             raise click.UsageError(message) from None
     if not questions:

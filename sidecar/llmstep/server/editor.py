@@ -19,6 +19,7 @@ from llmstep import __version__
 from llmstep.errors import InvalidParamsError
 from llmstep.server import progress
 from llmstep.server.features import code_action, completion, documents, inline_completion
+from llmstep.server.open_documents import LspWorkspace
 from llmstep.server.protocol import Handler, LLMStepProtocol
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ class Editor(LanguageServer):
             logger.info("the client's capabilities are taken as empty: %s", error.message)
             typed = self._structure(types.INITIALIZE, _NO_CAPABILITIES)
         result = _call(self.protocol.lsp_initialize, typed)
+        made = self.protocol.workspace
+        self.protocol._workspace = LspWorkspace(
+            made.root_uri,
+            self._text_document_sync_kind,
+            list(made.folders.values()),
+            made.position_encoding,
+        )
         return self.protocol._converter.unstructure(result)["capabilities"]
 
     def greet(self) -> None:

@@ -8,9 +8,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from lsprotocol import types
 from lsprotocol.converters import get_converter
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
+
+from llmstep.server.open_documents import LspWorkspace
 
 ROOT = Path(__file__).parents[3]
 EDITOR = (ROOT / "sidecar" / "llmstep" / "server" / "editor.py").read_text(encoding="utf-8")
@@ -25,12 +28,19 @@ def protocol() -> LanguageServerProtocol:
 
 
 def test_these_are_all_the_private_names_in_use() -> None:
-    assert NAMES == ["_converter", "_request_futures", "_result_types", "_send_data"]
+    assert NAMES == ["_converter", "_request_futures", "_result_types", "_send_data", "_workspace"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pygls_still_has_it(protocol: LanguageServerProtocol, name: str) -> None:
     assert hasattr(protocol, name)
+
+
+def test_a_workspace_still_makes_its_documents_in_one_place() -> None:
+    workspace = LspWorkspace(None)
+    opened = types.TextDocumentItem("file:///a.lean", "lean4", 1, "a\u2028b\x0cc")
+    workspace.put_text_document(opened)
+    assert workspace.get_text_document("file:///a.lean").lines == ("a\u2028b\x0cc",)
 
 
 def test_the_features_can_still_be_looked_up(protocol: LanguageServerProtocol) -> None:

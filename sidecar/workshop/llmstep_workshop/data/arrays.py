@@ -79,6 +79,8 @@ class _Scanner:
         while True:
             try:
                 value, end = decoder.raw_decode(self._text, self._at)
+            except RecursionError:
+                raise self._error(f"element {index}: nested too deeply") from None
             except ValueError as error:
                 if not self._may_continue(error) or not self._read(self._room()):
                     raise self._error(f"element {index}: not JSON: {error}") from error

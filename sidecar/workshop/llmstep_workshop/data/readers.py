@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,7 +181,7 @@ def _begins_array(path: Path) -> bool:
     try:
         with open_text(path) as stream:
             return stream.read(4096).lstrip().startswith("[")
-    except (OSError, EOFError, UnicodeDecodeError):
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error):
         return False  # the reader of lines meets it again and says what is wrong
 
 

@@ -76,8 +76,8 @@ class Mix:
 def open_text(path: Path) -> IO[str]:
     """Open a plain or gzip-compressed UTF-8 text file for reading."""
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
 def read_rows(path: Path, limit: int | None = None) -> list[Row]:
@@ -116,6 +116,7 @@ def scan_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         TrainingDataError: The file cannot be read, or a line is no JSON object.
     """
+    number = 0
     try:
         with open_text(path) as stream:
             for number, line in enumerate(stream, start=1):
@@ -124,7 +125,7 @@ def scan_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield where, _parse_object(line, where)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TrainingDataError(
-            f"{path}: cannot be read: {error}",
+            f"{path}{f' behind line {number}' if number else ''}: cannot be read: {error}",
             hint="Check that the path is right and that the file is UTF-8 JSONL, plain or gzip.",
         ) from error
 
@@ -156,6 +157,10 @@ def empty_data(path: Path) -> TrainingDataError:
 def _parse_object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
+    except RecursionError:
+        raise TrainingDataError(
+            f"{where}: JSON that is nested too deeply", hint="Write one flat object per line."
+        ) from None
     except ValueError as error:
         raise TrainingDataError(
             f"{where}: not JSON: {error}", hint="Write one JSON object per line."

@@ -141,13 +141,14 @@ def _shown(path: Path) -> str:
 
 
 def _read_records(text: str, path: Path, split: str | None) -> Iterator[Theorem]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: JSON may hold the line ends of other standards as they are.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TheoremFileError(f"{where}: not JSON: {error}") from error
         if not isinstance(record, dict):
             raise TheoremFileError(f"{where}: a {type(record).__name__}, not a JSON object")
