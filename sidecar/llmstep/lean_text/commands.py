@@ -30,6 +30,7 @@ _COMMAND = re.compile(
 _HIDING = re.compile(r"--[^\n]*|/-|'\\?\"'|\br(?P<hashes>#*)\"|\"")
 _STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 _LONGEST_STRING = 10_000
+_MOST_LOST = 8
 _BLANKS = re.compile(r"\s*")
 _NAME = re.compile(r"[a-z_0-9]*")
 _FRAME_NAME = re.compile(rf"\b(?:namespace|section|end)\s+({WORD_PATTERN})")
@@ -112,24 +113,28 @@ def _hidden_spans(document: str, start: int) -> tuple[list[tuple[int, int]], int
     """
     spans: list[tuple[int, int]] = []
     end, sure = start, len(document)
+    # Each search without an end costs the whole window: where many fail, this is no Lean.
+    lost = 0
     for opener in _HIDING.finditer(document, start):
         begin = opener.start()
         if begin < end or opener[0][:2] == "--" or opener[0][0] == "'":
             continue
+        window = _LONGEST_STRING if lost < _MOST_LOST else _LONGEST_STRING // 100
         if opener[0] == "/-":
             found = comment_end(document, begin)
             end = found or len(document)
         elif opener["hashes"] is not None:
             closing = '"' + opener["hashes"]
-            at = document.find(closing, opener.end(), opener.end() + _LONGEST_STRING)
+            at = document.find(closing, opener.end(), opener.end() + window)
             found = None if at < 0 else at + len(closing)
             end = found or opener.end()
         else:
             # A lone quotation mark is more likely a character literal than a string to the end.
-            string = _STRING_END.match(document, opener.end(), opener.end() + _LONGEST_STRING)
+            string = _STRING_END.match(document, opener.end(), opener.end() + window)
             found = string.end() if string else None
             end = found or opener.end()
         if found is None:
+            lost += 1
             sure = min(sure, begin)
         if document.find("\n", begin, end) >= 0:
             spans.append((begin, end))

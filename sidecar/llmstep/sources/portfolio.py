@@ -28,7 +28,9 @@ def _set(words: str) -> frozenset[str]:
 
 # Imports that bring no tactic of Mathlib.
 _CORE = frozenset({"Init", "Std", "Lean", "Lake", "LLMstep", "Batteries"})
-_IMPORT = re.compile(r"^\s*(?:public\s+)?(?:meta\s+)?import\s+(?:all\s+)?([^\s.]+)", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[^\S\n]*(?:public\s+)?(?:meta\s+)?import\s+(?:all\s+)?([^\s.]+)", re.MULTILINE
+)
 _SYMBOL = re.compile(
     r"∃!|<;>|:=|∑|∏|∫|[=≠<>≤≥∣∈∉⊆⊂∧∨¬↔→∀∃+*^%≡≃∩∪⊔⊓⁻∘↦‖∅⊤⊥]|(?<= )[-/](?= )|\d+|\|"
 )

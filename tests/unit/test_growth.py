@@ -1,0 +1,125 @@
+"""Every reader of the user's text takes time in proportion to it, whatever the text is.
+
+The text is made eight times as long: what is linear takes eight times the work, what is quadratic
+64 times. Processor time of the one thread is taken, the least of several runs, and the limit lies
+between the two; no time as such is held against a limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from llmstep.backends.completions import EventReader
+from llmstep.lean_text.commands import split_commands
+from llmstep.lean_text.document import LeanDocument
+from llmstep.lean_text.lexer import scan_tokens
+from llmstep.prompts.context import cut_context
+from llmstep.prompts.goal import parse_goal, split_goals, trim_goal
+from llmstep.server.open_documents import LspDocument
+from llmstep.service.postprocess import extract_tactic
+from llmstep.sources.features import goal_features
+from llmstep.sources.portfolio import goal_traits, imports_core_only
+from llmstep.sources.ranking import normal_form
+from llmstep.user_files import decode_text
+
+SHORT, TIMES = 1_000, 8
+# Linear gives 8, quadratic 64.
+MOST = 30.0
+# Below this many seconds what is measured is the call, not the text.
+LEAST = 0.05
+
+
+def words(text: str) -> int:
+    return text.count(" ") + 1
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "goals": split_goals,
+    "goal": parse_goal,
+    "trimmed goal": lambda text: trim_goal(f"{text}\n⊢ p", 200, words),
+    "features": lambda text: goal_features(parse_goal(text)),
+    "traits": lambda text: goal_traits(parse_goal(text)),
+    "imports": imports_core_only,
+    "tokens": lambda text: list(scan_tokens(text)),
+    "commands": split_commands,
+    "names in scope": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").names(),
+    "statements": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").statements(),
+    "declarations": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").declarations(),
+    "context": lambda text: cut_context(text, 20, words),
+    "candidate": lambda text: extract_tactic(text, ""),
+    "normal form": normal_form.__wrapped__,
+    "lines of an editor": lambda text: LspDocument("x", text).lines,
+    "text of a file": lambda text: decode_text(text.encode("utf-16")),
+    "events": lambda text: list(EventReader().feed(text.encode())),
+}
+PIECES = {
+    "one word": "a",
+    "blanks": " ",
+    "empty lines": "\n",
+    "blank lines": "  \n",
+    "hypotheses": "h : p\n",
+    "colons": "a : ",
+    "names": "a b c d e f ",
+    "turnstiles": "⊢ p\n\n",
+    "headers": "1 goal\n",
+    "half headers": "x: unsolved goals ",
+    "cases": "case a\n",
+    "namespaces": "namespace A\n",
+    "dotted namespaces": "namespace A.B.C\n",
+    "sections": "section\n",
+    "ends": "end\n",
+    "opens": "open A B in\n",
+    "open names": "open A\n",
+    "variables": "variable {a : Type} [Foo a]\n",
+    "attributes": "@[simp]\n",
+    "nested attributes": "@[a [",
+    "theorems": "theorem t : p := by\n  simp\n",
+    "open comments": "/- ",
+    "nested comments": "/- -/",
+    "quotes": '"',
+    "escapes": '"\\',
+    "ticks": "'\\a",
+    "guillemets": "«a»",
+    "open guillemets": "«",
+    "brackets": "(",
+    "both brackets": "()",
+    "dots": "a.",
+    "arrows": "→ ",
+    "tactics": "simp; ",
+    "bullets": "· ",
+    "carriage returns": "\r",
+    "events": "data: {}\n\n",
+}
+
+
+def seconds(read: Callable[[str], Any], text: str, runs: int = 3) -> float:
+    best = float("inf")
+    for _ in range(runs):
+        begin = time.thread_time()
+        read(text)
+        best = min(best, time.thread_time() - begin)
+        if best > 1:
+            break
+    return best
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_time_grows_with_the_text_and_not_with_its_square(kind: str) -> None:
+    read = READERS[kind]
+    slow: list[str] = []
+    for name, piece in PIECES.items():
+        short = piece * (SHORT // len(piece))
+        try:
+            long_s = seconds(read, short * TIMES, runs=1)
+            if long_s < LEAST:
+                continue
+            ratio = seconds(read, short * TIMES) / max(seconds(read, short), 1e-6)
+        except ValueError:  # not every text is an event
+            continue
+        if ratio > MOST:
+            slow.append(f"{name}: {ratio:.0f} times")
+    assert not slow
