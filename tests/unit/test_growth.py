@@ -7,6 +7,7 @@ between the two; no time as such is held against a limit.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,10 @@ MOST = 30.0
 LEAST = 0.05
 
 
+# A document that was read before is not read again.
+VERSIONS = itertools.count()
+
+
 def words(text: str) -> int:
     return text.count(" ") + 1
 
@@ -49,7 +54,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "names in scope": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").names(),
     "statements": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").statements(),
     "declarations": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").declarations(),
-    "context": lambda text: cut_context(text, 20, words),
+    "context": lambda text: cut_context(f"-- {next(VERSIONS)}\n{text}", 20, words),
     "candidate": lambda text: extract_tactic(text, ""),
     "normal form": normal_form.__wrapped__,
     "lines of an editor": lambda text: LspDocument("x", text).lines,
