@@ -96,6 +96,8 @@ class Editor(LanguageServer):
         if window is not None and window.work_done_progress:
             loading = progress.show_loading(self, self._ask_status)
             self._core.run_in_background("progress", loading)
+            indexing = progress.show_indexing(self, self._ask_status)
+            self._core.run_in_background("progress", indexing)
 
     def handler(self, method: str) -> Handler | None:
         """What answers an LSP method, if anything does."""

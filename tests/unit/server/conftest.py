@@ -24,6 +24,7 @@ from llmstep.service.question import (
     SuggestStats,
 )
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -45,6 +46,7 @@ class FakeService:
     cancelled: int = 0
     report: Callable[[Suggestion], None] | None = None
     state: str = "ready"
+    projects: tuple[ProjectStatus, ...] = ()
 
     def start(self) -> None:
         self.started = True
@@ -85,7 +87,8 @@ class FakeService:
             raise GenerationError("cannot prefill")
 
     def status(self) -> ServiceStatus:
-        return ServiceStatus("fake", "echo", self.state, None, 1.0, 2048, 1 << 20, 0, 0, 2, 1, 0)
+        found = ServiceStatus("fake", "echo", self.state, None, 1.0, 2048, 1 << 20, 0, 0, 2, 1, 0)
+        return attrs.evolve(found, projects=self.projects)
 
     def close(self) -> None:
         self.started = False

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from llmstep.server import progress
+from llmstep.sources.indexer import Progress
+from llmstep.sources.projects import ProjectStatus
 
 pytestmark = pytest.mark.asyncio
 QUESTION: dict[str, Any] = {"goals": ["⊢ True"], "prefix": "h"}
@@ -159,3 +161,27 @@ async def test_open_documents_count_as_they_are(connection: Any) -> None:
     await asyncio.sleep(0)
     noted = connection.service.noted
     assert noted == [(uri, "one"), (uri, "two"), (uri, None)]
+
+
+async def test_reading_a_library_is_shown(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_INDEX_POLL_SECONDS", 0)
+    params = {"processId": None, "rootUri": None}
+    params["capabilities"] = {"window": {"workDoneProgress": True}}
+    await connection.request("initialize", params)
+    reading = Progress("mathlib", "mathlib-1", "reading", 2000, 8000)
+    connection.service.projects = (ProjectStatus("/p", (reading,), ()),)
+    connection.give("initialized", {})
+    while not connection.sent:
+        await asyncio.sleep(0)
+    create = connection.sent.pop()
+    assert create["method"] == "window/workDoneProgress/create"
+    connection.protocol.receive({"jsonrpc": "2.0", "id": create["id"], "result": None})
+    while len(connection.sent) < 2:
+        await asyncio.sleep(0)
+    begin, report = [message["params"]["value"] for message in connection.sent[:2]]
+    assert begin == {"kind": "begin", "title": "Reading lemmas", "percentage": 0}
+    assert report["percentage"] == 25
+    assert report["message"] == "mathlib: 2,000 of 8,000 files"
+    connection.service.projects = ()
+    while connection.sent[-1]["params"]["value"]["kind"] != "end":
+        await asyncio.sleep(0)
