@@ -267,6 +267,9 @@ def check_sidecar() -> Check:
     if not talk.suggestions:
         cure = "Run `llmstep suggest` on a goal of yours and see whether that is empty too."
         return Check("sidecar", "warn", f"{times}, but {talk.model} suggested nothing", cure)
+    if talk.silent:
+        cure = "See the checks above; until then the other sources answer in the model's place."
+        return Check("sidecar", "warn", f"{times}, without the model: {talk.silent}", cure)
     return Check("sidecar", "ok", f"{times}: {talk.model} suggests `{talk.suggestions[0]}`")
 
 

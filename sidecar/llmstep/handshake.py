@@ -41,6 +41,7 @@ class Conversation:
         suggestions: Tactics, best first.
         start_ms: Milliseconds from spawning to the reply to ``initialize``.
         suggest_ms: Milliseconds from the question to its reply, loading the model included.
+        silent: Why the model did not answer and the other sources did; empty if it did.
     """
 
     version: str
@@ -48,6 +49,7 @@ class Conversation:
     suggestions: tuple[str, ...]
     start_ms: float
     suggest_ms: float
+    silent: str = ""
 
 
 def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Conversation:
@@ -76,6 +78,7 @@ def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Con
             suggestions=tuple(str(item["tactic"]) for item in answer["suggestions"]),
             start_ms=start_ms,
             suggest_ms=suggest_ms,
+            silent=str((answer.get("partial") or {}).get("reason", "")),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise HandshakeError(f"the sidecar's answer lacks a field: {error}") from error

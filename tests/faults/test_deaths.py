@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +189,14 @@ def test_nobody_is_left_behind(start: Start, home: Path) -> None:
     assert client.end() == 0
     wait_until(lambda: is_gone(pid), "the engine stays without a client", 30)
     assert [name for name in os.listdir(home / "run") if name.endswith(".sock")] == []
+
+
+def test_an_engine_whose_folder_is_gone_leaves(start: Start, home: Path) -> None:
+    client = start(script=SLOW)
+    pid = client.engine()["pid"]
+    shutil.rmtree(home / "run")
+    wait_until(lambda: is_gone(pid), "nobody can find it, and it stays", 30)
+    assert client.tactics() == ["simp", "rfl"]
 
 
 def test_stop_lets_what_runs_be_answered(start: Start, home: Path) -> None:

@@ -120,9 +120,10 @@ def measure(questions: list[Question], model: str | None, count: int, rounds: in
     Raises:
         HandshakeError: The sidecar failed.
     """
-    from llmstep.handshake import SidecarClient
+    from llmstep.handshake import HandshakeError, SidecarClient
 
-    command = [sys.executable, "-m", "llmstep", "serve"]
+    # Its own from start to end: an engine that is there already would have begun long ago.
+    command = [sys.executable, "-m", "llmstep", "serve", "--in-process"]
     command += ["--model", model] if model else []
     with tempfile.TemporaryDirectory() as home:
         quiet = {"LLMSTEP_HOME": home}
@@ -130,6 +131,9 @@ def measure(questions: list[Question], model: str | None, count: int, rounds: in
         with SidecarClient(command, quiet) as sidecar:
             sidecar.initialize(WAIT_S)
             answer = ask(sidecar, questions[0], count)
+            if partial := answer.get("partial"):
+                # What the other sources say alone is no figure of this model.
+                raise HandshakeError(partial["reason"], hint=partial["hint"])
             first_ms = (time.perf_counter() - begin) * 1000
             warm = [
                 clock(sidecar, question, count) for _ in range(rounds) for question in questions

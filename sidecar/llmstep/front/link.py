@@ -11,7 +11,7 @@ import time
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import Identity, own_variables
 from llmstep.runtime.lock import FileLock
-from llmstep.runtime.place import Place
+from llmstep.runtime.place import NoPlaceError, Place, make_private
 
 _CONNECT_S = 5.0
 # An engine that has just been started imports its libraries before it can greet.
@@ -117,10 +117,11 @@ class Caller:
         """Start an engine, unless somebody else does; returns when there is one to connect to."""
         lock = FileLock(place.lock)
         try:
+            make_private(place.folder)  # somebody may have cleared it away
             if not lock.acquire(_LOCK_S):
                 raise NoEngineError("another process has been starting an engine for too long")
-        except OSError as error:
-            raise NoEngineError(f"{place.lock}: {error.strerror}") from error
+        except (OSError, NoPlaceError) as error:
+            raise NoEngineError(f"{place.lock}: {error}") from error
         try:
             if not is_listening(place):
                 _spawn(place)

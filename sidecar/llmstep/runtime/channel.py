@@ -140,6 +140,14 @@ class Listener:
         self.socket.listen(_BACKLOG)
         self._inode = os.stat(path).st_ino
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is still there, and this engine's."""
+        try:
+            return os.stat(self._path).st_ino == self._inode
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Listen no more; the file goes, unless it is another engine's by now."""
         self.socket.close()

@@ -153,6 +153,9 @@ class Engine:
                 continue
             self.services.models.unload_unused(self._keep_alive_s)
             self.services.close_unused(self._keep_alive_s)
+            if not self._listener.is_there:
+                self.leave("its socket is gone: nobody could find it")
+                continue
             idle = time.monotonic() - self._last_seen
             if not self._connections and idle >= self._keep_alive_s:
                 self.leave(f"nobody was connected for {idle:.0f} s")
