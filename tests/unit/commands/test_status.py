@@ -27,7 +27,7 @@ def test_it_says_what_is_there() -> None:
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert found["model"].startswith("builtin (backend llama_cpp")
-    assert found["sources"] == "model, library, file, portfolio"
+    assert found["sources"] == "model, library, file, goal, portfolio"
     assert sys.executable in found["llmstep"]
     shown = CliRunner().invoke(cli, ["status"]).stdout
     assert all(str(value) in shown for name, value in found.items() if isinstance(value, str))
