@@ -197,8 +197,8 @@ def _match(pattern: str, text: str, variables: set[str]) -> dict[str, str] | Non
                 if depth == 0:
                     break
             end += 1
-        elif index == len(own) - 1:
-            end = len(said)
+        elif index == len(own) - 1 and set(said[at + 1 :: 2]) == {"."}:
+            end = len(said)  # `x.1`, or another dotted name
         if at >= len(said):
             return None
         value = " ".join(said[at:end])

@@ -48,6 +48,7 @@ def test_steps_by_the_types_of_hypotheses(goal: str, wanted: str) -> None:
         ("a b : ℝ\nh : a ≤ b\n⊢ b ≤ a", "exact h.symm"),
         ("a b : ℝ\nh : a ≤ b\n⊢ b ≤ a", "exact h"),
         ("h✝ : p\n⊢ p", "exact h✝"),
+        ("h : ∀ n, p n\n⊢ p k ∧ q", "exact h (k ∧ q)"),
     ],
 )
 def test_what_does_not_follow_is_not_said(goal: str, wrong: str) -> None:
