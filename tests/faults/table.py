@@ -18,12 +18,14 @@ LONG = {
     "LLMSTEP_FAULT_FILES": "200",
     "LLMSTEP_FAULT_SECONDS": "1800",
     "LLMSTEP_FAULT_FRAMES": "1000000",
+    "LLMSTEP_FAULT_EVERY": "1",
 }
 SHORT = {
     "LLMSTEP_FAULT_ROUNDS": "5",
     "LLMSTEP_FAULT_FILES": "12",
     "LLMSTEP_FAULT_SECONDS": "6",
     "LLMSTEP_FAULT_FRAMES": "3000",
+    "LLMSTEP_FAULT_EVERY": "8",
 }
 ROUNDS = "{LLMSTEP_FAULT_ROUNDS} rounds"
 ROWS = (
@@ -83,6 +85,11 @@ ROWS = (
         "{LLMSTEP_FAULT_SECONDS} s",
     ),
     ("fuzzed frames", "test_soak.py::test_fuzzed_frames", "{LLMSTEP_FAULT_FRAMES} frames"),
+    (
+        "kinds of damaged model",
+        "test_damaged_models.py::test_no_damaged_model_ends_the_process",
+        "1 of {LLMSTEP_FAULT_EVERY} kinds",
+    ),
     ("open files at once", "test_places.py::test_many_files", "{LLMSTEP_FAULT_FILES} files"),
     (
         "fronts that start at once",
