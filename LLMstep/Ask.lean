@@ -84,9 +84,11 @@ def dearness (tactic : String) : Nat :=
   let words := wordsOf tactic
   if words.any searchingTactics.contains then 2 else if words.any simplifyingTactics.contains then 1 else 0
 
-private def comesBefore (a b : Candidate) : Bool :=
-  let (x, y) := (dearness a.tactic, dearness b.tactic)
-  x < y || (x == y && a.score > b.score)
+/-- A candidate that is not checked yet. `dear`: its `dearness`, which is not computed for every comparison. -/
+private structure Waiting extends Candidate where
+  dear : Nat
+
+private def comesBefore (a b : Waiting) : Bool := a.dear < b.dear || (a.dear == b.dear && a.score > b.score)
 
 /-! ## Gathering -/
 
@@ -97,7 +99,7 @@ def alternativesMs : Nat := 150
 /-- The state of a question while its candidates are checked. `waiting`: arrived, and not checked. `spentMs`: by checks. -/
 private structure Round where
   seen : Array Scored := #[]
-  waiting : Array Candidate := #[]
+  waiting : Array Waiting := #[]
   answer? : Option Answer := none
   isOver : Bool := false
   late : Bool := false
@@ -111,7 +113,8 @@ private def Round.knows (round : Round) (candidate : Candidate) : Bool :=
 private def Round.add (round : Round) (candidates : Array Candidate) : Round := Id.run do
   let mut round := round
   for candidate in candidates do
-    unless round.knows candidate do round := { round with waiting := round.waiting.push candidate }
+    unless round.knows candidate do round := { round with
+      waiting := round.waiting.push { toCandidate := candidate, dear := dearness candidate.tactic } }
   return round
 
 /-- Take in what has happened to the question. -/
@@ -152,7 +155,7 @@ private def Round.step (round : Round) (inquiry : Inquiry) (limits : Limits) : T
   let sorted := round.waiting.qsort comesBefore
   let some candidate := sorted[0]? | return round
   let started ← IO.monoMsNow
-  let found ← checkOne candidate inquiry.finish limits
+  let found ← checkOne candidate.toCandidate inquiry.finish limits
   let spentMs := round.spentMs + ((← IO.monoMsNow) - started)
   let closes := found.any fun checked => match checked.outcome with
     | .closes => true
@@ -181,7 +184,7 @@ private def checkArrivals (question : Question) (inquiry : Inquiry) (limits : Li
     if let some last := round.seen[number]? then
       if last.checked.isLate && (limits.timeoutMs == 0 || now.timeoutMs < limits.timeoutMs) then
         round := { round with
-          seen := round.seen.extract 0 number, waiting := round.waiting.push { tactic := last.checked.source, score := last.score } }
+          seen := round.seen.extract 0 number, waiting := round.waiting.push { tactic := last.checked.source, score := last.score, dear := 0 } }
         break
     if wasClosed then
       others := others + 1
