@@ -191,7 +191,8 @@ def test_commands_settings_and_options_named_in_the_docs_exist(page: Path):
     for command in re.findall(r"(?:`|^)llmstep ([a-z]+)", text, re.MULTILINE):
         assert command in {**COMMANDS, **WORKSHOP}
     extra = {"LLMSTEP_HOME", "LLMSTEP_COMMAND", "LLMSTEP_SERVER", "LLMSTEP_HOST"}
-    extra |= {"LLMSTEP_OPENAI_BASE_URL", "LLMSTEP_COMPLETE"}
+    extra |= {"LLMSTEP_OPENAI_BASE_URL", "LLMSTEP_COMPLETE", "LLMSTEP_IN_PROCESS"}
+    extra |= {"LLMSTEP_NO_SHARED_FOLDER"}
     for variable in re.findall(r"\b_?LLMSTEP_\w+", text):
         variable = variable.removeprefix("_")
         assert variable in extra or variable.removeprefix("LLMSTEP_").lower() in BY_NAME
