@@ -135,6 +135,8 @@ def find_engine(settings: Settings, name: str | None = None) -> Engine:
 def _own_window(model: ResolvedModel, proof: ProofTemplate | None) -> int:
     """The context window; whole proofs and the thought before them need more than steps."""
     trained = model.card.context_length
+    if model.path is None:
+        proof = None  # the window is the server's affair
     wanted = max(DEFAULT_CONTEXT, _PROOF_PROMPT + proof.most_tokens) if proof else DEFAULT_CONTEXT
     if trained:
         return min(trained, wanted)

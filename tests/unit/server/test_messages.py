@@ -64,10 +64,10 @@ def test_the_shortest_question() -> None:
     assert token is None
 
 
-def test_unicode_arrives_unchanged() -> None:
+def test_unicode_arrives_unchanged_but_for_blanks() -> None:
     request, _ = parse_suggest(golden("client.suggest.unicode")["params"])
     assert request.goals[0].splitlines()[1] == "𝕜 : Type u_1"
-    assert request.goals[1] == '⊢ "a\\b"\t= c'
+    assert request.goals[1] == '⊢ "a\\b" = c'
     assert request.prefix == "exact ⟨"
     assert request.banned == ("foo.«bar baz»",)
     assert request.premises == ("ENNReal.coe_toReal",)

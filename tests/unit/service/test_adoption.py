@@ -118,13 +118,14 @@ def test_the_same_weights_in_another_format_have_the_same_prompt(hub: FakeHub) -
 
 
 def test_a_cards_own_repository_is_that_card(hub: FakeHub) -> None:
-    hub.repo = "TheBloke/llemma_7b-GGUF"
-    hub.files = {"llemma_7b.Q4_K_M.gguf": gguf()}
-    hub.revisions.add("12b1771c1a72bfae25428f7b6bb36dc39b7197a1")
-    adoption = plan_adoption("TheBloke/llemma_7b-GGUF")
-    assert (adoption.card.id, adoption.is_new) == ("llemma-7b", False)
-    other = plan_adoption("TheBloke/llemma_7b-GGUF@main")
-    assert (other.card.id, other.card.prompt, other.is_new) == ("llemma_7b.q4_k_m", "llemma", True)
+    hub.repo = "mradermacher/Qwen2.5-Coder-1.5B-GGUF"
+    hub.files = {"Qwen2.5-Coder-1.5B.Q4_K_M.gguf": gguf()}
+    hub.revisions.add("d3f7e01f1070fe8d4d95ba120e9c1fd2d1373410")
+    adoption = plan_adoption(hub.repo)
+    assert (adoption.card.id, adoption.is_new) == ("qwen2.5-coder-1.5b", False)
+    other = plan_adoption(f"{hub.repo}@main")
+    assert (other.card.prompt, other.is_new) == ("fim", True)
+    assert other.card.id == "qwen2.5-coder-1.5b.q4_k_m"
 
 
 def test_of_several_files_the_usual_format_is_taken_or_one_is_named(hub: FakeHub) -> None:
