@@ -21,6 +21,7 @@ from llmstep.runtime.stdio import OutputPump
 
 _OWN_ID = "llmstep-front/initialize"
 _MOST_UNSENT_BYTES = 128 << 20
+_FLOOD_BYTES, _WAIT_S, _MOST_WAITS = 8 << 20, 0.05, 100
 # No flag of this kind on Windows: there everything goes through the pump's thread.
 _NOW = getattr(socket, "MSG_DONTWAIT", 0)
 # Deaths in a row after which also a request is answered that no engine has taken in.
@@ -285,6 +286,14 @@ class Front:
             self._answer_open(message, hint, only_taken=False)
         self._on_log(f"llmstep: {message}")
 
+    def make_room(self) -> None:
+        """Let a client that floods wait a while for the engine, rather than keep all it sends."""
+        for _ in range(_MOST_WAITS):
+            output = self._output
+            if output is None or output.waiting_bytes < _FLOOD_BYTES:
+                return
+            output.flush(_WAIT_S)
+
     def leave(self) -> None:
         """The client has gone: let the engine know."""
         with self._lock:
@@ -318,6 +327,7 @@ def read_client(front: Front, chunks: Iterable[bytes]) -> int:
     for chunk in chunks:
         for message, body in decoder.feed_with_bodies(chunk):
             front.receive(message, body)
+            front.make_room()
             if front.exit_code is not None:
                 return front.exit_code
     return 0

@@ -184,6 +184,11 @@ class OutputPump:
         if full:
             self._fail(f"the client has left {waiting} bytes unread")
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not been written yet."""
+        return self._waiting_bytes
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything is written; ``False`` if that took longer or has failed."""
         deadline = time.monotonic() + timeout_s
