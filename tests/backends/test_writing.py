@@ -14,7 +14,8 @@ from llmstep import paths
 from llmstep.backends.base import BackendOptions, CancelToken, PromptPart
 from llmstep.backends.chat import ChatTemplate, render_chat
 from llmstep.backends.llama_cpp import LlamaCppBackend
-from llmstep.backends.writing import Message, Writing, WritingRequest
+from llmstep.backends.long_decoding import Writing
+from llmstep.backends.writing import Message, WritingRequest
 from llmstep.errors import ModelFileError, PromptTooLongError
 
 pytestmark = pytest.mark.gguf

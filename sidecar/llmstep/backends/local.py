@@ -16,10 +16,11 @@ import numpy as np
 
 from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats, PromptPart
 from llmstep.backends.chat import ChatTemplate, render_chat
+from llmstep.backends.long_decoding import Writing
 from llmstep.backends.request_checks import check_sampling
 from llmstep.backends.search import Beam, Search
 from llmstep.backends.slots import PromptSlots
-from llmstep.backends.writing import OnWriting, Writing, WritingRequest, Written
+from llmstep.backends.writing import OnWriting, WritingRequest, Written
 from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
 
 if TYPE_CHECKING:

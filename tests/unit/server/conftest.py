@@ -15,6 +15,7 @@ from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
+from llmstep.service.proofs import OnWritingProgress
 from llmstep.service.question import (
     Asker,
     PrepareRequest,
@@ -57,6 +58,7 @@ class FakeService:
         _cancel: CancelToken,
         on_suggestion: Callable[[Suggestion], None],
         _asker: Asker,
+        _on_writing: OnWritingProgress | None = None,
     ) -> SuggestReply:
         self.asked.append(ask)
         self.report = on_suggestion
