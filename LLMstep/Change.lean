@@ -74,7 +74,8 @@ def changeText (start goal : MVarId) : MetaM String := do
 def changesText (start : MVarId) (goals : List MVarId) (whole : Bool) (pad := "  ") : MetaM String := do
   let mut blocks := #[]
   for goal in goals.take goalsTold do
-    blocks := blocks.push (← if whole then goalText goal else changeText start goal)
+    let block ← if whole then goalText goal else changeText start goal
+    blocks := blocks.push block
   if goals.length > goalsTold then blocks := blocks.push s!"… and {goals.length - goalsTold} more"
   let indented (block : String) := "\n".intercalate ((block.splitOn "\n").map (pad ++ ·))
   return (if whole then "\n\n" else "\n").intercalate (blocks.toList.map indented)

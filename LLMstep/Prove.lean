@@ -199,7 +199,7 @@ def startProve (stx : Syntax) (hint : String) : TacticM Unit := do
   let own ← stringOption llmstep.prove.model
   let settings : ProveSettings := {
     rounds := ← natOption llmstep.prove.rounds, deadline := started + (← natOption llmstep.prove.timeoutMs)
-    gapMs := ← natOption llmstep.prove.gapMs, model? := ← if isBlank own then chosenModel? else pure (some own)
+    gapMs := ← natOption llmstep.prove.gapMs, model? := ← (if isBlank own then chosenModel? else pure (some own))
     hint? := if isBlank hint then none else some hint, document? := ← documentAt? stx, check := ← limitsFromOptions }
   let goal ← getMainGoal
   let isCrowded := (← getUnsolvedGoals).length > 1
