@@ -157,8 +157,9 @@ private def Round.step (round : Round) (inquiry : Inquiry) (limits : Limits) : T
   let started ← IO.monoMsNow
   let found ← checkOne candidate.toCandidate inquiry.finish limits
   let spentMs := round.spentMs + ((← IO.monoMsNow) - started)
+  -- A step that was finished by `assumption` closes the goal, too, but the model may be about to say how in one step.
   let closes := found.any fun checked => match checked.outcome with
-    | .closes => true
+    | .closes => checked.tactic == candidate.tactic
     | _ => false
   let scored := found.map fun checked => { checked, score := candidate.score, place := 0 : Scored }
   return { round with
