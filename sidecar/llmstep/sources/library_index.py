@@ -32,6 +32,7 @@ import attrs
 
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.declarations import Statement
+from llmstep.limits import explain_limit
 from llmstep.prompts.goal import Goal
 from llmstep.sources.features import hash_feature
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
@@ -82,6 +83,8 @@ class LibraryIndex:
             with open_file(path) as stream:
                 memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file
+            if (limit := explain_limit(error)) is not None:
+                raise limit from error  # not the file's fault
             raise _broken(path, f"cannot be read: {error}") from error
         arrays, self.metadata = _read_arrays(path, memory)
         try:

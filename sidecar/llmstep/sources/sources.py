@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llmstep import paths
 from llmstep.config import Settings
-from llmstep.errors import ModelFileError
+from llmstep.errors import LLMStepError
 from llmstep.lean_text.document import read_document
 from llmstep.limits import explain_limit
 from llmstep.sources import mixing, portfolio
@@ -155,7 +155,7 @@ class Sources:
             self._tried = True
             try:
                 self._index = LibraryIndex(self._library_path)
-            except ModelFileError as error:
+            except LLMStepError as error:
                 log.warning("no suggestions from the library: %s %s", error.message, error.hint)
             except ImportError as error:
                 limit = explain_limit(error)
