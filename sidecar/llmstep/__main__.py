@@ -15,7 +15,7 @@ if sys.version_info < (3, 11):
     )
 
 
-def main() -> None:
+def main():  # no annotation: an older Python reads the file up to its end
     """Run the command."""
     if sys.argv[1:2] == ["serve"] and not os.environ.get("LLMSTEP_IN_PROCESS"):
         from llmstep.front.serve import NoFrontError, parse_arguments, serve

@@ -67,7 +67,7 @@ def test_the_four_commands_lead_from_rows_to_suggestions(tmp_path: Path) -> None
             timeout=280,
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
-    assert re.search(r"^ *-\d+\.\d+ .*\bsimp$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^ *-\d+\.\d+ .*\bsimp\b", done.stdout, re.MULTILINE), done.stdout
     curve = json.loads((tmp_path / "runs" / "my-model" / "curve.json").read_text())
     assert [point[0] for point in curve] == [1, 50, 60]
 

@@ -195,7 +195,7 @@ def test_the_python_settings_of_another_program_do_no_harm(
     package: check.LeanChecker, tmp_path: Path, isolated: bool
 ) -> None:
     """A program of a virtual environment does not get them; of another, they are told."""
-    (tmp_path / "click.py").write_text("raise ImportError('click of another program')\n")
+    (tmp_path / "json.py").write_text("raise ImportError('json of another program')\n")
     (tmp_path / "lakefile.toml").touch()
     program = tmp_path / ".venv" / "bin" / "llmstep"
     program.parent.mkdir(parents=True)

@@ -64,7 +64,7 @@ elab "cheat_aux" : tactic => do
   if proof.hasSorry then (← getMainGoal).assign (mkConst `LLMstepTest.cheating)
 
 /-- Sleeps without using a heartbeat, until it is interrupted. -/
-elab "slumber" : tactic => do
+local elab "slumber" : tactic => do
   while true do
     Core.checkInterrupted
     IO.sleep 10

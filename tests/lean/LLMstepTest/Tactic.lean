@@ -132,7 +132,7 @@ example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
   exact ⟨hp, hq⟩
 
 /-- Sleeps without using a heartbeat, until it is interrupted. -/
-elab "slumber" : tactic => do
+local elab "slumber" : tactic => do
   while true do
     Core.checkInterrupted
     IO.sleep 10
