@@ -81,8 +81,12 @@ def test_it_tells_how_far_it_is_while_it_runs(client: LanguageClient, tmp_path: 
     assert not any("tactics checked" in text for text in client.elaborated())
 
 
-def test_an_edit_stops_it_and_the_next_search_begins_anew(client: LanguageClient) -> None:
-    client.open("Edit.lean", theorem(ENDLESS, "llmsearch"))
+def test_an_edit_stops_it_and_the_next_search_begins_anew(
+    client: LanguageClient, tmp_path: Path
+) -> None:
+    # A model that never answers: with one that does, the search may be over before it is seen.
+    mute = f"python3 tests/lean/misbehaving_sidecar.py mute record={tmp_path / 'record'}"
+    client.open("Edit.lean", theorem(ENDLESS, "llmsearch", command=mute))
     client.until(lambda _: any("tactics checked" in d["message"] for d in client.diagnostics))
     provable = "(p q : Prop) (hp : p) (hq : q) : p ∧ q"
     client.change(theorem(provable, "llmsearch"))
