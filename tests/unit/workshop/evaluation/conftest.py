@@ -27,21 +27,8 @@ RULES: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def write_lines(tmp_path: Path) -> Callable[..., Path]:
-    """Write dictionaries (or raw lines) as JSON lines and return the path."""
-
-    def write(*rows: dict[str, Any] | str, name: str = "rows.jsonl") -> Path:
-        path = tmp_path / name
-        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return path
-
-    return write
-
-
-@pytest.fixture
 def scripted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_lines: Callable[..., Path]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_rows: Callable[..., Path]
 ) -> Path:
     """Rows, and a scripted model that knows some of them; returns the path of the rows."""
     script = tmp_path / "script.json"
@@ -49,7 +36,7 @@ def scripted(
     monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(script))
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LLMSTEP_SOURCES", "model")
-    return write_lines(*ROWS)
+    return write_rows(*ROWS)
 
 
 @pytest.fixture

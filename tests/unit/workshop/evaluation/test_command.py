@@ -34,9 +34,9 @@ def test_scores_as_text(scripted: Path) -> None:
 
 
 def test_scores_as_json_for_each_model_and_file(
-    scripted: Path, write_lines: Callable[..., Path]
+    scripted: Path, write_rows: Callable[..., Path]
 ) -> None:
-    other = write_lines({"state": "⊢ p", "tactic": "exact h"}, name="other.jsonl")
+    other = write_rows({"state": "⊢ p", "tactic": "exact h"}, name="other.jsonl")
     done = run(scripted, other, "--model", "echo", "--only", "model", "--json", "-n", 1)
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(r["model"], r["file"], r["rows"]) for r in records] == [
@@ -86,10 +86,10 @@ def test_a_model_that_is_missing_is_named_and_the_others_scored(scripted: Path) 
     ],
 )
 def test_bad_data_names_line_and_field(
-    lines: list[object], message: str, write_lines: Callable[..., Path]
+    lines: list[object], message: str, write_rows: Callable[..., Path]
 ) -> None:
     with pytest.raises(TrainingDataError, match=message):
-        run(write_lines(*lines), "--model", "echo")
+        run(write_rows(*lines), "--model", "echo")
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_the_page_names_real_options_and_statuses() -> None:
 
 
 def test_a_model_at_a_server(
-    write_lines: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    write_rows: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    data = write_lines(
+    data = write_rows(
         {"state": "p : Prop\nh : p\n⊢ p", "tactic": "exact h"},
         {"state": "⊢ 1 = 1", "tactic": "decide"},
     )

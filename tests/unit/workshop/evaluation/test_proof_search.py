@@ -253,7 +253,7 @@ def test_the_built_in_model_is_warned_about_on_minif2f() -> None:
 def test_the_command(
     project_folder: Path,
     tmp_path: Path,
-    write_lines: Callable[..., Path],
+    write_rows: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from click.testing import CliRunner
@@ -262,7 +262,7 @@ def test_the_command(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    data = write_lines(
+    data = write_rows(
         {"name": "mathd_algebra_1", "formal_statement": "theorem plain : 1 = 1 := by"},
         {"name": "mathd_algebra_2", "formal_statement": "theorem exhausted : 1 = 1 := by"},
         {"name": "mathd_algebra_3", "formal_statement": "theorem silent : 1 = 1 := by"},

@@ -91,13 +91,13 @@ def test_an_import_goes_behind_the_others(text: str, expected: str) -> None:
     assert add_import(text, "X") == expected
 
 
-def test_records_of_several_collections(write_lines: Callable[..., Path]) -> None:
+def test_records_of_several_collections(write_rows: Callable[..., Path]) -> None:
     header = "import Mathlib\nopen Nat\n"
     first = {"name": "a", "split": "valid", "formal_statement": "theorem a : 1 = 1 := by\n"}
     whole = {"problem_id": "b 2", "formal_statement": f"{header}theorem b : 1 = 1 := by sorry"}
     two = {"formal_statement": "def two := 2\n\nlemma c : two = 2 := sorry", "header": header}
     bare = {"formal_statement": "theorem bare (n : Nat) : n = n"}
-    path = write_lines(first | {"header": header}, "", whole, two, bare)
+    path = write_rows(first | {"header": header}, "", whole, two, bare)
     theorems = read_theorems(path)
     assert [theorem.name for theorem in theorems] == ["a", "b 2", "c", "bare"]
     assert [theorem.declared for theorem in theorems] == ["a", "b", "c", "bare"]
@@ -121,20 +121,20 @@ def test_records_of_several_collections(write_lines: Callable[..., Path]) -> Non
     ],
 )
 def test_a_bad_record_is_named_by_line_and_field(
-    line: object, message: str, write_lines: Callable[..., Path]
+    line: object, message: str, write_rows: Callable[..., Path]
 ) -> None:
-    path = write_lines({"formal_statement": "theorem a : 1 = 1"}, line)
+    path = write_rows({"formal_statement": "theorem a : 1 = 1"}, line)
     with pytest.raises(TheoremFileError, match=message):
         read_theorems(path)
 
 
-def test_files_without_theorems_are_told(tmp_path: Path, write_lines: Callable[..., Path]) -> None:
+def test_files_without_theorems_are_told(tmp_path: Path, write_rows: Callable[..., Path]) -> None:
     empty = tmp_path / "Empty.lean"
     empty.write_text("def x := 5\n", encoding="utf-8")
     with pytest.raises(TheoremFileError, match=r"Empty.lean: holds no theorem"):
         read_theorems(empty)
     with pytest.raises(TheoremFileError, match="of the split 'test'"):
-        read_theorems(write_lines({"formal_statement": "theorem a : 1 = 1"}), "test")
+        read_theorems(write_rows({"formal_statement": "theorem a : 1 = 1"}), "test")
     with pytest.raises(TheoremFileError, match="cannot be read"):
         read_theorems(tmp_path / "missing.lean")
     empty.write_bytes(b"\xff\xfe")
