@@ -32,6 +32,33 @@ def test_an_error_in_a_file_is_found(checker: check.LeanChecker, tmp_path: Path)
 
 
 @pytest.mark.leanbed
+def test_two_threads_of_the_bed_never_draw_the_same_number(
+    checker: check.LeanChecker, tmp_path: Path
+) -> None:
+    # Otherwise two questions could get one id.
+    file = tmp_path / "Numbers.lean"
+    file.write_text(
+        """import LLMstep
+def numbers : IO Nat := do
+  let next ← IO.mkRef 0
+  let threads ← (List.range 4).mapM fun _ => IO.asTask (prio := .dedicated) do
+    let mut i := 0
+    while i < 500 do
+      let _ ← (next.modifyGet fun n => (n, n + 1) : IO Nat)
+      next.modify (· + 1)
+      i := i + 1
+  for thread in threads do let _ ← IO.wait thread
+  next.get
+#eval show IO Unit from do
+  let n ← numbers
+  unless n == 4000 do throw (IO.userError s!"{4000 - n} numbers were drawn twice")
+""",
+        encoding="utf-8",
+    )
+    assert not checker.check(file)
+
+
+@pytest.mark.leanbed
 @pytest.mark.timeout(1800)
 def test_all_files_pass_under_the_do_elaborator_of_older_releases(
     checker: check.LeanChecker,
