@@ -138,7 +138,8 @@ def check_settings() -> Check:
 
 def check_model() -> Check:
     """Is the model's file there, and is it the file its card describes?"""
-    from llmstep.service.catalog import find_model, missing_backend, verify_model
+    from llmstep.service.catalog import find_model, missing_backend
+    from llmstep.service.verification import verify_model
 
     model = find_model(_settings().model)
     missing = missing_backend(model.card)

@@ -80,7 +80,7 @@ def find_damage() -> list[str]:
     """Names of the files in the models folder that are missing, or not what their card says."""
     from llmstep import paths
     from llmstep.service.card import read_card
-    from llmstep.service.catalog import hash_file
+    from llmstep.service.checksums import hash_file
 
     folder = paths.models_dir()
     damaged = [name for name in SHIPPED if not (folder / name).is_file()]

@@ -19,7 +19,8 @@ from llmstep.config import resolve
 from llmstep.errors import LLMStepError
 from llmstep.prompts.template_file import load_template
 from llmstep.service.card import read_card
-from llmstep.service.catalog import find_model, hash_file
+from llmstep.service.catalog import find_model
+from llmstep.service.checksums import hash_file
 from llmstep.service.lockfile import lock_path, read_lock
 from llmstep.service.user_models import describe_folder
 from llmstep.sources.library_index import LibraryIndex

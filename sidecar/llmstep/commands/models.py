@@ -103,7 +103,8 @@ def path(name: str | None, as_json: bool) -> None:
 def verify(name: str | None, as_json: bool) -> None:
     """Compare the file of the model NAME (the chosen model without NAME) with its card."""
     from llmstep.errors import ModelFileError
-    from llmstep.service.catalog import find_model, verify_model
+    from llmstep.service.catalog import find_model
+    from llmstep.service.verification import verify_model
 
     model = find_model(name or _chosen())
     quiet = as_json or not sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""The ``llmstep/*`` messages: raw JSON to the engine's types and back.
+"""The ``llmstep/*`` messages: raw JSON to the engine's types; `replies` has the way back.
 
 Written by hand and not with a converter: a wrong field must be answered by its name, and a
 structuring error inside pygls would leave the request without any answer. Unknown fields are
@@ -8,29 +8,19 @@ ignored, so that an older side understands a newer one; ``null`` counts as absen
 from __future__ import annotations
 
 import json
-import os
-import platform
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from llmstep import __version__
 from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
 from llmstep.service.question import (
     Attempt,
     Document,
     Mode,
     PrepareRequest,
-    Proof,
-    ServiceStatus,
-    SuggestReply,
     SuggestRequest,
-    WritingProgress,
 )
-from llmstep.sources.projects import ProjectStatus
-from llmstep.sources.ranking import Suggestion
 
 PROTOCOL_VERSION = 1
 
@@ -113,6 +103,8 @@ def parse_handshake(params: Any) -> Handshake:
 def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
     """Read the params of ``llmstep/suggest``; the second value is its ``partialResultToken``.
 
+    Whether the values are possible is for the service to say, which looks at every question.
+
     Raises:
         InvalidParamsError: A field is missing or has the wrong type; the message names it.
     """
@@ -136,7 +128,6 @@ def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
         hint=_field(params, "hint", str) or "",
         attempt=_attempt(params),
     )
-    request.check()
     return request, _token(params, "partialResultToken")
 
 
@@ -188,138 +179,6 @@ def parse_pull(params: Any) -> tuple[PullRequest, ProgressToken | None]:
         stop=_strings(params, "stop") or (),
     )
     return request, _token(params, "workDoneToken")
-
-
-def pull_json(model_id: str, place: Path, *, fetched: bool) -> dict[str, Any]:
-    """The result of ``llmstep/models/pull``; ``fetched`` is false where all was here already."""
-    return {"id": model_id, "path": str(place), "fetched": fetched}
-
-
-def work_done_json(token: ProgressToken, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Params of ``$/progress`` for a work-done progress of the LSP."""
-    return {"token": token, "value": value}
-
-
-def suggestion_json(suggestion: Suggestion) -> dict[str, Any]:
-    """One suggestion as it travels."""
-    return {
-        "tactic": suggestion.tactic,
-        "score": suggestion.score,
-        "origin": list(suggestion.origin),
-    }
-
-
-def progress_json(token: ProgressToken, suggestions: Iterable[Suggestion]) -> dict[str, Any]:
-    """Params of ``$/progress`` for candidates that have just been finished."""
-    return {"token": token, "value": {"suggestions": [suggestion_json(s) for s in suggestions]}}
-
-
-def writing_json(token: ProgressToken, progress: WritingProgress) -> dict[str, Any]:
-    """Params of ``$/progress`` for a proof that is being written."""
-    value: dict[str, Any] = {
-        "proof": progress.proof,
-        "stage": "thinking" if progress.thinking else "writing",
-        "tokens": progress.tokens,
-    }
-    if progress.text:
-        value["text"] = progress.text
-    return {"token": token, "value": value}
-
-
-def _proof_json(proof: Proof) -> dict[str, Any]:
-    """A proof as it travels, in the place of a suggestion."""
-    problem = {"problem": proof.problem} if proof.problem else {}
-    return {
-        "proof": proof.text,
-        "score": proof.score,
-        "origin": ["model"],
-        "stop": proof.stop,
-        **problem,
-    }
-
-
-def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, Any]:
-    """The result of ``llmstep/suggest``; ``dropped``, ``partial``, ``warnings`` only if need be.
-
-    Args:
-        reply: The answer.
-        warnings: Settings of this client that were not taken.
-    """
-    stats = reply.stats
-    optional: dict[str, Any] = {}
-    if reply.dropped:
-        optional["dropped"] = list(reply.dropped)
-    if reply.partial is not None:
-        optional["partial"] = {"reason": reply.partial.reason, "hint": reply.partial.hint}
-    if told := list(warnings):
-        optional["warnings"] = told
-    suggestions = [suggestion_json(suggestion) for suggestion in reply.suggestions]
-    suggestions += [_proof_json(proof) for proof in reply.proofs]
-    return {
-        **optional,
-        "suggestions": suggestions,
-        "model": reply.model,
-        "cached": reply.cached,
-        "stats": {
-            "promptTokens": stats.prompt_tokens,
-            "reusedTokens": stats.reused_tokens,
-            "generatedTokens": stats.generated_tokens,
-            "loadMs": round(stats.load_ms, 3),
-            "totalMs": round(stats.total_ms, 3),
-        },
-    }
-
-
-def status_json(status: ServiceStatus, engine: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The result of ``llmstep/status``; ``cache`` is null when the cache is off.
-
-    Args:
-        status: The state of the client's service.
-        engine: What the engine says of itself, if there is one.
-    """
-    cache = None
-    if status.cache_entries is not None:
-        cache = {
-            "entries": status.cache_entries,
-            "hits": status.cache_hits,
-            "misses": status.cache_misses,
-        }
-    return {
-        **({"engine": engine} if engine is not None else {}),
-        "model": status.model,
-        "backend": status.backend,
-        "state": status.state,
-        "error": status.error,
-        "loadMs": round(status.load_ms, 3),
-        "contextTokens": status.context_tokens,
-        "memory": {"rssBytes": status.rss_bytes},
-        "queue": {"running": status.running, "waiting": status.waiting},
-        "cache": cache,
-        "projects": [_project_json(project) for project in status.projects],
-        "versions": {
-            "llmstep": __version__,
-            "protocol": PROTOCOL_VERSION,
-            "python": platform.python_version(),
-        },
-        "pid": os.getpid(),
-    }
-
-
-def _project_json(project: ProjectStatus) -> dict[str, Any]:
-    return {
-        "root": project.root,
-        "indexes": [
-            {
-                "name": index.name,
-                "state": index.state,
-                "done": index.done,
-                "total": index.total,
-                "error": index.message or None,
-            }
-            for index in project.indexes
-        ],
-        "notes": list(project.notes),
-    }
 
 
 _KIND_NAMES: dict[type, str] = {

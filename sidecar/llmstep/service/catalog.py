@@ -7,33 +7,26 @@ first.
 from __future__ import annotations
 
 import difflib
-import functools
-import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
 from llmstep import paths
 from llmstep.backends import BACKENDS
-from llmstep.backends.gguf_parts import list_parts
 from llmstep.backends.hf_files import find_folder
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
-from llmstep.service.lockfile import read_lock
-from llmstep.user_files import inside, open_file, read_json_value
+from llmstep.service.checksums import fingerprint
+from llmstep.user_files import inside, read_json_value
 
-__all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model", "verify_model"]
+__all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model"]
 
-_CHUNK = 1 << 20
 # Beside the cards lies what the other sources of suggestions have learned.
 _TABLES = {"mixing.toml", "portfolio.toml"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
-# Up to this size a file is hashed whole for its fingerprint; that takes some 50 ms.
-_HASH_WHOLE = 64 << 20
 # Library and extra that a backend needs; the library is looked for, never imported, here.
 LIBRARIES: dict[str, tuple[str, str]] = {
     "llama_cpp": ("llama_cpp", "gguf"),
@@ -77,29 +70,6 @@ class ResolvedModel:
         # Which model an unnamed one is, only the server knows: good for this process alone.
         name = self.remote_model or f"process {os.getpid()}"
         return f"{os.environ.get('LLMSTEP_OPENAI_BASE_URL', '')} {name}"
-
-
-@attrs.frozen
-class Verification:
-    """What a check of a model's file found to be right.
-
-    Attributes:
-        size_bytes: Size of the file.
-        sha256: Its checksum.
-        compared: What was compared: any of ``size`` and ``sha256``.
-        source: What it was compared with: ``its card``, or ``the lock file`` of an earlier pull.
-    """
-
-    size_bytes: int
-    sha256: str
-    compared: tuple[str, ...]
-    source: str = "its card"
-
-    def __str__(self) -> str:
-        if not self.compared:
-            return f"sha256 {self.sha256}; the card names none to compare with"
-        place = "on the card" if self.source == "its card" else f"in {self.source}"
-        return f"{' and '.join(self.compared)} as {place}"
 
 
 ECHO = ModelCard(
@@ -335,95 +305,3 @@ def missing_backend(card: ModelCard) -> str:
             continue
         return ""
     return "; ".join(reasons)
-
-
-def verify_model(
-    model: ResolvedModel, on_progress: Callable[[int, int], None] | None = None
-) -> Verification:
-    """Compare a model's file with its card, or with what was locked when it was pulled.
-
-    Args:
-        model: The model.
-        on_progress: Called with the bytes read so far and those there are.
-
-    Raises:
-        ModelFileError: There is no file, it cannot be read, or size or checksum differ.
-    """
-    path, card = model.path, model.card
-    if path is None or not path.is_file():
-        raise ModelFileError(
-            f"the model {card.id!r} has no single file to verify",
-            hint="Only models of one file have a checksum; nothing is known to be wrong.",
-        )
-    size = path.stat().st_size
-    cure = f"Delete {path} and fetch it again: it is damaged, or of another version."
-    if is_shipped(card) and path.parent == paths.models_dir():
-        cure = f"It is damaged, or of another version. {how_to_get(card)}"
-    locked = read_lock()
-    entry = locked[card.id].files.get(path.name) if card.id in locked else None
-    source = "its card"
-    wanted_size, wanted_digest = card.size_bytes, card.sha256
-    if wanted_digest is None and entry is not None:
-        source = "the lock file"
-        wanted_size, wanted_digest = entry.size_bytes, entry.sha256
-    if wanted_size is not None and size != wanted_size:
-        raise ModelFileError(f"{path} has {size} bytes, {source} says {wanted_size}", hint=cure)
-    digest = hash_file(path, on_progress)
-    if wanted_digest is not None and digest != wanted_digest:
-        raise ModelFileError(
-            f"{path} has the sha256 {digest}, {source} says {wanted_digest}", hint=cure
-        )
-    known = (("size", wanted_size), ("sha256", wanted_digest))
-    compared = tuple(label for label, value in known if value is not None)
-    return Verification(size, digest, compared, source)
-
-
-def hash_file(path: Path, on_progress: Callable[[int, int], None] | None = None) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    try:
-        size = path.stat().st_size
-        with open_file(path) as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                if on_progress:
-                    on_progress(stream.tell(), size)
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error}") from None
-    return digest.hexdigest()
-
-
-def fingerprint(path: Path) -> str:
-    """A short-cut checksum: of the whole file if it is small, else of its ends, size and time.
-
-    Raises:
-        ModelFileError: The file cannot be read.
-    """
-    try:
-        if path.is_dir():
-            return _fingerprint_folder(path)
-        prints: list[str] = []
-        for part in list_parts(path):
-            entry = part.stat()
-            prints.append(_fingerprint(part, entry.st_size, entry.st_mtime_ns))
-        return "+".join(prints)
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error}") from None
-
-
-def _fingerprint_folder(path: Path) -> str:
-    files = [(file.name, file.stat()) for file in sorted(path.iterdir()) if file.is_file()]
-    rows = [(name, entry.st_size, entry.st_mtime_ns) for name, entry in files]
-    return hashlib.sha256(repr((str(path), rows)).encode()).hexdigest()
-
-
-@functools.lru_cache(maxsize=8)
-def _fingerprint(path: Path, size: int, mtime_ns: int) -> str:
-    if size <= _HASH_WHOLE:
-        return hash_file(path)
-    digest = hashlib.sha256(f"{size}:{mtime_ns}".encode())
-    with open_file(path) as stream:
-        digest.update(stream.read(_CHUNK))
-        stream.seek(-_CHUNK, 2)
-        digest.update(stream.read(_CHUNK))
-    return digest.hexdigest()

@@ -18,7 +18,8 @@ import attrs
 from llmstep.backends.base import CancelToken
 from llmstep.errors import CancelledError, ModelFileError
 from llmstep.service.card import ModelCard
-from llmstep.service.catalog import folder, hash_file
+from llmstep.service.catalog import folder
+from llmstep.service.checksums import hash_file
 from llmstep.service.hub import DownloadError, RemoteFile, hub_errors, look_up
 from llmstep.service.lockfile import LockedFile, LockedModel, read_lock, write_lock
 from llmstep.user_files import inside, make_folder

@@ -17,7 +17,8 @@ from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.gguf_parts import list_parts
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
-from llmstep.service.catalog import folder, hash_file, read_catalog
+from llmstep.service.catalog import folder, read_catalog
+from llmstep.service.checksums import hash_file
 from llmstep.user_files import inside, make_folder, read_json_value, write_private
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -11,7 +11,6 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
@@ -55,10 +54,10 @@ class FakeService:
     async def suggest(
         self,
         ask: SuggestRequest,
-        _cancel: CancelToken,
+        *,
         on_suggestion: Callable[[Suggestion], None],
-        _asker: Asker,
-        _on_writing: OnWritingProgress | None = None,
+        asker: Asker,
+        on_writing: OnWritingProgress,
     ) -> SuggestReply:
         self.asked.append(ask)
         self.report = on_suggestion

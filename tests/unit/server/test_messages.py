@@ -15,11 +15,8 @@ from llmstep.server.messages import (
     parse_handshake,
     parse_prepare,
     parse_suggest,
-    progress_json,
-    reply_json,
-    status_json,
-    writing_json,
 )
+from llmstep.server.replies import progress_json, reply_json, status_json, writing_json
 from llmstep.service.question import (
     Attempt,
     Document,
@@ -124,7 +121,7 @@ def test_null_counts_as_absent_and_unknown_fields_are_ignored() -> None:
 )
 def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidParamsError) as caught:
-        parse_suggest({**GOOD, **change})
+        parse_suggest({**GOOD, **change})[0].check()
     assert field in caught.value.message
 
 
@@ -280,7 +277,7 @@ def test_a_proof_is_asked_for_with_what_was_tried() -> None:
 def test_a_wrong_field_of_a_proof_is_named(field: str, value: object, named: str) -> None:
     params = {**golden("client.suggest.proof")["params"], field: value}
     with pytest.raises(InvalidParamsError) as caught:
-        parse_suggest(params)
+        parse_suggest(params)[0].check()
     assert named in caught.value.message
 
 

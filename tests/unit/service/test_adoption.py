@@ -20,9 +20,10 @@ from llmstep.service.adoption import (
     parse_reference,
     plan_adoption,
 )
-from llmstep.service.catalog import find_card, find_model, verify_model
+from llmstep.service.catalog import find_card, find_model
 from llmstep.service.hub import DownloadError
 from llmstep.service.lockfile import read_lock
+from llmstep.service.verification import verify_model
 
 from .fake_hub import COMMIT, FakeHub
 

@@ -16,12 +16,12 @@ from llmstep.service.card import ModelCard, SamplingDefaults, read_card
 from llmstep.service.catalog import (
     find_card,
     find_model,
-    fingerprint,
     how_to_get,
     missing_backend,
     read_catalog,
-    verify_model,
 )
+from llmstep.service.checksums import fingerprint
+from llmstep.service.verification import verify_model
 
 CARD = """
 id = "tiny"

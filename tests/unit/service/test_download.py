@@ -13,10 +13,11 @@ pytest.importorskip("huggingface_hub")
 
 from llmstep.backends.base import CancelToken
 from llmstep.errors import CancelledError, ModelFileError
-from llmstep.service.catalog import ModelCard, ResolvedModel, folder, locate, verify_model
+from llmstep.service.catalog import ModelCard, ResolvedModel, folder, locate
 from llmstep.service.download import plan_pull, pull
 from llmstep.service.hub import DownloadError
 from llmstep.service.lockfile import lock_path, read_lock, write_lock
+from llmstep.service.verification import verify_model
 
 from .fake_hub import COMMIT, FakeHub
 

@@ -17,9 +17,8 @@ from llmstep.server.messages import (
     PULL,
     ProgressToken,
     parse_pull,
-    pull_json,
-    work_done_json,
 )
+from llmstep.server.replies import pull_json, work_done_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmstep.server.messages import STATUS, status_json
+from llmstep.server.messages import STATUS
+from llmstep.server.replies import status_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,17 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from llmstep.backends.base import CancelToken
-from llmstep.server.messages import (
-    PREPARE,
-    PROGRESS,
-    SUGGEST,
-    parse_prepare,
-    parse_suggest,
-    progress_json,
-    reply_json,
-    writing_json,
-)
+from llmstep.server.messages import PREPARE, PROGRESS, SUGGEST, parse_prepare, parse_suggest
+from llmstep.server.replies import progress_json, reply_json, writing_json
 
 if TYPE_CHECKING:
     from llmstep.server.protocol import LLMStepProtocol
@@ -56,8 +47,9 @@ def register(protocol: LLMStepProtocol, session: Session) -> None:
                 loop.call_soon_threadsafe(send_writing, progress)
 
         try:
+            # A client that cancels, or is gone, cancels this coroutine: that withdraws it.
             reply = await session.service.suggest(
-                request, CancelToken(), hand_over, session.asker, tell
+                request, on_suggestion=hand_over, asker=session.asker, on_writing=tell
             )
         finally:
             answered = True

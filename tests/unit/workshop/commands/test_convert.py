@@ -18,7 +18,8 @@ from tests.unit.workshop.conversion.folders import change_config, write_folder
 
 from llmstep.commands.models import models
 from llmstep.errors import ConfigError, LLMStepError, ModelFileError
-from llmstep.service.catalog import find_model, verify_model
+from llmstep.service.catalog import find_model
+from llmstep.service.verification import verify_model
 
 pytestmark = [pytest.mark.gguf, pytest.mark.hf]
 CARD = """

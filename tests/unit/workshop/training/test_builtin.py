@@ -3,7 +3,8 @@ from __future__ import annotations
 from gguf import GGUFReader
 
 from llmstep.paths import models_dir
-from llmstep.service.catalog import find_model, verify_model
+from llmstep.service.catalog import find_model
+from llmstep.service.verification import verify_model
 from llmstep_workshop.training.recipe import load_recipe
 
 
