@@ -18,11 +18,11 @@ from llmstep.lean_text.document import read_document
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import FileProof, read_proofs
+from llmstep.sources.file_proofs import compare_proofs, read_proofs
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.lemmas import Lemmas
-from llmstep.sources.libraries import AnyLibrary
+from llmstep.sources.libraries import AnyLibrary, NameReach
 from llmstep.sources.local_steps import local_steps
 from llmstep.sources.mixing import (
     FORMS,
@@ -34,6 +34,7 @@ from llmstep.sources.mixing import (
     log_sigmoid,
     sigmoid,
 )
+from llmstep.sources.module_reach import Reach
 from llmstep.sources.portfolio import (
     LOWEST_LOG_ODDS,
     MATHLIB_TACTICS,
@@ -92,8 +93,9 @@ class Evidence:
         prefix: Of all the tactics that may be proposed, those that start with it are recalled.
         tables: Statements of the file and of the project.
         use_goal: Whether the goal's own hypotheses propose steps.
-        reaches: Whether a module of the library can be used here; by the file's imports if
-            ``None``.
+        reaches: Whether lemmas of a module of the library may be proposed; by the file's imports
+            if ``None``.
+        imported: What the file's imports reach, where that is known better than from its text.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Evidence:
         tables: Mapping[Origin, Ranking] | None = None,
         use_goal: bool = False,
         reaches: Callable[[str], bool] | None = None,
+        imported: Reach | None = None,
     ) -> None:
         self._goal = parsed = parse_goal(goal)
         self._view = view_goal(parsed)
@@ -123,9 +126,11 @@ class Evidence:
         self._full_names: dict[str, str] = {}
         self._in_goal = set(words(goal))
         core_only = imports_core_only(text_before)
+        core_only = core_only or (imported is not None and imported.without_mathlib)
         self._unusable = MATHLIB_TACTICS if core_only else frozenset()
-        if reaches is None and core_only:
-            reaches = _is_core
+        known = _is_core if imported is None and core_only else imported
+        self._can_name = NameReach(index, known, core_only, self._is_own)
+        reaches = reaches or known
         features = goal_features(parsed)
         self._name_votes: dict[str, float] = defaultdict(float)
         library, self._similarity = self._ask_library(index, features)
@@ -165,6 +170,8 @@ class Evidence:
         """Whether the file's imports and the goal's form leave a chance that the tactic runs."""
         head = first_word(tactic)
         if head in self._unusable or not self._is_tactic(head):
+            return False
+        if not all(map(self._can_name, lemma_names(tactic))):
             return False
         return not why_impossible(tactic, self._goal, self._view)
 
@@ -278,6 +285,10 @@ class Evidence:
             return True
         return self._index.knows(head) or head in MATHLIB_TACTICS or head in self._text_before
 
+    def _is_own(self, name: str) -> bool:
+        """Whether a name is local, or stands in the file."""
+        return name.partition(".")[0] in self._locals or name in self._text_before
+
     def _is_invented(self, name: str) -> bool:
         """Whether neither the library nor the file has ever seen the name."""
         if self._index is None or self._index.knows(name) or name in self._written.values():
@@ -362,7 +373,8 @@ class Evidence:
     ) -> dict[str, float]:
         declarations = read_proofs(text_before) if text_before else []
         votes: dict[str, float] = defaultdict(float)
-        for declaration, similarity in _compare(declarations, index, features):
+        weigh = index.weigh if index else None
+        for declaration, similarity in compare_proofs(declarations, features, weigh):
             weight = similarity**POWER
             for number, step in enumerate(declaration.steps):
                 adapted = self._surroundings.adapt(step)
@@ -386,17 +398,3 @@ class Evidence:
 
 def _is_core(module: str) -> bool:
     return module.partition(".")[0] in _CORE_MODULES
-
-
-def _compare(
-    declarations: Sequence[FileProof], index: AnyLibrary | None, features: frozenset[str]
-) -> Iterable[tuple[FileProof, float]]:
-    """The declarations that share a feature with the goal, with the cosine of the two."""
-    every = set(features).union(*(declaration.features for declaration in declarations))
-    weights = index.weigh(every) if index else dict.fromkeys(every, 1.0)
-    length = sum(weights[feature] for feature in features)
-    for declaration in declarations:
-        common = sum(weights[feature] for feature in declaration.features & features)
-        if common > 0.0:
-            own = sum(weights[feature] for feature in declaration.features)
-            yield declaration, common / math.sqrt(own * length)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -44,3 +46,25 @@ def learn_proof(declaration: Declaration) -> FileProof:
     roles = name_roles(types, [declaration.target, given])
     steps = tuple(mark_step(step, roles) for step in split_steps(declaration.proof))
     return FileProof(text_features(given, declaration.target, types), steps)
+
+
+def compare_proofs(
+    declarations: Sequence[FileProof],
+    features: frozenset[str],
+    weigh: Callable[[Collection[str]], Mapping[str, float]] | None,
+) -> Iterable[tuple[FileProof, float]]:
+    """The declarations that share a feature with a goal, with the cosine of the two.
+
+    Args:
+        declarations: Proofs of the file.
+        features: Of the goal.
+        weigh: The squared weights of features; all are 1 if ``None``.
+    """
+    every = set(features).union(*(declaration.features for declaration in declarations))
+    weights = weigh(every) if weigh else dict.fromkeys(every, 1.0)
+    length = sum(weights[feature] for feature in features)
+    for declaration in declarations:
+        common = sum(weights[feature] for feature in declaration.features & features)
+        if common > 0.0:
+            own = sum(weights[feature] for feature in declaration.features)
+            yield declaration, common / math.sqrt(own * length)

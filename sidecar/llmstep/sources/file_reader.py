@@ -8,6 +8,7 @@ from llmstep.lean_text.declarations import PROVED, Declaration, Statement, scan_
 from llmstep.lean_text.heads import split_groups
 from llmstep.lean_text.imports import read_header
 from llmstep.lean_text.proofs import split_steps
+from llmstep.sources.module_reach import marked_imports
 from llmstep.sources.parsed_files import ParsedFile, TakenStep
 
 _LONGEST_STATEMENT = 2_000
@@ -27,7 +28,8 @@ def parse_file(text: str, *, steps: bool) -> ParsedFile:
         statements += (s for s in declaration.statements() if _is_of_use(s))
         if steps and declaration.keyword in PROVED and declaration.proof:
             taken += _first_steps(declaration)
-    return ParsedFile(read_header(text).modules, tuple(statements), tuple(taken))
+    imports = marked_imports(read_header(text))
+    return ParsedFile(imports, tuple(statements), tuple(taken))
 
 
 def _is_of_use(statement: Statement) -> bool:

@@ -65,6 +65,7 @@ def write_index(
     licence: str = "",
     names: Collection[str] = (),
     fewest_rows: int = FEWEST_ROWS,
+    parser: str = "",
     progress: Progress | None = None,
 ) -> tuple[int, int]:
     """Write an index in one step at the end; the inputs are read once, one after the other.
@@ -77,6 +78,7 @@ def write_index(
         licence: Its licence, likewise.
         names: Full names of more declarations that there are.
         fewest_rows: Features of goals of fewer steps are left out; lower it for a small collection.
+        parser: Version of what read the text that it was made of, kept in the file.
         progress: Told from time to time how many rows have been read.
 
     Returns:
@@ -100,7 +102,8 @@ def write_index(
     known.difference_update(declared, keys.tolist())
     arrays["names"] = _sorted(known)
     arrays["declared"] = _sorted(declared)
-    _write(path, arrays, {"licence": licence, "source": source, "format": FORMAT})
+    metadata = {"licence": licence, "source": source, "format": FORMAT}
+    _write(path, arrays, metadata | ({"parser": parser} if parser else {}))
     return count, written
 
 

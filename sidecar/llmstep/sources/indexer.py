@@ -188,7 +188,9 @@ class Indexer:
             before = known.get(key) or Progress(str(event["name"]), key, "waiting")
             if kind == "progress":
                 done, total = int(event["done"]), int(event["total"])
-                known[key] = attrs.evolve(before, state="reading", done=done, total=total)
+                # An index that is looked through again is of use meanwhile.
+                state = "ready" if before.state == "ready" else "reading"
+                known[key] = attrs.evolve(before, state=state, done=done, total=total)
             elif kind == "ready":
                 known[key] = attrs.evolve(before, state="ready", done=before.total, message="")
             else:

@@ -15,8 +15,10 @@ import attrs
 from llmstep.lean_text.declarations import Statement
 from llmstep.prompts.goal import Goal
 from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.module_reach import Reach, first_component
+from llmstep.sources.opened_library import Library
 from llmstep.sources.premises import PremiseTable
-from llmstep.sources.projects import AtHand, Library
+from llmstep.sources.projects import AtHand
 
 if TYPE_CHECKING:
     from llmstep.sources.library_index import Neighbour
@@ -25,6 +27,24 @@ if TYPE_CHECKING:
 _OWN_STEP = 1.1
 
 Reaches = Callable[[str], bool]
+
+
+@attrs.frozen
+class _Others:
+    """Whether the shipped index is the one to tell of a module: no package on disk has it.
+
+    Attributes:
+        roots: First components of the modules on disk.
+        reaches: Whether a module can be used besides; all of them if ``None``.
+    """
+
+    roots: frozenset[str]
+    reaches: Reaches | None = None
+
+    def __call__(self, module: str) -> bool:
+        if first_component(module) in self.roots:
+            return False
+        return self.reaches is None or self.reaches(module)
 
 
 class Libraries:
@@ -39,11 +59,9 @@ class Libraries:
         self._shipped = shipped
         self._libraries = at_hand.libraries
         self._packages = [library for library in at_hand.libraries if not library.project]
-        self._reaches: Reaches = at_hand.reaches or (lambda _: True)
+        self._reaches: Reaches = at_hand.reaches or Reach()
         # The shipped index holds some of what a package states at another revision.
-        self._roots = {
-            module.partition(".")[0] for library in self._packages for module in library.modules
-        }
+        self._roots = frozenset(root for library in self._packages for root in library.roots)
 
     def __len__(self) -> int:
         return sum(len(index) for index in self._indexes())
@@ -76,7 +94,14 @@ class Libraries:
         if self._shipped is None:
             return None
         found = self._shipped.find_statement(name)
-        return found if found is not None and self._is_other(found.module) else None
+        return found if found is not None and _Others(self._roots)(found.module) else None
+
+    def module_of(self, name: str) -> str | None:
+        """The module of the statement of this full name, if any library has one."""
+        for index in (*(library.index for library in self._libraries), self._shipped):
+            if index is not None and (module := index.module_of(name)) is not None:
+                return module
+        return None
 
     def nearest(self, features: Collection[str], count: int) -> list[Neighbour]:
         """The steps taken on the ``count`` most similar goals, the most similar first."""
@@ -105,15 +130,9 @@ class Libraries:
         for library in self._packages:
             found += library.index.premises(goal, count, self._reaches)
         if self._shipped is not None:
-            usable = self._is_other
-            if reaches is not None:
-                usable = _both(self._is_other, reaches)
-            found += self._shipped.premises(goal, count, usable if self._roots else reaches)
+            usable = _Others(self._roots, reaches) if self._roots else reaches
+            found += self._shipped.premises(goal, count, usable)
         return sorted(found, key=lambda item: -item[1])[:count]
-
-    def _is_other(self, module: str) -> bool:
-        """Whether no package on disk is where this module comes from."""
-        return module.partition(".")[0] not in self._roots
 
     def _indexes(self) -> Iterable[LibraryIndex]:
         if self._shipped is not None:
@@ -142,8 +161,42 @@ class ProjectTable:
         return sorted(found, key=lambda item: -item[1])[:count]
 
 
-def _both(one: Reaches, two: Reaches) -> Reaches:
-    return lambda module: one(module) and two(module)
-
-
 AnyLibrary = LibraryIndex | Libraries
+
+
+class NameReach:
+    """Whether a file can name what libraries declare.
+
+    Args:
+        index: The libraries, or ``None`` to do without.
+        imported: What the file's imports reach; ``None`` where that is not known.
+        core_only: Whether it is known that they reach nothing of Mathlib.
+        own: Whether a name is one of the file or the goal.
+    """
+
+    def __init__(
+        self,
+        index: AnyLibrary | None,
+        imported: Reaches | None,
+        core_only: bool,
+        own: Callable[[str], bool],
+    ) -> None:
+        self._index = index if imported is not None else None
+        self._imported = imported or Reach()
+        self._core_only = core_only
+        self._own = own
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, name: str) -> bool:
+        """Whether no library says that this is a name of what the file does not import."""
+        if self._index is None:
+            return True
+        if (known := self._known.get(name)) is None:
+            known = self._known[name] = self._own(name) or self._is_imported(name, self._index)
+        return known
+
+    def _is_imported(self, name: str, index: AnyLibrary) -> bool:
+        if (module := index.module_of(name)) is not None:
+            return self._imported(module)
+        # Of some declarations of Mathlib the index has no more than the name.
+        return not (self._core_only and index.has_name(name))

@@ -22,7 +22,7 @@ from llmstep.lean_text.declarations import Statement
 from llmstep.sources.file_reader import parse_file
 from llmstep.sources.lake_project import Package, digest, source_folders
 from llmstep.sources.lean_files import LeanFile, Note, decode, find_lean_files, read_regular
-from llmstep.sources.parsed_files import ParsedFile, ParsedFiles
+from llmstep.sources.parsed_files import PARSER_VERSION, ParsedFile, ParsedFiles
 from llmstep.user_files import write_private
 
 # What a package's steps would cost in time and space is worth it for the user's own proofs, and
@@ -95,10 +95,9 @@ def is_built(target: Target) -> bool:
     if not target.modules.is_file():
         return False
     try:
-        LibraryIndex(target.index)
+        return LibraryIndex(target.index).metadata.get("parser") == str(PARSER_VERSION)
     except LLMStepError:
         return False
-    return True
 
 
 def build_library(target: Target, tell: Tell, note: Note) -> bool:
@@ -179,7 +178,12 @@ def _write(target: Target, store: ParsedFiles) -> None:
     write_private(target.modules, json.dumps(graph, ensure_ascii=False))
     with _private():
         write_index(
-            target.index, steps, _distinct(store.statements()), source=target.name, fewest_rows=1
+            target.index,
+            steps,
+            _distinct(store.statements()),
+            source=target.name,
+            fewest_rows=1,
+            parser=str(PARSER_VERSION),
         )
 
 

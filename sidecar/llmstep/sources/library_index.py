@@ -156,6 +156,12 @@ class LibraryIndex:
                 return statement
         return None
 
+    def module_of(self, name: str) -> str | None:
+        """The module of the statement of this full name, if there is one."""
+        for row in self._rows_named(name):
+            return self._text(self._modules, int(self._module_of_row[row]))
+        return None
+
     def uses(self, name: str) -> int:
         """How many of the library's steps name a statement, at most 255; 0 if there is none."""
         return max((int(self._uses[row]) for row in self._rows_named(name)), default=0)

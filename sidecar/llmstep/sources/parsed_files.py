@@ -20,7 +20,7 @@ from llmstep.sources.lean_files import LeanFile
 from llmstep.user_files import make_private_folder, open_private
 
 # Another number for another parser: what an older one kept is read again.
-_VERSION = 1
+PARSER_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, module TEXT, imports TEXT, content BLOB
@@ -48,7 +48,7 @@ class ParsedFile:
     """What a file says.
 
     Attributes:
-        imports: Modules it imports.
+        imports: Modules it imports, marked as in a `module_reach.Graph`.
         statements: What others can name of it.
         steps: Steps of its proofs.
     """
@@ -82,9 +82,9 @@ class ParsedFiles:
         self._database = sqlite3.connect(self.path, timeout=10)
         self._database.execute("PRAGMA synchronous = OFF")  # lost pages are read again
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
+        if version != PARSER_VERSION:
             self._database.execute("DROP TABLE IF EXISTS files")
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            self._database.execute(f"PRAGMA user_version = {PARSER_VERSION}")
         self._database.execute(_SCHEMA)
         self._database.execute("SELECT path, content FROM files LIMIT 1").fetchone()
 
@@ -112,7 +112,7 @@ class ParsedFiles:
             self._database.executemany("DELETE FROM files WHERE path = ?", ((p,) for p in paths))
 
     def imports(self) -> dict[str, tuple[str, ...]]:
-        """What each module imports."""
+        """What each module imports; see `module_reach.Graph`."""
         rows = self._database.execute("SELECT module, imports FROM files ORDER BY path")
         return {module: tuple(imports.split()) for module, imports in rows if module}
 

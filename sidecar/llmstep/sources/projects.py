@@ -1,7 +1,8 @@
 """What a document can use of its project and of the packages on disk.
 
 Everything slow is done elsewhere: an indexing process reads the files (see `indexer`), a thread of
-this module opens what it has written. An answer takes what is there.
+this module opens what it has written, and reads the few files that a document imports by itself
+(see `near_files`). An answer takes what is there.
 """
 
 from __future__ import annotations
@@ -9,51 +10,33 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import sys
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.errors import LLMStepError
 from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import read_document
-from llmstep.lean_text.imports import read_header
+from llmstep.lean_text.imports import Header, read_header
 from llmstep.sources.indexer import Indexer, Progress
 from llmstep.sources.lake_project import digest, find_root, path_of, source_folders
-from llmstep.sources.lean_files import module_name, read_regular
-from llmstep.sources.library_builder import Target, index_folder
-
-if TYPE_CHECKING:
-    from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.lean_files import module_name
+from llmstep.sources.library_builder import Target
+from llmstep.sources.module_reach import Reach, find_reach
+from llmstep.sources.near_files import NO_FILES, NearFiles, NearFilesReader
+from llmstep.sources.opened_library import Library, known_modules, open_library
 
 log = logging.getLogger(__name__)
 
-_LARGEST_GRAPH = 100_000_000
+# The first question about a document waits so long for its project to be found, and no other.
+_PATIENCE_S = 0.15
+# What a document imports is looked at again this long after the last time, if it is asked about.
+_NEAR_AGAIN_S = 2.0
 _MOST_DOCUMENTS = 200
 _MOST_REACHES = 64
-
-
-@attrs.frozen(eq=False)
-class Library:
-    """An opened index with what its modules import.
-
-    Attributes:
-        name: Of the project or package.
-        index: Its steps and statements.
-        modules: What each of its modules imports.
-        project: Whether these are the user's own files.
-        stamp: Tells one state of the index from another.
-    """
-
-    name: str
-    index: LibraryIndex
-    modules: Mapping[str, Sequence[str]]
-    project: bool
-    stamp: str
 
 
 @attrs.frozen(eq=False)
@@ -62,14 +45,15 @@ class AtHand:
 
     Attributes:
         libraries: Indexes, the project's own first.
-        reaches: Whether a module is imported, directly or not; ``None`` where that is not known.
-        edited: What files state that are open in the same editor, as they are now.
+        reaches: Whether a module is imported, directly or not; ``None`` where nothing is known.
+        edited: What imported files state that no index has as they are now: they are open in the
+            same editor, or were not read yet by the indexing process.
         version: Changes with all of this; part of what an answer depends on.
         missing: What cannot be used yet, in words.
     """
 
     libraries: tuple[Library, ...] = ()
-    reaches: Callable[[str], bool] | None = None
+    reaches: Reach | None = None
     edited: tuple[Statement, ...] = ()
     version: str = ""
     missing: tuple[str, ...] = ()
@@ -98,18 +82,22 @@ class _Project:
     root: Path
     folders: tuple[Path, ...]
     libraries: dict[str, Library] = attrs.Factory(dict)
-    reaches: OrderedDict[tuple[object, ...], frozenset[str]] = attrs.Factory(OrderedDict)
+    reaches: OrderedDict[tuple[object, ...], Reach] = attrs.Factory(OrderedDict)
     generation: int = 0
+    # By the imports of a document: the files they lead to, and when these were looked at.
+    near: OrderedDict[tuple[str, ...], tuple[float, NearFiles]] = attrs.Factory(OrderedDict)
 
 
 class Projects:
     """The projects of the documents that are asked about.
 
-    All methods return at once and may be called from any thread.
+    All methods may be called from any thread and return at once, but that the first question about
+    a document waits a moment for its project.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._near = NearFilesReader()
         self._indexer = Indexer(self._on_change)
         self._roots: dict[str, Path | None] = {}
         self._projects: dict[Path, _Project] = {}
@@ -125,26 +113,32 @@ class Projects:
             uri: Its name; where it is no file of this machine, there is no project.
             text_before: Its text up to the question.
         """
-        project = self._project_of(uri)
+        header = read_header(text_before)
+        project = self._project_of(uri, header)
         if project is None:
             return NOTHING
         self._indexer.want(project.root)
-        header = read_header(text_before).modules
+        near = self._near_files(project, header.modules)
         with self._lock:
             libraries = tuple(
                 sorted(project.libraries.values(), key=lambda library: not library.project)
             )
             generation = project.generation
-        reach = self._reach(project, libraries, header, generation)
+        fresh = near.newer(*known_modules(libraries))
+        reach = self._reach(project, libraries, header, generation, near, fresh)
         own = self._module_of(project, uri)
-        edited, modules, state = self._edited(project, uri, reach)
-        usable = self._remember(
-            project, (header, generation, own, modules), reach - modules - {own}
-        )
+        statements, modules, state = self._edited(project, uri, reach)
+        for module in fresh:
+            if module in reach.modules and module not in modules and module != own:
+                statements += near.statements[module]
+                state.append(f"{module}:{near.changed[module]}")
+        elsewhere = frozenset(modules | set(fresh) | {own})
+        key = (header, generation, near.state, elsewhere)
+        usable = self._remember(project, key, reach.without(elsewhere))
         missing = self._missing(project.root)
         stamps = [library.stamp for library in libraries]
-        version = digest(json.dumps([str(project.root), stamps, header, state]))
-        return AtHand(libraries, usable.__contains__, edited, version, missing)
+        version = digest(json.dumps([str(project.root), stamps, header.modules, state]))
+        return AtHand(libraries, usable, tuple(statements), version, missing)
 
     def note_document(self, uri: str, text: str | None) -> None:
         """A document was opened or changed in an editor; ``None`` when it was closed."""
@@ -168,27 +162,56 @@ class Projects:
         self._indexer.close()
         self._todo.put(None)
 
-    def _project_of(self, uri: str) -> _Project | None:
+    def _project_of(self, uri: str, header: Header) -> _Project | None:
+        found: threading.Event | None = None
         with self._lock:
             if uri not in self._roots:
                 if len(self._roots) > 10_000:
                     self._roots.clear()
                 self._roots[uri] = None
-                self._do(lambda: self._find_project(uri))
-            root = self._roots[uri]
+                found = threading.Event()
+        if found is not None:
+            self._do(lambda: self._find_project(uri, header, found))
+            found.wait(_PATIENCE_S)
+        with self._lock:
+            root = self._roots.get(uri)
             return self._projects.get(root) if root else None
 
-    def _find_project(self, uri: str) -> None:
+    def _find_project(self, uri: str, header: Header, found: threading.Event) -> None:
         """Look at the disk, which may hang: not on a thread that somebody waits for."""
-        path = path_of(uri)
-        root = find_root(path) if path is not None else None
-        if root is None:
-            return
-        folders = source_folders(root)
-        with self._lock:
-            self._projects.setdefault(root, _Project(root, folders))
-            self._roots[uri] = root
+        try:
+            path = path_of(uri)
+            root = find_root(path) if path is not None else None
+            if root is None:
+                return
+            folders = source_folders(root)
+            with self._lock:
+                project = self._projects.setdefault(root, _Project(root, folders))
+                known = header.modules in project.near
+                self._roots[uri] = root
+            if not known:
+                self._read_near(project, header.modules)
+        finally:
+            found.set()
         self._indexer.want(root)
+
+    def _near_files(self, project: _Project, modules: tuple[str, ...]) -> NearFiles:
+        """The files of the project that these imports lead to, as they were a moment ago."""
+        now = time.monotonic()
+        with self._lock:
+            asked, near = project.near.get(modules, (-_NEAR_AGAIN_S, NO_FILES))
+            if now - asked >= _NEAR_AGAIN_S:
+                project.near[modules] = now, near
+                project.near.move_to_end(modules)
+                if len(project.near) > _MOST_REACHES:
+                    project.near.popitem(last=False)
+                self._do(lambda: self._read_near(project, modules))
+        return near
+
+    def _read_near(self, project: _Project, modules: tuple[str, ...]) -> None:
+        near = self._near.read(project.folders, modules)
+        with self._lock:
+            project.near[modules] = time.monotonic(), near
 
     def _on_change(self, root: Path) -> None:
         self._do(lambda: self._open_libraries(root))
@@ -205,7 +228,7 @@ class Projects:
             if progress.state != "ready" or (before is not None and not own):
                 if before is not None:
                     found[progress.key] = before
-            elif (library := _open_library(progress, own)) is not None:
+            elif (library := open_library(progress, own)) is not None:
                 found[progress.key] = library
         with self._lock:
             if found != project.libraries:
@@ -217,32 +240,25 @@ class Projects:
         self,
         project: _Project,
         libraries: Sequence[Library],
-        header: tuple[str, ...],
+        header: Header,
         generation: int,
-    ) -> frozenset[str]:
+        near: NearFiles,
+        fresh: Sequence[str],
+    ) -> Reach:
         """The modules that these imports reach."""
-        key = (header, generation)
+        key = (header, generation, near.state, tuple(fresh))
         with self._lock:
             if (known := project.reaches.get(key)) is not None:
                 project.reaches.move_to_end(key)
                 return known
-        reached = set(header)
-        todo = list(header)
-        while todo:
-            module = todo.pop()
-            for library in libraries:
-                for imported in library.modules.get(module, ()):
-                    if imported not in reached:
-                        reached.add(imported)
-                        todo.append(imported)
-        return self._remember(project, key, frozenset(reached))
+        graphs = [{module: near.imports[module] for module in fresh}]
+        graphs += [library.modules for library in libraries]
+        return self._remember(project, key, find_reach(header, graphs))
 
-    def _remember(
-        self, project: _Project, key: tuple[object, ...], modules: frozenset[str]
-    ) -> frozenset[str]:
-        """The same set for the same imports: what is made of it can be kept by its identity."""
+    def _remember(self, project: _Project, key: tuple[object, ...], reach: Reach) -> Reach:
+        """The same object for the same imports: what is made of it can be kept by its identity."""
         with self._lock:
-            known = project.reaches.setdefault(key, modules)
+            known = project.reaches.setdefault(key, reach)
             project.reaches.move_to_end(key)
             if len(project.reaches) > _MOST_REACHES:
                 project.reaches.popitem(last=False)
@@ -253,8 +269,8 @@ class Projects:
         return module_name(path, project.folders) if path is not None else ""
 
     def _edited(
-        self, project: _Project, uri: str, reach: frozenset[str]
-    ) -> tuple[tuple[Statement, ...], frozenset[str], list[str]]:
+        self, project: _Project, uri: str, reach: Reach
+    ) -> tuple[list[Statement], set[str], list[str]]:
         """What the other open files state that the document imports, their modules and state."""
         with self._lock:
             others = [(other, text) for other, text in self._open.items() if other != uri]
@@ -263,7 +279,7 @@ class Projects:
         state: list[str] = []
         for other, text in others:
             module = self._module_of(project, other)
-            if module and module in reach:
+            if module and module in reach.modules:
                 modules.add(module)
                 document = read_document(text)
                 state.append(f"{module}:{document.digest()}")
@@ -272,12 +288,13 @@ class Projects:
                     for statement in document.statements(last=True)
                     if not statement.private
                 )
-        return tuple(statements), frozenset(modules), state
+        return statements, modules, state
 
     def _missing(self, root: Path) -> tuple[str, ...]:
         """What is not read yet; told in the log when it changes."""
-        missing: list[str] = []
-        for progress in self._indexer.progress(root):
+        known = self._indexer.progress(root)
+        missing: list[str] = [] if known else [root.name]
+        for progress in known:
             if progress.state in ("waiting", "reading"):
                 missing.append(progress.name)
         told = tuple(missing)
@@ -301,25 +318,6 @@ class Projects:
                 work()
             except Exception as error:
                 log.warning("a project cannot be read: %s", error)
-
-
-def _open_library(progress: Progress, own: bool) -> Library | None:
-    from llmstep.sources.library_index import LibraryIndex
-
-    folder = index_folder()
-    try:
-        path = folder / f"{progress.key}.index"
-        index, status = LibraryIndex(path), path.stat()
-        content = read_regular(folder / f"{progress.key}.modules", _LARGEST_GRAPH)
-        graph = {
-            sys.intern(module): tuple(map(sys.intern, imports))
-            for module, imports in json.loads(content).items()
-        }
-    except (LLMStepError, OSError, ValueError, TypeError, AttributeError) as error:
-        log.warning("%s is not used: %s", progress.name, error)
-        return None
-    stamp = f"{progress.key}:{status.st_mtime_ns if own else status.st_size}"
-    return Library(progress.name, index, graph, own, stamp)
 
 
 class _Shared:

@@ -54,8 +54,10 @@ class Sources:
         self._index: LibraryIndex | None = None
         self._tried = False
         self._projects = share_projects() if settings.project and self.others else None
-        # Of the text before the declaration at hand, by its digest.
+        # Of the text before the declaration at hand, by its digest; of what is at hand besides, by
+        # its version.
         self._file_table: tuple[str, PremiseTable] | None = None
+        self._project_table: tuple[str, ProjectTable] | None = None
 
     @property
     def model(self) -> bool:
@@ -89,7 +91,7 @@ class Sources:
         """
         at_hand = self._at_hand(text_before, uri)
         index: AnyLibrary | None = self._open()
-        if "library" in self._wanted and at_hand.libraries:
+        if "library" in self._wanted and (at_hand.libraries or at_hand.reaches):
             index = Libraries(index, at_hand)
         return Evidence(
             goal,
@@ -101,6 +103,7 @@ class Sources:
             prefix,
             tables=self._tables(text_before, at_hand),
             use_goal="goal" in self._wanted,
+            imported=at_hand.reaches,
         )
 
     def note_document(self, uri: str, text: str | None) -> None:
@@ -127,7 +130,9 @@ class Sources:
         """What is stated at hand, by where it stands."""
         tables: dict[Origin, Ranking] = {}
         if at_hand.edited or any(library.project for library in at_hand.libraries):
-            tables["project"] = ProjectTable(at_hand)
+            if self._project_table is None or self._project_table[0] != at_hand.version:
+                self._project_table = at_hand.version, ProjectTable(at_hand)
+            tables["project"] = self._project_table[1]
         if "file" in self._wanted and text_before:
             document = read_document(text_before)
             digest = document.finished_digest()

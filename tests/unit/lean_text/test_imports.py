@@ -28,6 +28,28 @@ def test_imports(text: str, modules: tuple[str, ...]) -> None:
     assert read_header(text).modules == modules
 
 
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("import A\nimport B", set()),
+        ("module\nimport A\npublic import B\nimport C", {"A", "C"}),
+        ("module\npublic\nimport A\npublic meta import B\nmeta import C", {"C"}),
+        ("module\nimport A\npublic import A", set()),
+        ("/- c -/ module prelude import A", {"A"}),
+    ],
+)
+def test_what_a_module_does_not_pass_on(text: str, hidden: set[str]) -> None:
+    header = read_header(text)
+    assert header.hidden == hidden
+    assert header.is_module == ("module" in text)
+
+
+def test_what_is_imported_with_all_it_keeps_to_itself() -> None:
+    header = read_header("module\nimport all A\npublic import B\nimport all C import D\n")
+    assert header.whole == {"A", "C"}
+    assert header.modules == ("A", "B", "C", "D")
+
+
 def test_an_import_is_added_behind_the_others() -> None:
     assert add_import("import A\n\ntheorem", "B") == "import A\nimport B\n\ntheorem"
     assert add_import("theorem", "B") == "import B\ntheorem"

@@ -9,6 +9,7 @@ import stat
 import time
 from pathlib import Path
 
+import attrs
 import pytest
 
 from llmstep.sources import library_builder
@@ -93,6 +94,18 @@ def test_a_package_at_a_commit_is_read_once(project: Path) -> None:
     assert not target.store.exists()
     (project / "P" / "B.lean").unlink()
     assert build(target)[0] is False
+
+
+def test_a_package_that_an_older_parser_read_is_read_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = attrs.evolve(Target.of_project(project), fixed=True)
+    build(target)
+    assert is_built(target)
+    monkeypatch.setattr(library_builder, "PARSER_VERSION", library_builder.PARSER_VERSION + 1)
+    assert not is_built(target)
+    assert build(target)[0] is True
+    assert is_built(target)
 
 
 def test_what_a_kill_interrupts_goes_on_where_it_stopped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,13 +11,24 @@ from pathlib import Path
 import psutil
 import pytest
 
+from llmstep import paths
 from llmstep.config import Settings
+from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.imports import read_header
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources import indexer
+from llmstep.sources import projects as module
+from llmstep.sources.evidence import Evidence
 from llmstep.sources.features import goal_features
+from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.indexer import Indexer
 from llmstep.sources.libraries import Libraries, ProjectTable
+from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.mixing import load_mixing
+from llmstep.sources.module_reach import Reach, find_reach
 from llmstep.sources.projects import NOTHING, AtHand, Projects
 from llmstep.sources.sources import Sources
+from llmstep.sources.steps import lemma_names
 
 GOAL = parse_goal("a b : ℕ\n⊢ glorp a b = glorp b a")
 B = "import P.A\n\ntheorem use (a b : ℕ) : glorp a b = glorp b a := by\n  "
@@ -75,7 +87,6 @@ def named(at_hand: AtHand) -> list[str]:
 
 def test_a_document_has_what_its_imports_reach(root: Path, projects: Projects) -> None:
     uri = uri_of(root / "P" / "B.lean")
-    assert projects.at_hand(uri, B) is NOTHING  # nothing waits for the disk
     found = wait_for(lambda: projects.at_hand(uri, B), lambda found: len(found.libraries) == 2)
     assert named(found) == ["Own.glorp_comm"]
     libraries = Libraries(None, found)
@@ -94,9 +105,62 @@ def test_a_document_has_what_its_imports_reach(root: Path, projects: Projects) -
     assert named(nothing) == []
 
 
+def test_the_files_it_imports_count_before_any_index_is_there(
+    root: Path, projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Indexer, "want", lambda *_: None)
+    uri = uri_of(root / "P" / "B.lean")
+    found = wait_for(lambda: projects.at_hand(uri, B), lambda found: bool(found.edited))
+    assert found.libraries == ()
+    assert named(found) == ["Own.glorp_comm"]
+    assert found.edited[0].module == "P.A"
+    assert found.missing == ("project",)
+    assert found.reaches is not None
+    assert not found.reaches("P.Far")
+    assert found.reaches("Mathlib.Order.Basic")  # nobody has read yet what Pack.Inner imports
+    far = "import P.Far\n"
+    later = wait_for(lambda: projects.at_hand(uri, far), lambda found: bool(found.edited))
+    assert named(later) == ["far_glorp"]
+    assert later.reaches is not None
+    assert later.reaches.without_mathlib
+
+
+def test_a_document_waits_for_its_project_once_and_not_long(
+    root: Path, projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    waits: list[float] = []
+
+    class Watched(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.extend([] if timeout is None else [timeout])
+            return timeout is None and super().wait()
+
+    monkeypatch.setattr(module, "find_root", lambda path: release.wait(60) and None)
+    monkeypatch.setattr(module.threading, "Event", Watched)
+    uri = uri_of(root / "P" / "B.lean")
+    for _ in range(3):
+        assert projects.at_hand(uri, B) is NOTHING
+    release.set()
+    assert waits == [module._PATIENCE_S]
+
+
 def test_what_changed_on_disk_is_read_again(root: Path, projects: Projects) -> None:
     uri = uri_of(root / "P" / "B.lean")
     first = wait_for(lambda: projects.at_hand(uri, B), lambda found: len(found.libraries) == 2)
+    (root / "P" / "A.lean").write_text("theorem glorp_new : glorp 2 1 = glorp 1 2 := rfl\n")
+    later = wait_for(lambda: projects.at_hand(uri, B), lambda found: named(found) == ["glorp_new"])
+    assert later.version != first.version
+
+
+def test_what_was_just_saved_counts_before_it_is_indexed(
+    root: Path, projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_NEAR_AGAIN_S", 0.0)
+    uri = uri_of(root / "P" / "B.lean")
+    first = wait_for(lambda: projects.at_hand(uri, B), lambda found: len(found.libraries) == 2)
+    assert first.edited == ()  # the index has it all
+    monkeypatch.setattr(Indexer, "want", lambda *_: None)
     (root / "P" / "A.lean").write_text("theorem glorp_new : glorp 2 1 = glorp 1 2 := rfl\n")
     later = wait_for(lambda: projects.at_hand(uri, B), lambda found: named(found) == ["glorp_new"])
     assert later.version != first.version
@@ -191,3 +255,62 @@ def test_the_project_can_be_left_alone(root: Path) -> None:
     assert sources.fingerprint(B, uri)["project"] == ""
     assert sources.project_status() == []
     sources.close()
+
+
+def test_a_project_without_mathlib_gets_none_of_its_lemmas_and_tactics(
+    root: Path, projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Indexer, "want", lambda *_: None)
+    (root / "P" / "Own.lean").write_text("theorem own_le (a : ℕ) : glorp a ≤ a := rfl\n")
+    uri = uri_of(root / "P" / "B.lean")
+    goal = "a b : ℕ\nh : a ≤ b\n⊢ glorp a ≤ b"
+    sources = Sources(Settings(sources=("library", "portfolio")))
+    index = LibraryIndex(paths.models_dir() / "llmstep-builtin.tactics")
+
+    def offered(text: str) -> list[str]:
+        wait_for(lambda: projects.at_hand(uri, text), lambda found: bool(found.edited))
+        sources.gather(goal, text, uri=uri)
+        return [tactic for tactic, _ in sources.gather(goal, text, uri=uri).propose()]
+
+    def mathlib(tactics: list[str]) -> set[str]:
+        names = {name for tactic in tactics for name in lemma_names(tactic)}
+        return {name for name in names if index.has_name(name)} - {"a", "b", "h"}
+
+    try:
+        body = "\n\ntheorem use (a b : ℕ) (h : a ≤ b) : glorp a ≤ b := by\n  "
+        without = offered(f"import P.Own{body}")
+        assert mathlib(without) == set()
+        assert any("own_le" in tactic for tactic in without)
+        assert not {"linarith", "positivity"} & set(without)
+        # `Pack.Inner` may import Mathlib: nobody has read it yet.
+        perhaps = offered(f"import P.Own\nimport P.A{body}")
+        assert mathlib(perhaps)
+    finally:
+        sources.close()
+
+
+def test_of_a_library_on_disk_only_what_is_imported_is_named_in_steps(tmp_path: Path) -> None:
+    path = tmp_path / "own.tactics"
+    near = Statement("near_lemma", "theorem", "(a : ℕ)", "a ≤ a", "Lib.Near")
+    far = Statement("far_lemma", "theorem", "(a : ℕ)", "a ≤ a", "Lib.Far")
+    steps = [ProofStep("a : ℕ\n⊢ a ≤ a", f"apply {name}") for name in ("near_lemma", "far_lemma")]
+    steps += [ProofStep("p : Prop\n⊢ p ∨ p", "left")] * 2  # what all goals have tells nothing
+    write_index(path, steps, [near, far], fewest_rows=1)
+    index = LibraryIndex(path)
+    graph = {"Lib.Near": (), "Lib.Far": ()}
+    imported = find_reach(read_header("import Lib.Near"), [graph])
+
+    def offered(imported: Reach | None, text: str = "import Lib.Near\n") -> set[str]:
+        evidence = Evidence(
+            "b : ℕ\n⊢ b ≤ b", text, index, False, None, load_mixing(), imported=imported
+        )
+        assert evidence.runs_here("exact near_lemma _")
+        assert evidence.runs_here("exact far_lemma _") == (imported is None or "far" in text)
+        return {t for t, _ in evidence.propose() if t in ("apply near_lemma", "apply far_lemma")}
+
+    assert offered(None) == {"apply near_lemma", "apply far_lemma"}
+    assert offered(imported) == {"apply near_lemma"}
+    # What the file itself calls so is its own.
+    assert "apply far_lemma" in offered(
+        imported, "import Lib.Near\ntheorem far_lemma : p := q\nexample : r := by\n  "
+    )
