@@ -12,8 +12,9 @@ from llmstep.sources.ranking import Suggestion
 # Nats. Of 1,440 suggestions for 60 elementary goals that were run in Lean, 24 a goal, the
 # unlikeliest that ran lay above it (`python tests/bench/bench_lean.py --scores`).
 LOWEST_SHOWN = -8.0
+ORIGIN_WIDTH = len("model+library+portfolio")
 LEGEND = (
-    "score: log of the estimated probability, nearer to 0 is likelier; behind the step, where it\n"
+    "score: log of the estimated probability, nearer to 0 is likelier; behind it, where the step\n"
     "comes from: the model, similar goals of Mathlib (library), the file's own proofs, closers by\n"
     "the goal's shape (portfolio)."
 )
@@ -33,23 +34,19 @@ def worth_showing(suggestions: Sequence[Suggestion]) -> list[Suggestion]:
 
 
 def format_suggestion(suggestion: Suggestion, width: int | None = None) -> str:
-    """One suggestion as ``score  tactic  (origin)``.
+    """One suggestion as the columns score, origin, tactic, which is the last as it may be long.
 
     Args:
         suggestion: The suggestion.
         width: Most characters of the tactic, whose first line is then all that is shown; ``None``
             shows all of it, further lines below the first.
     """
+    columns = f"{suggestion.score:8.3f}  {'+'.join(suggestion.origin):{ORIGIN_WIDTH}}  "
     first, *rest = suggestion.tactic.splitlines()
-    origin = f"({'+'.join(suggestion.origin)})"
     if width is not None:
         shown = first if len(first) <= width else first[: width - 1] + "…"
-        return f"{suggestion.score:7.2f}  {shown}{' …' if rest else ''}  {origin}"
-    lines = [f"{suggestion.score:7.2f}  {first}{'' if rest else f'  {origin}'}"]
-    lines += [f"         {line}" for line in rest]
-    if rest:
-        lines[-1] += f"  {origin}"
-    return "\n".join(lines)
+        return f"{columns}{shown}{' …' if rest else ''}"
+    return f"\n{' ' * len(columns)}".join([columns + first, *rest])
 
 
 def show_legend() -> None:

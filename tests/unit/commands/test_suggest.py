@@ -46,8 +46,8 @@ def test_a_goal_as_an_argument() -> None:
     result = run(GOAL)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "  -0.50  assumption  (model)",
-        "  -2.00  simp  (model)",
+        f"  -0.500  {'model':23}  assumption",
+        f"  -2.000  {'model':23}  simp",
     ]
     assert "Not checked by Lean" in result.stderr
 
@@ -94,8 +94,9 @@ def test_the_best_one_is_shown_however_unlikely(tmp_path: Path) -> None:
 def test_a_tactic_of_several_lines_is_shown_whole_or_marked() -> None:
     suggestion = Suggestion("constructor\n· simp", -1.0, ("model", "file"))
     whole = format_suggestion(suggestion)
-    assert whole == "  -1.00  constructor\n         · simp  (model+file)"
-    assert format_suggestion(suggestion, 6) == "  -1.00  const… …  (model+file)"
+    columns = f"  -1.000  {'model+file':23}  "
+    assert whole == f"{columns}constructor\n{' ' * len(columns)}· simp"
+    assert format_suggestion(suggestion, 6) == f"{columns}const… …"
 
 
 def test_those_who_come_from_2023_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
