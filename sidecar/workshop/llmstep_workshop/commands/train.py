@@ -87,13 +87,13 @@ def train(
             f"Training needs a library that is not installed: {error.name}",
             hint=f"Install the extra: {install_workshop_command('train')}",
         ) from error
-    if threads is not None:
-        torch.set_num_threads(threads)
     recipe = load_recipe(recipe_path)
     data_dir = data_dir or recipe_path.parent
     run_dir = run_dir or Path("runs") / recipe.id
     if not export_only:
         world = join(parallel or ("fsdp" if recipe.base else "ddp"))
+        if threads is not None:  # after joining, which shares the cores among the processes
+            torch.set_num_threads(threads)
         try:
             Trainer(recipe, data_dir, run_dir, world).run()
         except LLMStepError as error:

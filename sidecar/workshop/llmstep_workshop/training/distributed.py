@@ -2,8 +2,10 @@
 
 ``torchrun`` and ``accelerate launch`` start them and tell each its place in the environment
 (``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``:
-https://docs.pytorch.org/docs/stable/elastic/run.html). The weights are either whole in every
-process (data parallel) or each process keeps a share of them (fully sharded, FSDP2).
+https://docs.pytorch.org/docs/stable/elastic/run.html). accelerate makes the group and sends tensors
+through it. The weights are either whole in every process (data parallel) or each process keeps a
+share of them (fully sharded, FSDP2). The sharding is torch's own: accelerate's exists on GPUs only,
+and a run in shares continues on a CPU.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import Any, Literal
 
 import attrs
 import torch
-from torch import distributed
+from accelerate import PartialState
+from accelerate.utils import broadcast, reduce
+from torch.distributed import DistError, is_initialized
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -60,17 +64,13 @@ class World:
         """The first process's value, in all of them: their clocks differ."""
         if self.size == 1:
             return value
-        shared = torch.tensor([value], dtype=torch.float64).to(self._carrier)
-        distributed.broadcast(shared, 0)
-        return float(shared[0])
+        return float(broadcast(self._carry([value]))[0])
 
     def add(self, values: Sequence[float]) -> list[float]:
         """Sums of the values over the processes."""
         if self.size == 1:
             return list(values)
-        shared = torch.tensor(values, dtype=torch.float64).to(self._carrier)
-        distributed.all_reduce(shared)
-        return shared.tolist()
+        return _add_up(self._carry(values)).tolist()
 
     def split(self, batches: Sequence[Batch]) -> list[tuple[int, Batch]]:
         """This process's part of a step: whole batches if they come out even, else rows of each.
@@ -98,8 +98,7 @@ class World:
             fully_shard(model, mesh=mesh, mp_policy=policy)
         model.to(self.device)
         if self.size > 1 and not self.is_sharded:
-            for value in model.state_dict().values():
-                distributed.broadcast(value, 0)
+            broadcast(model.state_dict())
 
     def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Sum the gradients over the processes; where weights are sharded, that has happened."""
@@ -107,65 +106,56 @@ class World:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         # One transfer for all: each has a cost of its own, however small it is.
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        distributed.all_reduce(flat)
+        flat = _add_up(torch.cat([gradient.flatten() for gradient in gradients]))
         parts = flat.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def close(self) -> None:
         """Leave the group of processes, together with all others."""
-        if self.size > 1:
+        if is_initialized():
             # Who leaves closes its connections: nobody may be waiting for a message on them.
-            distributed.barrier()
-            distributed.destroy_process_group()
+            state = PartialState()
+            state.wait_for_everyone()
+            state.destroy_process_group()
 
-    @property
-    def _carrier(self) -> torch.device:
-        # What the group's library transfers: NCCL the GPU's memory, gloo the CPU's.
-        return self.device
+    def _carry(self, values: Sequence[float]) -> torch.Tensor:
+        # NCCL transfers the GPU's memory, gloo the CPU's.
+        return torch.tensor(values, dtype=torch.float64).to(self.device)
 
 
-def join(manner: Manner, environ: Mapping[str, str] = os.environ) -> World:
+def join(manner: Manner) -> World:
     """Take part in the run that the environment describes; without one, run alone.
+
+    Each process takes a GPU of its own; a single one Apple's too; else the CPU.
 
     Raises:
         ProcessGroupError: There are more processes than GPUs, or they do not find each other.
     """
-    size = int(environ.get("WORLD_SIZE", "1"))
-    rank, local = int(environ.get("RANK", "0")), int(environ.get("LOCAL_RANK", "0"))
-    device = choose_device(local, alone=size == 1)
-    if size == 1:
-        return World(device=device, manner=manner)
-    try:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    except (RuntimeError, ValueError, distributed.DistError) as error:
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    local, size = (int(os.environ.get(n) or d) for n, d in (("LOCAL_RANK", 0), ("WORLD_SIZE", 1)))
+    # accelerate would give two processes the same GPU.
+    if gpus and local >= gpus:
         raise ProcessGroupError(
-            f"process {rank} of {size} could not join the others: {error}"
+            f"process {local} of this machine has no GPU: there are {gpus}",
+            hint=f"Start {gpus} processes on this machine (--nproc-per-node {gpus}), or set "
+            "CUDA_VISIBLE_DEVICES to an empty text to train on the CPU.",
+        )
+    try:
+        state = PartialState(cpu=not gpus and size > 1)
+    except (RuntimeError, ValueError, DistError) as error:
+        raise ProcessGroupError(
+            f"process {os.environ.get('RANK')} of {size} could not join the others: {error}"
         ) from error
-    return World(rank, size, device, manner)
+    assert state.device is not None
+    return World(state.process_index, state.num_processes, state.device, manner)
 
 
-def choose_device(local_rank: int, *, alone: bool) -> torch.device:
-    """A GPU of its own for every process; Apple's for a single one; else the CPU.
-
-    Raises:
-        ProcessGroupError: There are GPUs, but none is left for this process.
-    """
-    if torch.cuda.is_available():
-        count = torch.cuda.device_count()
-        if local_rank >= count:
-            raise ProcessGroupError(
-                f"process {local_rank} of this machine has no GPU: there are {count}",
-                hint=f"Start {count} processes on this machine (--nproc-per-node {count}), or set "
-                "CUDA_VISIBLE_DEVICES to an empty text to train on the CPU.",
-            )
-        device = torch.device("cuda", local_rank)
-        torch.cuda.set_device(device)
-        return device
-    if alone and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+def _add_up(values: torch.Tensor) -> torch.Tensor:
+    """The sum of the processes' values, element by element."""
+    summed = reduce(values, "sum")
+    assert isinstance(summed, torch.Tensor)
+    return summed
 
 
 def computes_bf16(device: torch.device) -> bool:

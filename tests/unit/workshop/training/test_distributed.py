@@ -5,18 +5,18 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from accelerate import PartialState
 from tests.backends.hf_models import build_model
 from tests.unit.workshop.training.conftest import TINY
 
 from llmstep_workshop.errors import ProcessGroupError, RecipeError
-from llmstep_workshop.training import distributed
-from llmstep_workshop.training.distributed import World, choose_device, find_blocks, join
+from llmstep_workshop.training.distributed import World, find_blocks, join
 from llmstep_workshop.training.recipe import Recipe, structure_recipe
 from llmstep_workshop.training.trainer import Trainer
 
@@ -174,30 +174,43 @@ bf16 = true
     assert (run_dir / "model" / "model.safetensors").is_file()
 
 
-def test_one_process_has_a_device_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets what a launcher sets; afterwards this process belongs to no group."""
+
+    def launch(**environ: str) -> None:
+        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+
+    launch()
+    yield launch
+    PartialState._reset_state()
+
+
+def test_a_process_without_a_gpu_says_how_many_there_are(
+    launched: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    chosen: list[torch.device] = []
-    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    assert choose_device(1, alone=False) == torch.device("cuda", 1)
-    assert chosen == [torch.device("cuda", 1)]
+    launched(WORLD_SIZE="3", RANK="2", LOCAL_RANK="2")
     with pytest.raises(ProcessGroupError, match="process 2 of this machine has no GPU") as caught:
-        choose_device(2, alone=False)
+        join("ddp")
     assert "--nproc-per-node 2" in caught.value.hint
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose_device(0, alone=True).type == "mps"
-    assert choose_device(0, alone=False).type == "cpu"
 
 
-def test_a_process_that_finds_no_others_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "choose_device", lambda *_, **__: torch.device("cpu"))
-    for name in ("MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.delenv(name, raising=False)
+def test_a_process_that_finds_no_others_says_so(launched: Callable[..., None]) -> None:
+    launched(WORLD_SIZE="2", RANK="1", LOCAL_RANK="1")
     with pytest.raises(ProcessGroupError, match="process 1 of 2 could not join"):
-        join("ddp", {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"})
-    assert join("fsdp", {}) == World(manner="fsdp")
-    assert not join("fsdp", {}).is_sharded
+        join("ddp")
+
+
+def test_a_process_alone_needs_no_group(launched: Callable[..., None]) -> None:
+    world = join("fsdp")
+    assert (world.rank, world.size, world.manner) == (0, 1, "fsdp")
+    assert not world.is_sharded
+    assert not torch.distributed.is_initialized()
 
 
 def test_blocks_are_the_outermost_layers(bases: Path) -> None:
