@@ -17,7 +17,9 @@ if sys.version_info < (3, 11):
 
 def main():  # no annotation: an older Python reads the file up to its end
     """Run the command."""
-    if sys.argv[1:2] == ["serve"] and not os.environ.get("LLMSTEP_IN_PROCESS"):
+    from llmstep import environment
+
+    if sys.argv[1:2] == ["serve"] and not os.environ.get(environment.IN_PROCESS):
         from llmstep.front.serve import NoFrontError, parse_arguments, serve
 
         try:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
-from llmstep import paths
+from llmstep import environment, paths
 from llmstep.first_version import find_leftovers
 from llmstep.user_files import read_toml
 
@@ -358,7 +358,11 @@ def resolve(
     path = paths.config_file() if config_path is None else config_path
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     home = paths.home_problem()
-    no_home = (Problem("LLMSTEP_HOME", "environment variable LLMSTEP_HOME", home),) if home else ()
+    no_home = (
+        (Problem(environment.HOME, f"environment variable {environment.HOME}", home),)
+        if home
+        else ()
+    )
     layers = [
         (str(path), _read_file(path)),
         ("environment", ({}, no_home)),

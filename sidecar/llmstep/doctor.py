@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from llmstep.backends import LLAMA_CPP
 from llmstep.errors import LLMStepError
 from llmstep.repair import LIBRARIES, broken_libraries
 
@@ -95,7 +96,7 @@ def check_llama_cpp() -> Check:
         if build is not None and build.state == "running":
             cure = "Wait, or `llmstep doctor --fix` to watch: library, file and portfolio answer."
             return Check("llama.cpp", "warn", f"being built: {build.describe()}", cure)
-        status: Status = "fail" if _backend() == "llama_cpp" else "warn"
+        status: Status = "fail" if _backend() == LLAMA_CPP else "warn"
         if build is not None and build.state in ("failed", "died"):
             detail = f"{PACKAGE}: {build.describe()} (log: {build.log})"
             return Check("llama.cpp", status, detail, build.hint or FIX)
@@ -304,7 +305,7 @@ def _backend() -> str:
     try:
         return find_model(_settings().model).backend
     except LLMStepError:
-        return "llama_cpp"
+        return LLAMA_CPP
 
 
 def _model_bytes() -> int:

@@ -12,16 +12,13 @@ from collections.abc import Mapping
 
 import attrs
 
-SERVER_VARIABLE = "LLMSTEP_SERVER"
-HOST_VARIABLE = "LLMSTEP_HOST"
-PORT_VARIABLE = "LLMSTEP_PORT"
-# Where a server of today is named; whoever sets it has moved already.
-URL_VARIABLE = "LLMSTEP_OPENAI_BASE_URL"
+from llmstep.environment import FIRST_SERVER, HTTP_HOST, HTTP_PORT, OPENAI_URL
+
 DEFAULT_PORT = 6000
 _PROBE_S = 0.3
 _NOW = (
     "let vLLM or llama-server serve the model there, then set "
-    f"{URL_VARIABLE}=http://.../v1 and LLMSTEP_MODEL=openai (docs/gpu.md)"
+    f"{OPENAI_URL}=http://.../v1 and LLMSTEP_MODEL=openai (docs/gpu.md)"
 )
 
 
@@ -46,15 +43,16 @@ class Leftover:
 def find_leftovers(environ: Mapping[str, str]) -> list[Leftover]:
     """Variables of the first llmstep that do nothing now, or something else."""
     found: list[Leftover] = []
-    server = environ.get(SERVER_VARIABLE, "").strip()
-    host = environ.get(HOST_VARIABLE, "").strip()
+    server = environ.get(FIRST_SERVER, "").strip()
+    host = environ.get(HTTP_HOST, "").strip()
     is_url = "://" in host
-    moved = bool(environ.get(URL_VARIABLE, "").strip())
+    # Whoever names a server of today has moved already.
+    moved = bool(environ.get(OPENAI_URL, "").strip())
     if server:
         found.append(
             Leftover(
-                SERVER_VARIABLE,
-                f"{SERVER_VARIABLE}={server} belongs to the first llmstep and chooses nothing now: "
+                FIRST_SERVER,
+                f"{FIRST_SERVER}={server} belongs to the first llmstep and chooses nothing now: "
                 "the model that answers runs on this machine",
                 f"unset it; for a model at a server {_NOW}",
             )
@@ -62,8 +60,8 @@ def find_leftovers(environ: Mapping[str, str]) -> list[Leftover]:
     if is_url and not moved:
         found.append(
             Leftover(
-                HOST_VARIABLE,
-                f"{HOST_VARIABLE}={host} named a server of the first llmstep, which is not asked: "
+                HTTP_HOST,
+                f"{HTTP_HOST}={host} named a server of the first llmstep, which is not asked: "
                 "the model that answers runs on this machine",
                 f"unset it; {_NOW}",
             )
@@ -77,7 +75,7 @@ def find_server(environ: Mapping[str, str]) -> Leftover | None:
     It is known by how it refuses a GET: Python's plain HTTP server with a POST handler alone. A
     port that nothing listens at answers at once; a silent one is given up after a moment.
     """
-    port_text = environ.get(PORT_VARIABLE, "").strip()
+    port_text = environ.get(HTTP_PORT, "").strip()
     port = int(port_text) if port_text.isdecimal() and int(port_text) < 65_536 else DEFAULT_PORT
     reply = b""
     # Whatever answers there is somebody else's program: no answer of it is an error of ours.

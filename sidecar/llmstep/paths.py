@@ -8,6 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
+from llmstep import environment
+
 APP = "llmstep"
 
 
@@ -25,7 +27,7 @@ def expand(name: str) -> Path:
 
 
 def _folder(kind: str) -> Path:
-    home = os.environ.get("LLMSTEP_HOME")
+    home = os.environ.get(environment.HOME)
     if home and home_problem() is None:
         return expand(home) / kind
     try:
@@ -36,7 +38,7 @@ def _folder(kind: str) -> Path:
 
 def home_problem() -> str | None:
     """Why ``LLMSTEP_HOME`` cannot be followed; ``None`` if it can, or is not set."""
-    home = os.environ.get("LLMSTEP_HOME", "")
+    home = os.environ.get(environment.HOME, "")
     if home.startswith("~") and str(expand(home)).startswith("~"):
         return f"`LLMSTEP_HOME` names the home folder of a user there is not: {home!r}"
     return None

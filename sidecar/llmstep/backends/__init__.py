@@ -10,11 +10,17 @@ from llmstep.errors import ModelNotFoundError
 if TYPE_CHECKING:
     from llmstep.backends.base import Backend, BackendOptions
 
+# What cards, settings and the cache call them.
+ECHO = "echo"
+LLAMA_CPP = "llama_cpp"
+OPENAI = "openai"
+TRANSFORMERS = "transformers"
+
 BACKENDS: dict[str, str] = {
-    "echo": "llmstep.backends.echo:EchoBackend",
-    "llama_cpp": "llmstep.backends.llama_cpp:LlamaCppBackend",
-    "openai": "llmstep.backends.openai:OpenAIBackend",
-    "transformers": "llmstep.backends.transformers:TransformersBackend",
+    ECHO: "llmstep.backends.echo:EchoBackend",
+    LLAMA_CPP: "llmstep.backends.llama_cpp:LlamaCppBackend",
+    OPENAI: "llmstep.backends.openai:OpenAIBackend",
+    TRANSFORMERS: "llmstep.backends.transformers:TransformersBackend",
 }
 
 

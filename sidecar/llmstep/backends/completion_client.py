@@ -17,6 +17,7 @@ from llmstep.backends.completions import (
 )
 from llmstep.backends.endpoint import KEY_VARIABLES, Endpoint
 from llmstep.backends.exchange import ExchangeError, Head, exchange
+from llmstep.environment import OPENAI_MODEL, OPENAI_URL
 from llmstep.errors import (
     BackendUnavailableError,
     ConfigError,
@@ -111,7 +112,7 @@ class CompletionClient:
         except ExchangeError as error:
             raise BackendUnavailableError(
                 f"{self.endpoint.url} cannot be used: {error}",
-                hint="Start the server, or correct LLMSTEP_OPENAI_BASE_URL.",
+                hint=f"Start the server, or correct {OPENAI_URL}.",
             ) from None
         self._was_there = True
         head, body = answer.head, bytes(answer.body)
@@ -284,14 +285,14 @@ class CompletionClient:
             names = ", ".join(self._names()) or "those it serves"
             return ModelNotFoundError(
                 f"{url} does not serve the model {model!r}: {words}",
-                hint=f"Set LLMSTEP_OPENAI_MODEL to one of: {names}.",
+                hint=f"Set {OPENAI_MODEL} to one of: {names}.",
             )
         hint = f"See in its log what is wrong with the server at {url}."
         if head.status in (404, 405):
-            hint = "LLMSTEP_OPENAI_BASE_URL must be all before /completions; most end with /v1."
+            hint = f"{OPENAI_URL} must be all before /completions; most end with /v1."
         if 300 <= head.status < 400:
             place = self._clean(head.headers.get("location", "its address"))
-            hint = f"Set LLMSTEP_OPENAI_BASE_URL by {place}."
+            hint = f"Set {OPENAI_URL} by {place}."
         return GenerationError(f"{url} refuses the request: {head.status} {words}", hint=hint)
 
     def _names(self) -> list[str]:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llmstep.backends import ECHO
 from llmstep.backends.base import (
     BackendInfo,
     BackendOptions,
@@ -41,6 +42,7 @@ from llmstep.backends.base import (
     PromptPart,
 )
 from llmstep.backends.writing import AnswerText, Written
+from llmstep.environment import ECHO_SCRIPT
 from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
 from llmstep.user_files import read_json_value
 
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
     from llmstep.backends.writing import OnWriting, WritingEnd, WritingRequest
 
-SCRIPT_VARIABLE = "LLMSTEP_ECHO_SCRIPT"
 UNIVERSAL_TACTICS = ("rfl", "simp", "assumption", "intro h", "constructor", "omega")
 
 _DEFAULT_CONTEXT = 2048
@@ -139,7 +140,7 @@ class EchoBackend:
 
     def __init__(self, options: BackendOptions) -> None:
         path = options.path
-        if path is None and (variable := os.environ.get(SCRIPT_VARIABLE)):
+        if path is None and (variable := os.environ.get(ECHO_SCRIPT)):
             path = Path(variable)
         self._rules = default_rules() if path is None else read_script(path)
         self._context = options.context_tokens or _DEFAULT_CONTEXT
@@ -150,8 +151,8 @@ class EchoBackend:
     def info(self) -> BackendInfo:
         """Name, script and window; there are no weights."""
         return BackendInfo(
-            backend="echo",
-            model="echo" if self._path is None else self._path.stem,
+            backend=ECHO,
+            model=ECHO if self._path is None else self._path.stem,
             context_tokens=self._context,
         )
 

@@ -18,12 +18,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 
+from llmstep.environment import OPENAI_KEY, OPENAI_URL
 from llmstep.errors import ConfigError
 
-URL_VARIABLE = "LLMSTEP_OPENAI_BASE_URL"
-KEY_VARIABLES = ("LLMSTEP_OPENAI_API_KEY", "OPENAI_API_KEY")
+KEY_VARIABLES = (OPENAI_KEY, "OPENAI_API_KEY")
 
-_URL_HINT = f"Set {URL_VARIABLE} to the server's address, e.g. http://127.0.0.1:8000/v1."
+_URL_HINT = f"Set {OPENAI_URL} to the server's address, e.g. http://127.0.0.1:8000/v1."
 _PORTS = {"http": 80, "https": 443}
 # What a server was told to listen on is no address to ask, but is copied: this machine is meant.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -82,13 +82,13 @@ def read_endpoint(environ: Mapping[str, str] | None = None) -> Endpoint:
         ConfigError: The address is missing or no address, or the key cannot stand in a header.
     """
     values = os.environ if environ is None else environ
-    text = values.get(URL_VARIABLE, "").strip()
+    text = values.get(OPENAI_URL, "").strip()
     if not text:
-        raise ConfigError(f"{URL_VARIABLE} is not set", hint=_URL_HINT)
+        raise ConfigError(f"{OPENAI_URL} is not set", hint=_URL_HINT)
     url, host, port = _split(text)
     if url.username or url.password:
         raise ConfigError(
-            f"{URL_VARIABLE} holds a user name or a password",
+            f"{OPENAI_URL} holds a user name or a password",
             hint=f"Take it out of the address and set {KEY_VARIABLES[0]} instead.",
         )
     host = _EVERYWHERE.get(host, host)
@@ -110,16 +110,16 @@ def _split(text: str) -> tuple[SplitResult, str, int]:
         url = urlsplit(text)
         host, port = url.hostname, url.port
     except ValueError as error:
-        raise ConfigError(f"{URL_VARIABLE} is no address: {error}", hint=_URL_HINT) from None
+        raise ConfigError(f"{OPENAI_URL} is no address: {error}", hint=_URL_HINT) from None
     scheme = url.scheme.lower()
     if scheme not in _PORTS or not host:
         raise ConfigError(
-            f"{URL_VARIABLE} must begin with http:// or https:// and name a host", hint=_URL_HINT
+            f"{OPENAI_URL} must begin with http:// or https:// and name a host", hint=_URL_HINT
         )
     if url.query or url.fragment:
-        raise ConfigError(f"{URL_VARIABLE} must end with the path, without ? or #", hint=_URL_HINT)
+        raise ConfigError(f"{OPENAI_URL} must end with the path, without ? or #", hint=_URL_HINT)
     if not f"{host}{url.path}".isascii() or any(c <= " " for c in f"{host}{url.path}"):
-        raise ConfigError(f"{URL_VARIABLE} has characters no address can have", hint=_URL_HINT)
+        raise ConfigError(f"{OPENAI_URL} has characters no address can have", hint=_URL_HINT)
     return url, host, _PORTS[scheme] if port is None else port
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from llmstep.backends import LLAMA_CPP
 from llmstep.backends.base import Asked, BackendInfo, GenerationStats
 from llmstep.backends.chat import ChatTemplate
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
@@ -85,7 +86,7 @@ class LlamaCppBackend(LocalBackend):
             self._model.close()
             raise
         self._info = BackendInfo(
-            backend="llama_cpp",
+            backend=LLAMA_CPP,
             model=facts.name,
             context_tokens=window,
             parameters=facts.parameters,

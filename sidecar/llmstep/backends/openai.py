@@ -20,6 +20,7 @@ from typing import Any
 
 import attrs
 
+from llmstep.backends import OPENAI
 from llmstep.backends.base import (
     BackendInfo,
     BackendOptions,
@@ -41,9 +42,8 @@ from llmstep.backends.writing import (
     WritingRequest,
     Written,
 )
+from llmstep.environment import OPENAI_MODEL
 from llmstep.errors import GenerationError, ModelNotFoundError, PromptTooLongError
-
-MODEL_VARIABLE = "LLMSTEP_OPENAI_MODEL"
 
 # Used where the server does not tell its window; nearly every model served today has this much.
 _DEFAULT_CONTEXT = 4096
@@ -77,7 +77,7 @@ class OpenAIBackend:
             )
         self._client = CompletionClient(endpoint)
         offered = self._client.list_models()
-        name = options.remote_model or os.environ.get(MODEL_VARIABLE, "").strip()
+        name = options.remote_model or os.environ.get(OPENAI_MODEL, "").strip()
         if not name and len(offered) == 1:
             name = next(iter(offered))
         if not name:
@@ -86,10 +86,10 @@ class OpenAIBackend:
                 f"{endpoint.url} offers several models: {names}"
                 if names
                 else f"{endpoint.url} does not say which models it has",
-                hint=f"Set {MODEL_VARIABLE}, or pass `--model openai:<name>`.",
+                hint=f"Set {OPENAI_MODEL}, or pass `--model openai:<name>`.",
             )
         self._info = BackendInfo(
-            backend="openai",
+            backend=OPENAI,
             model=name,
             context_tokens=options.context_tokens or offered.get(name) or _DEFAULT_CONTEXT,
         )

@@ -133,7 +133,7 @@ class Search:
             if text is None:  # no UTF-8: what comes after it can only be junk
                 continue
             required = self._left_to_spell(parent, token)
-            end, reason = self._find_end(parent, data, token, required)
+            end, reason = self._find_end(parent, data, token)
             if reason is not None:
                 text = text if end == len(data) else self._opening.read(data[:end])
                 if not required and text and text.strip() and text not in self._texts:
@@ -160,15 +160,13 @@ class Search:
             return b""
         return parent.required[len(self._vocabulary.pieces[token]) :]
 
-    def _find_end(
-        self, parent: Beam, data: bytes, token: int, required: bytes
-    ) -> tuple[int, FinishReason | None]:
+    def _find_end(self, parent: Beam, data: bytes, token: int) -> tuple[int, FinishReason | None]:
         """Where in its bytes a sequence ends, and why; ``None`` for one that goes on."""
         if self._vocabulary.ends[token]:
             return len(data), "eos"
         # A stop string may begin in an earlier token, but not inside the given characters.
         start = max(len(self._opening.required), len(parent.data) - self._longest_stop + 1)
         found = [at for s in self._stop if (at := data.find(s, start)) >= 0]
-        if found and not required:
+        if found:
             return min(found), "stop"
         return len(data), "length" if self._step >= self._sampling.max_tokens else None

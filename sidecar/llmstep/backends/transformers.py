@@ -13,6 +13,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from llmstep.backends import TRANSFORMERS
 from llmstep.backends.base import BackendInfo
 from llmstep.backends.chat import ChatTemplate
 from llmstep.backends.hf_chat import read_chat_template
@@ -86,7 +87,7 @@ class TransformersBackend(LocalBackend):
             self._model.close()
             raise
         self._info = BackendInfo(
-            backend="transformers",
+            backend=TRANSFORMERS,
             model=checkpoint.name,
             context_tokens=choose_window(options.context_tokens, self._model.window),
             parameters=checkpoint.parameters,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from llmstep import environment
 from llmstep.user_files import decode_text
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def measure(questions: list[Question], model: str | None, count: int, rounds: in
     command = [sys.executable, "-m", "llmstep", "serve", "--in-process"]
     command += ["--model", model] if model else []
     with tempfile.TemporaryDirectory() as home:
-        quiet = {"LLMSTEP_HOME": home}
+        quiet = {environment.HOME: home}
         begin = time.perf_counter()
         with SidecarClient(command, quiet) as sidecar:
             sidecar.initialize(WAIT_S)

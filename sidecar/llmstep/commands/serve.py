@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from llmstep import environment
+
 
 @click.command()
 @click.option("--model", help="Model id, or path of a .gguf file.")
@@ -60,7 +62,7 @@ def serve(
     if host is not None or port is not None:
         raise click.UsageError("--host and --port go with --http")
 
-    if not (in_process or os.environ.get("LLMSTEP_IN_PROCESS")):
+    if not (in_process or os.environ.get(environment.IN_PROCESS)):
         from llmstep.front.serve import serve as serve_front
 
         serve_front({"model": model, "log_file": log_file and str(log_file), "verbose": verbose})

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import click
 
-from llmstep import paths
+from llmstep import environment, paths
 
 
 @attrs.frozen
@@ -81,7 +81,7 @@ def _is_own(path: Path) -> bool:
     """
     import os
 
-    home = os.environ.get("LLMSTEP_HOME")
+    home = os.environ.get(environment.HOME)
     if home:
         return path.parent == Path(home).expanduser() and not path.is_symlink()
     return paths.APP in path.parts[-2:] and not path.is_symlink()

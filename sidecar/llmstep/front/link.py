@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 
+from llmstep import environment
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import Identity, own_variables
 from llmstep.runtime.lock import FileLock
@@ -144,10 +145,10 @@ def _spawn(place: Place) -> None:
     log = place.log
     command = [sys.executable, "-m", "llmstep.server.watcher", place.folder, place.name]
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    if os.environ.get("LLMSTEP_HOME"):
-        home = os.path.expanduser(environ["LLMSTEP_HOME"])
+    if os.environ.get(environment.HOME):
+        home = os.path.expanduser(environ[environment.HOME])
         if not home.startswith("~"):
-            environ["LLMSTEP_HOME"] = os.path.abspath(home)  # the engine has another folder
+            environ[environment.HOME] = os.path.abspath(home)  # the engine has another folder
     output = open_log(log)
     # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP, CREATE_BREAKAWAY_FROM_JOB
     windows = 0x00000008 | 0x00000200 | 0x01000000 if os.name == "nt" else 0

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from llmstep import environment
 from llmstep.install.probe import PACKAGE
 
 # What is built from source is pinned: this release is the one the build's flags were tried with.
@@ -54,7 +55,7 @@ def kept_wheels() -> list[Path]:
 
 def _cache_dirs() -> list[Path]:
     folders: list[Path] = []
-    home = os.environ.get("LLMSTEP_HOME")
+    home = os.environ.get(environment.HOME)
     # A home folder that cannot be told (no HOME, no such user) is no reason not to build.
     with contextlib.suppress(RuntimeError):
         if home:

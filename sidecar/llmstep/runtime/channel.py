@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 
+from llmstep import environment
 from llmstep.runtime.framing import FrameDecoder, Malformed, encode_frame
 
 _BACKLOG = 256
@@ -24,7 +25,7 @@ _PROOF_S = 30.0
 
 # `LLMSTEP_LOOPBACK` takes the way of Windows elsewhere, too: for tests, and file systems without
 # sockets.
-UNIX = hasattr(socket, "AF_UNIX") and not os.environ.get("LLMSTEP_LOOPBACK")
+UNIX = hasattr(socket, "AF_UNIX") and not os.environ.get(environment.LOOPBACK)
 
 
 class ChannelError(Exception):

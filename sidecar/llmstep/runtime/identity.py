@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.util import find_spec
 
-from llmstep import __version__
+from llmstep import __version__, environment
 
 # Version of what front and engine say to each other; another one finds no common engine.
 LINK_VERSION = 1
@@ -16,7 +16,8 @@ _OPTIONAL_LIBRARIES = ("llama_cpp", "transformers", "torch", "huggingface_hub", 
 # Variables that libraries read for the whole process: only clients that agree share an engine.
 _SHARED_NAMES = frozenset(
     {
-        "HOME", "USERPROFILE", "LOCALAPPDATA", "LLMSTEP_HOME", "LLMSTEP_ECHO_SCRIPT", "PYTHONPATH",
+        "HOME", "USERPROFILE", "LOCALAPPDATA", environment.HOME, environment.ECHO_SCRIPT,
+        "PYTHONPATH",
         "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
         "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CUDA_VISIBLE_DEVICES",
         "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENAI_API_KEY",
@@ -24,7 +25,7 @@ _SHARED_NAMES = frozenset(
         "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     }
 )  # fmt: skip
-_SHARED_PREFIXES = ("LLMSTEP_OPENAI_", "HF_", "HUGGING", "TRANSFORMERS_", "GGML_", "LLAMA_")
+_SHARED_PREFIXES = (environment.OPENAI_PREFIX, "HF_", "HUGGING", "TRANSFORMERS_", "GGML_", "LLAMA_")
 # Native code that gives up would start a debugger, whose many lines hide the one that matters.
 # Set in every engine.
 NO_BACKTRACE = "GGML_NO_BACKTRACE"

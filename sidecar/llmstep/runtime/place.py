@@ -7,6 +7,8 @@ import stat
 import sys
 import zlib
 
+from llmstep import environment
+
 # Bytes that a socket's path may have (sun_path of Linux less its end; macOS has 104).
 _LONGEST_SOCKET_PATH = 107 if sys.platform.startswith("linux") else 103
 _LONGEST_NAME = len("engine-12345678-12345678.sock")
@@ -124,7 +126,7 @@ def make_private(folder: str) -> None:
 
 
 def _candidates() -> list[str]:
-    home = os.environ.get("LLMSTEP_HOME", "").strip()
+    home = os.environ.get(environment.HOME, "").strip()
     folders: list[str] = []
     home = os.path.expanduser(home)
     if home.startswith("~"):
@@ -137,7 +139,7 @@ def _candidates() -> list[str]:
         folders.append(os.path.join(local, "llmstep", "run"))
     elif os.environ.get("XDG_RUNTIME_DIR"):
         folders.append(os.path.join(os.environ["XDG_RUNTIME_DIR"], "llmstep"))
-    if os.environ.get("LLMSTEP_NO_SHARED_FOLDER"):
+    if os.environ.get(environment.NO_SHARED_FOLDER):
         return folders  # not in a folder that all users share, says whoever keeps the machine
     # Each home has a folder of its own also where its path is too long or cannot be written to.
     suffix = f"-{checksum(home)}" if home else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from llmstep import environment
 from llmstep.backends.endpoint import is_loopback
 from llmstep.config import Problem
 from llmstep.errors import ConfigError
@@ -40,7 +41,7 @@ def read_token(address: Address, environ: Mapping[str, str]) -> str:
     Raises:
         ConfigError: Other machines can connect and there is none, or a short one.
     """
-    token = environ.get("LLMSTEP_HTTP_TOKEN", "").strip()
+    token = environ.get(environment.HTTP_TOKEN, "").strip()
     if not address.local and len(token) < _SHORTEST_TOKEN:
         raise ConfigError(
             f"{address.host} can be reached from other machines, so a token is required",
@@ -59,7 +60,8 @@ def read_address(
     could not be set at all. A value that is none is told of and not taken.
     """
     problems: list[Problem] = []
-    named_host, named_port = environ.get("LLMSTEP_HOST", ""), environ.get("LLMSTEP_PORT", "")
+    named_host = environ.get(environment.HTTP_HOST, "")
+    named_port = environ.get(environment.HTTP_PORT, "")
     if host is None and named_host.strip():
         if "://" in named_host:
             # Its client takes a whole URL here when the server runs elsewhere.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attrs
 
+from llmstep.backends import LLAMA_CPP, TRANSFORMERS
 from llmstep.backends.base import CancelToken
 from llmstep.errors import ConfigError, LLMStepError, ModelFileError, ModelNotFoundError
 from llmstep.prompts.template_file import load_template
@@ -205,7 +206,7 @@ def _make_card(reference: Reference, repository: Repository, wish: Wish) -> tupl
     card = ModelCard(
         id=wish.model_id or name_id(own_name),
         name=own_name,
-        backends=("llama_cpp",) if file else ("transformers",),
+        backends=(LLAMA_CPP if file else TRANSFORMERS,),
         prompt=wish.prompt or (relative.prompt if relative else DEFAULT_PROMPT),
         licence=repository.licence,
         aliases=_free_aliases(repository.name),

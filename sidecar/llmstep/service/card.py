@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from llmstep.backends import ECHO
 from llmstep.errors import ModelFileError
 from llmstep.user_files import read_toml
 
@@ -109,7 +110,7 @@ def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
     name = checked["id"]
     # The id is a folder's name, too.
     is_path = set(name) & set("/\\:") or name in (".", "..") or not name.isprintable()
-    if is_path or name in ("", "echo") or name.endswith(".gguf"):
+    if is_path or name in ("", ECHO) or name.endswith(".gguf"):
         raise _wrong(file, "id", f"{name!r} cannot be a model's name")
     if not checked["backends"]:
         raise _wrong(file, "backends", "must name a backend")

@@ -19,7 +19,7 @@ import attrs
 import numpy as np
 import psutil
 
-from llmstep.backends import open_backend
+from llmstep.backends import LLAMA_CPP, open_backend
 from llmstep.backends.base import BackendOptions, CancelToken, GenerationRequest, Sampling
 from llmstep.errors import GenerationError
 from llmstep.prompts.template import build_prompts, load_template
@@ -180,7 +180,7 @@ def measure_bandwidth() -> float:
 
 def estimate(card: ModelCard, machine: Machine, measured: Measurement) -> Estimate:
     """Estimate a model's memory and speed on this machine's CPU."""
-    per_weight = _GGUF_BYTES if "llama_cpp" in card.backends else _HF_BYTES
+    per_weight = _GGUF_BYTES if LLAMA_CPP in card.backends else _HF_BYTES
     place = locate(card)
     parameters = card.parameters or _nominal_parameters(card)
     weights: float | None = card.size_bytes

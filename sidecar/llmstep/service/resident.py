@@ -15,7 +15,7 @@ from typing import Literal
 
 import attrs
 
-from llmstep.backends import open_backend
+from llmstep.backends import OPENAI, open_backend
 from llmstep.backends.base import Backend, BackendOptions, CancelToken
 from llmstep.errors import LLMStepError
 from llmstep.limits import explain_limit
@@ -27,7 +27,7 @@ LoadState = Literal["unloaded", "loading", "ready", "failed"]
 _Key = tuple[str, BackendOptions]
 
 _LOCAL = "local"
-_REMOTE_BACKENDS = frozenset({"openai"})
+_REMOTE_BACKENDS = frozenset({OPENAI})
 _MOST_REMEMBERED = 32
 # A thread that was told to stop and has not after so long is stuck in native code for good. To
 # load a large model from a slow disk cannot be interrupted and may take its time.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from llmstep import paths
+from llmstep.backends import ECHO, LLAMA_CPP, OPENAI, TRANSFORMERS
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.gguf_parts import list_parts
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
@@ -22,7 +23,7 @@ from llmstep.service.checksums import hash_file
 from llmstep.user_files import inside, make_folder, read_json_value, write_private
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_RESERVED = ("echo", "openai")
+_RESERVED = (ECHO, OPENAI)
 _CARD_KEYS = (
     "id",
     "name",
@@ -242,7 +243,7 @@ def describe_file(source: Path) -> ModelCard:
     return ModelCard(
         id=name_id(source.stem),
         name=name if isinstance(name, str) and name.isprintable() and name else source.stem,
-        backends=("llama_cpp",),
+        backends=(LLAMA_CPP,),
         description=f"imported from {source}",
         architecture=head.architecture,
         file=source.name,
@@ -273,7 +274,7 @@ def describe_folder(source: Path) -> ModelCard:
     return ModelCard(
         id=name_id(source.name),
         name=source.name,
-        backends=("transformers",),
+        backends=(TRANSFORMERS,),
         prompt="byt5" if values.get("is_encoder_decoder") is True else "proofstep-plain",
         description=f"imported from {source}",
         architecture=str(values.get("model_type", "")),

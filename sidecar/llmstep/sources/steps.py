@@ -2,9 +2,9 @@
 
 A step from another proof that mentions ``hf`` is of use only where there is an ``hf``, or something
 that plays its role. In the stored text each such name stands between two ``LOCAL`` characters, with
-its role (see `roles`) where that is known, ``|`` and ``:`` here: ``exact |hf:0c51fe|.mul bar``. A
-name that was written short inside its namespace stands in full, with ``OPENED`` where the written
-part begins, ``~`` here: ``rw [Set.~inter_comm]``.
+its role (see `hypothesis_roles`) where that is known, ``|`` and ``:`` here:
+``exact |hf:0c51fe|.mul bar``. A name that was written short inside its namespace stands in full,
+with ``OPENED`` where the written part begins, ``~`` here: ``rw [Set.~inter_comm]``.
 """
 
 from __future__ import annotations

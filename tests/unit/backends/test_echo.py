@@ -19,7 +19,8 @@ from llmstep.backends.base import (
     PromptPart,
     Sampling,
 )
-from llmstep.backends.echo import SCRIPT_VARIABLE, UNIVERSAL_TACTICS, EchoBackend
+from llmstep.backends.echo import UNIVERSAL_TACTICS, EchoBackend
+from llmstep.environment import ECHO_SCRIPT
 from llmstep.errors import GenerationError, ModelFileError, ModelNotFoundError, PromptTooLongError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(SCRIPT_VARIABLE, raising=False)
+    monkeypatch.delenv(ECHO_SCRIPT, raising=False)
 
 
 def write_script(folder: Path, rules: Any) -> Path:
@@ -85,7 +86,7 @@ def test_no_matching_rule_answers_nothing(tmp_path: Path) -> None:
 
 def test_the_environment_names_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_script(tmp_path, [{"candidates": [{"tactic": "ring", "score": 0}]}])
-    monkeypatch.setenv(SCRIPT_VARIABLE, str(path))
+    monkeypatch.setenv(ECHO_SCRIPT, str(path))
     assert [c.text for c in ask(EchoBackend(BackendOptions()))] == ["ring"]
 
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.backends.endpoint import URL_VARIABLE, Endpoint, is_loopback, read_endpoint
+from llmstep.backends.endpoint import Endpoint, is_loopback, read_endpoint
 from llmstep.backends.exchange import open_client
+from llmstep.environment import OPENAI_URL
 from llmstep.errors import ConfigError
 
 
@@ -28,7 +29,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_addresses(text: str, url: str, port: int) -> None:
-    endpoint = read_endpoint({URL_VARIABLE: text})
+    endpoint = read_endpoint({OPENAI_URL: text})
     assert (endpoint.url, endpoint.port) == (url, port)
 
 
@@ -49,20 +50,20 @@ def test_addresses(text: str, url: str, port: int) -> None:
     ],
 )
 def test_what_is_no_address_is_named(text: str) -> None:
-    with pytest.raises(ConfigError, match=URL_VARIABLE) as caught:
-        read_endpoint({URL_VARIABLE: text})
+    with pytest.raises(ConfigError, match=OPENAI_URL) as caught:
+        read_endpoint({OPENAI_URL: text})
     assert "secret" not in caught.value.message + caught.value.hint
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "ключ", "tab\tkey"])
 def test_a_key_that_cannot_be_sent(key: str) -> None:
     with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
-        read_endpoint({URL_VARIABLE: "http://h/v1", "OPENAI_API_KEY": key})
+        read_endpoint({OPENAI_URL: "http://h/v1", "OPENAI_API_KEY": key})
     assert key not in caught.value.message
 
 
 def test_secrets_do_not_show() -> None:
-    environ = {URL_VARIABLE: "https://h/v1", "LLMSTEP_OPENAI_API_KEY": "sk-secret"}
+    environ = {OPENAI_URL: "https://h/v1", "LLMSTEP_OPENAI_API_KEY": "sk-secret"}
     endpoint = read_endpoint(environ)
     assert endpoint.headers()["Authorization"] == "Bearer sk-secret"
     assert "sk-secret" not in repr(endpoint) + endpoint.url
@@ -82,7 +83,7 @@ def test_secrets_do_not_show() -> None:
     ],
 )
 def test_plain_http_is_exposed_unless_it_stays_here(text: str, exposed: bool) -> None:
-    assert read_endpoint({URL_VARIABLE: text}).exposed is exposed
+    assert read_endpoint({OPENAI_URL: text}).exposed is exposed
 
 
 def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +92,7 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", ".inner.example")
 
     def proxy_of(url: str) -> str | None:
-        endpoint = read_endpoint({URL_VARIABLE: url})
+        endpoint = read_endpoint({OPENAI_URL: url})
         client = open_client(endpoint, 1.0)
         transport = client._transport_for_url(httpx.URL(endpoint.url))
         proxy = getattr(transport._pool, "_proxy_url", None)
@@ -106,7 +107,7 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_proxy_of_another_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "gopher://user:hush-hush@proxy.example:1080")
-    endpoint = read_endpoint({URL_VARIABLE: "https://api.example/v1"})
+    endpoint = read_endpoint({OPENAI_URL: "https://api.example/v1"})
     with pytest.raises(ConfigError, match="https proxy") as caught:
         open_client(endpoint, 1.0)
     assert "HTTPS_PROXY" in caught.value.hint
@@ -117,7 +118,7 @@ def test_a_proxy_of_another_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
 @given(st.text(max_size=40))
 def test_any_text_is_an_endpoint_or_a_config_error(text: str) -> None:
     try:
-        endpoint = read_endpoint({URL_VARIABLE: text})
+        endpoint = read_endpoint({OPENAI_URL: text})
     except ConfigError:
         return
     assert endpoint.url.isascii()
@@ -131,5 +132,5 @@ def test_ports_that_are_usual_are_not_written() -> None:
 
 @pytest.mark.parametrize(("text", "host"), [("0.0.0.0", "127.0.0.1"), ("[::]", "::1")])
 def test_where_a_server_listens_is_this_machine(text: str, host: str) -> None:
-    endpoint = read_endpoint({URL_VARIABLE: f"http://{text}:11434/v1"})
+    endpoint = read_endpoint({OPENAI_URL: f"http://{text}:11434/v1"})
     assert (endpoint.host, endpoint.exposed) == (host, False)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from llmstep.backends.completion_client import _MOST_TRIES, _OPTIONAL_FIELDS
-from llmstep.backends.endpoint import KEY_VARIABLES, URL_VARIABLE
-from llmstep.backends.openai import MODEL_VARIABLE
+from llmstep.backends.endpoint import KEY_VARIABLES
+from llmstep.environment import OPENAI_MODEL, OPENAI_URL
 from llmstep.server import address, http
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -20,7 +20,7 @@ TEXT = (DOCS / "gpu.md").read_text(encoding="utf-8")
 
 
 def test_variables_and_limits_are_those_of_the_program() -> None:
-    for name in (URL_VARIABLE, MODEL_VARIABLE, *KEY_VARIABLES, *_OPTIONAL_FIELDS):
+    for name in (OPENAI_URL, OPENAI_MODEL, *KEY_VARIABLES, *_OPTIONAL_FIELDS):
         assert f"`{name}`" in TEXT
     assert f"up to {_MOST_TRIES} times" in TEXT
     assert f"{address.DEFAULT_HOST}:{address.DEFAULT_PORT}" in TEXT
@@ -50,7 +50,7 @@ def test_its_cells_are_python(cell: dict[str, list[str]]) -> None:
 
 def test_it_prints_the_variables_and_keeps_no_key() -> None:
     text = json.dumps(NOTEBOOK)
-    assert URL_VARIABLE in text
+    assert OPENAI_URL in text
     assert KEY_VARIABLES[0] in text
     assert "secrets.token_urlsafe" in text
     assert not re.search(r"sk-[A-Za-z0-9]{8}", text)

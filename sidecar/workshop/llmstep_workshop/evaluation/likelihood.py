@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from llmstep.backends import LLAMA_CPP, TRANSFORMERS
 from llmstep.backends.base import DEFAULT_CONTEXT, PromptPart
 from llmstep.config import Settings
 from llmstep.errors import ModelFileError
@@ -71,9 +72,9 @@ def open_scorer(settings: Settings) -> LikelihoodScorer | None:
     template = load_template(settings.prompt or model.card.prompt)
     window = _choose_window(settings, model)
     stops = model.card.stop
-    if model.backend == "llama_cpp":
+    if model.backend == LLAMA_CPP:
         return LlamaScorer(model.path, template, window, settings.threads, stops)
-    if model.backend == "transformers":
+    if model.backend == TRANSFORMERS:
         return HuggingFaceScorer(model.path, template, window, settings, stops)
     return None
 
