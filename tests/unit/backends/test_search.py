@@ -287,3 +287,23 @@ def test_weakest_beams_can_be_given_up_until_none_is_left() -> None:
 
 def test_width_bounds_the_beams() -> None:
     assert Search.width(8) == 8 + HELD_BEAMS
+
+
+def test_few_beams_that_still_spell_the_prefix_live_besides_the_others() -> None:
+    pieces = [b"a" * length for length in range(1, 12)]
+    vocabulary = Vocabulary([*pieces, b"</s>"], [False] * len(pieces) + [True])
+    opening = Opening((0,), required=b"a" * 40)
+    search = Search(vocabulary, opening, (), Sampling(n=2, temperature=0.0))
+    for _ in range(3):
+        search.advance(np.zeros((len(search.live), len(pieces) + 1), dtype=np.float32))
+        assert len(search.live) == HELD_BEAMS
+        assert all(beam.required for beam in search.live)
+
+
+@pytest.mark.parametrize("stop", [" at", "simp", "at h", "p at h"])
+def test_a_stop_string_that_begins_in_the_prefix_stops_nothing(stop: str) -> None:
+    opening = Opening((0,), required=b"simp at")
+    found, _ = run(spelled("simp| at| h| at|x"), GREEDY, (stop,), opening)
+    # It counts where it stands behind the prefix.
+    wanted = ("simp at h", "stop") if stop == " at" else ("simp at h atx", "eos")
+    assert [(c.text, c.finish) for c in found] == [wanted]

@@ -244,3 +244,11 @@ def test_properties_of_every_tactic(text: str, cut: int, column: int, truncated:
 @given(st.sampled_from(REAL_TACTICS + MULTI_LINE), st.integers(0, 40))
 def test_a_real_tactic_survives_any_prefix_of_it(text: str, cut: int) -> None:
     assert tactic(text + "\nrfl", text[:cut]) == text
+
+
+@pytest.mark.parametrize("stop", [" at", "simp", "at h"])
+def test_a_stop_string_that_begins_in_the_prefix_cuts_nothing(stop: str) -> None:
+    verdict = extract_tactic("simp at h", "simp at", stop=(stop,))
+    assert verdict.tactic == "simp at h"
+    again = extract_tactic("simp at h at x", "simp at", stop=(" at",))
+    assert again.tactic == "simp at h"
