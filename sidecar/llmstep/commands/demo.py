@@ -110,7 +110,7 @@ def show_one(number: int, example: Example, reply: SuggestReply) -> None:
     click.secho(f"{number}. {example.title}  ({total:.0f} ms)", bold=sys.stdout.isatty())
     for line in example.goal.splitlines():
         click.echo(f"   │ {line}")
-    width = shutil.get_terminal_size((100, 24)).columns - 36
+    width = shutil.get_terminal_size((100, 24)).columns - 40
     for suggestion in worth_showing(reply.suggestions):
         click.echo(f"   {format_suggestion(suggestion, width)}")
     if not reply.suggestions:

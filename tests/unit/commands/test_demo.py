@@ -38,7 +38,7 @@ def test_every_goal_is_shown_with_its_candidates_and_what_to_do_next(
         assert f"{number}. {example.title}  (" in result.output
         assert all(f"│ {line}" in result.output for line in example.goal.splitlines())
     assert result.output.count(f"  -1.250  {'model':23}  simp") == len(EXAMPLES) - 1
-    assert result.output.count("  -0.50  exact h n") == 1
+    assert result.output.count(f"  -0.500  {'model':23}  exact h n") == 1
     assert "lake run llmstep/setup" in result.output
     assert max(map(len, result.output.splitlines())) <= 100
 
