@@ -76,6 +76,8 @@ def info(name: str, as_json: bool) -> None:
     for key, value in facts.items():
         if isinstance(value, dict):
             value = ", ".join(f"{k} {v}" for k, v in value.items() if v is not None)
+        elif key == "scores":
+            value = "; ".join(_score(score) for score in value)
         elif isinstance(value, (tuple, list)):
             value = ", ".join(text if text.isprintable() else repr(text) for text in value)
         click.echo(f"{key:15} {value if value is not None else '-'}")
@@ -175,6 +177,11 @@ def _row(card: ModelCard) -> dict[str, Any]:
         "path": _text(place),
         "status": "; ".join(problems) or "ready",
     }
+
+
+def _score(score: dict[str, Any]) -> str:
+    budget = f", {score['budget']}" if score["budget"] else ""
+    return f"{score['percent']:g} % of {score['benchmark']}{budget} ({score['source']})"
 
 
 def _camel(name: str) -> str:

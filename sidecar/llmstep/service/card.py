@@ -8,13 +8,34 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import attrs
 
 from llmstep.backends import ECHO
 from llmstep.errors import ModelFileError
 from llmstep.user_files import read_toml
+
+Task = Literal["step", "proof"]
+
+
+@attrs.frozen
+class Score:
+    """What somebody has measured of a model.
+
+    Attributes:
+        task: Whether it wrote steps for a search, or whole proofs.
+        benchmark: What on, e.g. ``miniF2F``; only scores of one benchmark can be compared.
+        percent: Share solved, 0 to 100.
+        budget: How often it was asked, in words; empty if that was not told.
+        source: Page or file that says so.
+    """
+
+    task: Task
+    benchmark: str
+    percent: float
+    source: str
+    budget: str = ""
 
 
 @attrs.frozen
@@ -52,6 +73,8 @@ class ModelCard:
         context_length: Context window it was trained with, in tokens.
         stop: Strings that end a candidate.
         sampling: Sampling defaults.
+        seen_lean: Whether Lean was among what it was trained on.
+        scores: What has been measured of it, and by whom.
         notes: What else a user should know.
     """
 
@@ -75,6 +98,8 @@ class ModelCard:
     context_length: int | None = None
     stop: tuple[str, ...] = ()
     sampling: SamplingDefaults = SamplingDefaults()
+    seen_lean: bool = False
+    scores: tuple[Score, ...] = ()
     notes: str = ""
 
 
@@ -155,7 +180,8 @@ def _count(file: Path, key: str, value: Any) -> int:
 
 
 def _number(file: Path, key: str, value: Any) -> float:
-    top = 1.0 if key.endswith("top_p") else 5.0
+    tops = {"top_p": 1.0, "temperature": 5.0, "percent": 100.0}
+    top = tops[key.rpartition(".")[2]]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= top:
         raise _wrong(file, key, f"must be a number from 0 to {top:g}")
     return float(value)
@@ -166,6 +192,39 @@ def _sha256(file: Path, key: str, value: Any) -> str:
     if len(text) != 64 or text.strip("0123456789abcdef"):
         raise _wrong(file, key, "must be 64 hexadecimal digits")
     return text
+
+
+def _flag(file: Path, key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(file, key, "must be true or false")
+    return value
+
+
+def _scores(file: Path, key: str, value: Any) -> tuple[Score, ...]:
+    if not isinstance(value, list):
+        raise _wrong(file, key, "must be a list of tables")
+    return tuple(_score(file, f"{key}[{index}]", item) for index, item in enumerate(value))
+
+
+def _score(file: Path, key: str, value: Any) -> Score:
+    fields = attrs.fields_dict(Score)
+    if not isinstance(value, dict):
+        raise _wrong(file, key, "must be a table")
+    for name in value:
+        if name not in fields:
+            raise _wrong(file, f"{key}.{name}", f"is not known; known are {', '.join(fields)}")
+    for name, field in fields.items():
+        if field.default is attrs.NOTHING and name not in value:
+            raise _wrong(file, f"{key}.{name}", "is missing")
+    if value["task"] not in get_args(Task):
+        raise _wrong(file, f"{key}.task", 'must be "step" or "proof"')
+    texts = {
+        name: _text(file, f"{key}.{name}", value[name])
+        for name in ("benchmark", "source", "budget")
+        if name in value
+    }
+    percent = _number(file, f"{key}.percent", value["percent"])
+    return Score(task=value["task"], percent=percent, **texts)
 
 
 def _file_name(file: Path, key: str, value: Any) -> str:
@@ -194,5 +253,7 @@ _KINDS: dict[str, Callable[[Path, str, Any], Any]] = {
     **dict.fromkeys(("backends", "aliases", "stop"), _texts),
     **dict.fromkeys(("size_bytes", "parameters", "context_length"), _count),
     "file": _file_name,
+    "seen_lean": _flag,
+    "scores": _scores,
     "sha256": _sha256,
 }

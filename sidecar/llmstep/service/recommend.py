@@ -1,189 +1,140 @@
-"""Which model suits this machine: memory, cores, GPU, and a few seconds of measurement.
+"""Which models suit this machine and this user: one for next steps, one for whole proofs.
 
-The built-in model answers one typical question over and over; another model takes about as many
-times longer as it has more weights, since a CPU spends its time multiplying them, and never less
-than reading its file once per decode step takes.
+What a model is worth its card says, with the source: shares of miniF2F, which alone are compared.
+How long it takes is measured here, where it is on this machine, or follows from its card: it takes
+about as many times longer than the built-in model as it has more weights, since a CPU spends its
+time multiplying them, and never less than reading its file once per decode step takes.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
-import platform
 import re
-import shutil
-import statistics
-import subprocess
-import time
+from collections.abc import Iterable
+from typing import Literal
 
 import attrs
-import numpy as np
-import psutil
 
-from llmstep.backends import LLAMA_CPP, open_backend
-from llmstep.backends.base import BackendOptions, CancelToken, GenerationRequest, Sampling
-from llmstep.errors import GenerationError
-from llmstep.prompts.template import build_prompts, load_template
-from llmstep.service.card import ModelCard
-from llmstep.service.catalog import find_model, locate, missing_backend, read_catalog
+from llmstep.backends import LLAMA_CPP
+from llmstep.errors import ConfigError, LLMStepError
+from llmstep.prompts.proof_template import load_proof_template
+from llmstep.service.card import ModelCard, Score, Task
+from llmstep.service.catalog import is_shipped, locate, missing_backend, read_catalog
+from llmstep.service.machine import CANDIDATES, Machine, Measurement, measure
 
-MEASURE_SECONDS = 5.0
+# Nobody waits longer for a next step while writing a proof; for a proof, `llmprove` waits so long.
+STEP_PATIENCE, PROOF_PATIENCE = 3.0, 120.0
+# Scores of this benchmark are compared.
+BENCHMARK = "miniF2F"
+# Architectures of which `models convert` makes GGUF files, as cards name them.
+CONVERTIBLE = ("llama", "mistral", "qwen2", "qwen3", "gpt_neox")
 
-_GOAL = "a b c : ℕ\nh₁ : a ≤ b\nh₂ : b ≤ c\n⊢ a + 1 ≤ c + 1"
-_CANDIDATES = 8
-# Decode steps of a typical suggestion, the longest of its candidates.
-_STEPS = 24
+# Decode steps of a typical suggestion, the longest of its candidates; tokens of thought and proof,
+# which is a convention: how long a model thinks depends on the theorem.
+_STEPS, _PROOF_TOKENS = 24, 2000
 # Bytes per weight: Q4_K_M has 4.85 bits (llama.cpp, tools/quantize), bfloat16 has 16.
 _GGUF_BYTES, _HF_BYTES = 0.61, 2.0
 # Beside the weights: KV cache and working memory, and the libraries themselves.
 _OVERHEAD, _FIXED_BYTES = 1.15, 300e6
-# Nobody waits longer for a next step while writing a proof.
-_PATIENCE_SECONDS = 10.0
-_ARRAY_BYTES = 128 << 20
+# An estimate may be off by this much: what is a little too slow by it is measured all the same.
+_DOUBT = 2.0
 _NOMINAL = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)b\b", re.IGNORECASE)
 
-
-@attrs.frozen
-class Machine:
-    """What a model can use here.
-
-    Attributes:
-        memory_bytes: Memory in all.
-        free_bytes: Memory that is free now.
-        cores: Physical CPU cores this process may use.
-        gpu: Name of a GPU that helps; empty if none was found.
-    """
-
-    memory_bytes: int
-    free_bytes: int
-    cores: int
-    gpu: str
+Basis = Literal["measured here", "by its card"]
 
 
 @attrs.frozen
-class Measurement:
+class Speed:
     """How fast this machine is.
 
     Attributes:
-        model: The model that was measured.
-        parameters: Its weights.
-        seconds: Median time of one suggestion (8 candidates).
-        rounds: How many were measured.
         bandwidth: Bytes per second that memory gives when read in order.
+        measured: The built-in model; ``None`` where it could not be measured, and times are those
+            of reading the weights alone.
     """
 
-    model: str
-    parameters: int
-    seconds: float
-    rounds: int
     bandwidth: float
+    measured: Measurement | None = None
 
 
 @attrs.frozen
 class Estimate:
-    """What a model would need here.
+    """What a model would need here, for one kind of work.
 
     Attributes:
         card: The model.
+        task: Single steps or whole proofs.
         memory_bytes: About the memory it takes; ``None`` if its size is unknown.
-        seconds: About the time of one suggestion; ``None`` if its size is unknown.
+        seconds: About the time of one suggestion, or of a proof; ``None`` if its size is unknown.
         fits: Whether the memory that is free holds it.
         lacking: What must be installed first; empty if nothing.
         here: Whether its file is on this machine.
+        basis: Where the time comes from.
+        converted: Whether it is the GGUF file that `models convert` makes of it.
     """
 
     card: ModelCard
+    task: Task
     memory_bytes: float | None
     seconds: float | None
     fits: bool
     lacking: str
     here: bool
+    basis: Basis = "by its card"
+    converted: bool = False
+
+    @property
+    def score(self) -> Score | None:
+        """The score that is compared; ``None`` if there is none."""
+        found = [s for s in self.card.scores if (s.task, s.benchmark) == (self.task, BENCHMARK)]
+        return max(found, key=lambda score: score.percent, default=None)
+
+    @property
+    def worth(self) -> float:
+        """The score as a number; 0 for a model of which nothing comparable is known."""
+        return self.score.percent if self.score else 0.0
+
+    @property
+    def reason_against(self) -> str:
+        """Why it cannot be recommended at all, however fast it is; empty if it can."""
+        if self.seconds is None:
+            return "its size is unknown"
+        if not self.fits:
+            return "does not fit into the free memory"
+        if self.lacking:
+            return self.lacking
+        if is_shipped(self.card):
+            return ""
+        if not self.card.seen_lean:
+            return "has not seen Lean, as far as its card says"
+        return "" if self.score else f"no score on {BENCHMARK} is known"
 
 
-def look_at_machine() -> Machine:
-    """Ask the operating system; takes up to a few seconds where a GPU driver is slow."""
-    memory = psutil.virtual_memory()
-    process = psutil.Process()
-    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else math.inf
-    cores = min(psutil.cpu_count(logical=False) or 1, allowed)
-    return Machine(memory.total, memory.available, int(cores), find_gpu())
+def tasks_of(card: ModelCard) -> tuple[Task, ...]:
+    """What a model is for; one that writes proofs is asked for steps if it was scored on them."""
+    if not card.proof:
+        return ("step",)
+    return ("step", "proof") if any(s.task == "step" for s in card.scores) else ("proof",)
 
 
-def find_gpu() -> str:
-    """Name and memory of the first GPU, as its own tool tells it; empty if there is none."""
-    if platform.system() == "Darwin" and platform.machine() == "arm64":
-        return "Apple GPU (shares the memory)"
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return ""
-    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.partition("\n")[0].strip()
+def estimate(card: ModelCard, task: Task, machine: Machine, speed: Speed) -> Estimate:
+    """Estimate a model's memory and speed on this machine's CPU, in the form that serves best."""
+    direct = _estimate(card, task, machine, speed, converted=False)
+    if LLAMA_CPP in card.backends or card.architecture not in CONVERTIBLE:
+        return direct
+    converted = _estimate(card, task, machine, speed, converted=True)
+    return converted if not converted.lacking else direct
 
 
-def measure(seconds: float = MEASURE_SECONDS, threads: int = 0) -> Measurement:
-    """Let the built-in model answer for some seconds.
-
-    Raises:
-        LLMStepError: The built-in model cannot run; `llmstep doctor` says why.
-    """
-    model = find_model("builtin")
-    card = model.card
-    backend = open_backend(model.backend, BackendOptions(path=model.path, threads=threads))
-    try:
-        sampling = Sampling(_CANDIDATES, card.sampling.max_tokens)
-        budget = backend.info.context_tokens - sampling.max_tokens
-        template = load_template(card.prompt)
-        prompt = build_prompts(
-            template, (_GOAL,), "", budget=budget, count_tokens=backend.count_tokens
-        )[0]
-        times: list[float] = []
-        end = time.monotonic() + seconds
-        while not times or time.monotonic() < end:
-            # A goal of its own each time, or the KV cache would answer for the prompt.
-            name = f"x{len(times)}"
-            parts = tuple(
-                attrs.evolve(
-                    part, text=part.text.replace("a", name) if not part.special else part.text
-                )
-                for part in prompt.parts
-            )
-            found: list[object] = []
-            begin = time.monotonic()
-            request = GenerationRequest(parts, sampling=attrs.evolve(sampling, seed=len(times)))
-            backend.generate(request, CancelToken(), found.append)
-            times.append(time.monotonic() - begin)
-            if not found:
-                raise GenerationError("the built-in model gave no answer")
-        parameters = card.parameters or backend.info.parameters
-    finally:
-        backend.close()
-    if not parameters:
-        raise GenerationError("the built-in model does not tell its size")
-    return Measurement(
-        card.id, parameters, statistics.median(times), len(times), measure_bandwidth()
-    )
-
-
-def measure_bandwidth() -> float:
-    """Bytes per second of reading memory in order, with one thread: the lower bound of it."""
-    data = np.ones(_ARRAY_BYTES // 8)
-    best = math.inf
-    for _ in range(4):
-        begin = time.perf_counter()
-        data.sum()
-        best = min(best, time.perf_counter() - begin)
-    return data.nbytes / best
-
-
-def estimate(card: ModelCard, machine: Machine, measured: Measurement) -> Estimate:
-    """Estimate a model's memory and speed on this machine's CPU."""
-    per_weight = _GGUF_BYTES if LLAMA_CPP in card.backends else _HF_BYTES
+def _estimate(
+    card: ModelCard, task: Task, machine: Machine, speed: Speed, *, converted: bool
+) -> Estimate:
+    is_gguf = converted or LLAMA_CPP in card.backends
+    per_weight = _GGUF_BYTES if is_gguf else _HF_BYTES
     place = locate(card)
     parameters = card.parameters or _nominal_parameters(card)
-    weights: float | None = card.size_bytes
+    weights: float | None = None if converted else card.size_bytes
     if weights is None and place is not None and place.is_file():
         weights = place.stat().st_size
     if weights is None and parameters is not None:
@@ -193,22 +144,78 @@ def estimate(card: ModelCard, machine: Machine, measured: Measurement) -> Estima
     memory = seconds = None
     if weights is not None and parameters is not None:
         memory = weights * _OVERHEAD + _FIXED_BYTES
-        scaled = measured.seconds * parameters / measured.parameters
-        seconds = max(scaled, _STEPS * weights / measured.bandwidth)
-    return Estimate(
-        card,
-        memory,
-        seconds,
-        memory is not None and memory <= machine.free_bytes,
-        missing_backend(card),
-        place is not None,
-    )
+        seconds = _seconds(card, task, parameters, weights, speed)
+    fits = memory is not None and memory <= machine.free_bytes
+    lacking = _lacking_for_conversion(card) if converted else missing_backend(card)
+    here = place is not None
+    return Estimate(card, task, memory, seconds, fits, lacking, here, converted=converted)
 
 
-def estimate_all(machine: Machine, measured: Measurement) -> list[Estimate]:
-    """Estimates of all models in the catalog, the smallest first; unknown sizes last."""
-    estimates = [estimate(card, machine, measured) for card in read_catalog().cards]
+def _seconds(card: ModelCard, task: Task, parameters: float, weights: float, speed: Speed) -> float:
+    reading = weights / speed.bandwidth
+    measured = speed.measured
+    multiplying = measured.seconds * parameters / measured.parameters if measured else 0.0
+    if task == "step":
+        return max(multiplying, _STEPS * reading)
+    # One answer, where a suggestion has several candidates side by side.
+    return _proof_tokens(card) * max(multiplying / _STEPS / CANDIDATES, reading)
+
+
+def _proof_tokens(card: ModelCard) -> int:
+    """Tokens that are counted for a proof: no more than the model is allowed."""
+    try:
+        return min(_PROOF_TOKENS, load_proof_template(card.proof).most_tokens)
+    except ConfigError:
+        return _PROOF_TOKENS
+
+
+def _lacking_for_conversion(card: ModelCard) -> str:
+    lacking = missing_backend(attrs.evolve(card, backends=(LLAMA_CPP,)))
+    if not lacking and importlib.util.find_spec("llmstep_workshop") is None:
+        lacking = "needs `llmstep models convert` (docs/models.md)"
+    return lacking
+
+
+def estimate_all(machine: Machine, speed: Speed) -> list[Estimate]:
+    """Estimates of all models in the catalog, the quickest first; unknown sizes last."""
+    estimates = [
+        estimate(card, task, machine, speed)
+        for card in read_catalog().cards
+        for task in tasks_of(card)
+    ]
+    if speed.measured is not None:
+        estimates = [_with_time(e, speed.measured) for e in estimates]
     return sorted(estimates, key=lambda e: e.seconds if e.seconds is not None else math.inf)
+
+
+def measure_likely(
+    estimates: Iterable[Estimate], patience: float, seconds: float
+) -> list[Estimate]:
+    """The same, those measured that are on this machine and may be recommended for next steps.
+
+    Args:
+        estimates: What is known without trying.
+        patience: Seconds that the user waits; what is far beyond them by its card is not tried.
+        seconds: How long each is measured.
+    """
+    told: list[Estimate] = []
+    for one in estimates:
+        likely = one.task == "step" and one.here and not one.converted and not one.reason_against
+        within = one.seconds is not None and one.seconds <= _DOUBT * patience
+        if not (likely and within and one.basis == "by its card"):
+            told.append(one)
+            continue
+        try:
+            told.append(_with_time(one, measure(one.card.id, seconds)))
+        except LLMStepError as error:
+            told.append(attrs.evolve(one, lacking=error.message))
+    return told
+
+
+def _with_time(one: Estimate, measured: Measurement) -> Estimate:
+    if (one.card.id, one.task) != (measured.model, "step"):
+        return one
+    return attrs.evolve(one, seconds=measured.seconds, basis="measured here")
 
 
 def _nominal_parameters(card: ModelCard) -> float | None:
@@ -217,11 +224,14 @@ def _nominal_parameters(card: ModelCard) -> float | None:
     return float(match[1]) * 1e9 if match else None
 
 
-def choose(estimates: list[Estimate]) -> Estimate | None:
-    """The model to take: the largest that fits, runs with what is installed and answers in time."""
+def choose(estimates: Iterable[Estimate], task: Task, patience: float) -> Estimate | None:
+    """The model to take: the one worth most that answers in time; of equals the quickest."""
     able = [
         e
         for e in estimates
-        if e.fits and not e.lacking and e.seconds is not None and e.seconds <= _PATIENCE_SECONDS
+        if e.task == task
+        and not e.reason_against
+        and e.seconds is not None
+        and e.seconds <= patience
     ]
-    return max(able, key=lambda e: e.seconds or 0.0, default=None)
+    return max(able, key=lambda e: (e.worth, -(e.seconds or 0.0)), default=None)

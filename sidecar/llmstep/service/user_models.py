@@ -17,7 +17,7 @@ from llmstep.backends import ECHO, LLAMA_CPP, OPENAI, TRANSFORMERS
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.gguf_parts import list_parts
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
-from llmstep.service.card import ModelCard, SamplingDefaults, read_card
+from llmstep.service.card import ModelCard, SamplingDefaults, Score, read_card
 from llmstep.service.catalog import folder, read_catalog
 from llmstep.service.checksums import hash_file
 from llmstep.user_files import inside, make_folder, read_json_value, write_private
@@ -43,6 +43,8 @@ _CARD_KEYS = (
     "parameters",
     "context_length",
     "stop",
+    "seen_lean",
+    "scores",
 )
 
 _FOLDER_PARTS = {
@@ -78,6 +80,7 @@ def import_model(
     licence: str = "",
     sampling: SamplingDefaults | None = None,
     description: str = "",
+    same_as: ModelCard | None = None,
     manner: Manner = "copy",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ModelCard:
@@ -92,6 +95,7 @@ def import_model(
         licence: The model's licence.
         sampling: Sampling defaults; the general ones if ``None``.
         description: One line for its card; where it came from if empty.
+        same_as: Card of the same weights in another format: what they are worth holds here, too.
         manner: ``copy`` the files, ``move`` them, or ``link`` to them where they are.
         on_progress: Called with the bytes read for the checksum, and those there are.
 
@@ -121,6 +125,8 @@ def import_model(
         licence=licence,
         sampling=sampling or card.sampling,
         description=description or card.description,
+        seen_lean=same_as is not None and same_as.seen_lean,
+        scores=same_as.scores if same_as is not None else (),
     )
     check_id(card.id)
     place = folder(card)
@@ -181,7 +187,7 @@ def format_card(card: ModelCard) -> str:
     lines = []
     for key in _CARD_KEYS:
         value = getattr(card, key)
-        if value not in ("", None, ()):
+        if value not in ("", None, (), False):
             lines.append(f"{key} = {_toml(value)}")
     usual = attrs.asdict(SamplingDefaults())
     sampling = {k: v for k, v in attrs.asdict(card.sampling).items() if v != usual[k]}
@@ -340,5 +346,8 @@ def _size(place: Path) -> int:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, Score):
+        pairs = (f"{key} = {_toml(item)}" for key, item in attrs.asdict(value).items())
+        return f"{{ {', '.join(pairs)} }}"
     # A JSON string is a TOML basic string, but for DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

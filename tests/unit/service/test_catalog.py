@@ -12,7 +12,7 @@ from llmstep import paths
 from llmstep.backends import BACKENDS
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.prompts.template import load_template
-from llmstep.service.card import ModelCard, SamplingDefaults, read_card
+from llmstep.service.card import ModelCard, SamplingDefaults, Score, read_card
 from llmstep.service.catalog import (
     find_card,
     find_model,
@@ -40,6 +40,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = paths.data_dir() / "models"
     folder.mkdir(parents=True)
     return folder
+
+
+GOOD_SCORE = 'scores = [{ task = "step", benchmark = "miniF2F", percent = 30, source = "x" }]'
 
 
 def write(folder: Path, text: str = CARD, name: str = "tiny.toml") -> Path:
@@ -266,3 +269,28 @@ def test_a_fingerprint_changes_with_the_file(tmp_path: Path, size: int) -> None:
     assert fingerprint(file) != before
     with pytest.raises(ModelFileError, match="cannot be read"):
         fingerprint(tmp_path / "none.gguf")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("scores = 3", "`scores` must be a list of tables"),
+        ("scores = [3]", r"`scores\[0\]` must be a table"),
+        (GOOD_SCORE.replace("step", "both"), r"`scores\[0\].task` must be"),
+        (GOOD_SCORE.replace("30", "130"), r"`scores\[0\].percent` must be a number from 0 to 100"),
+        (GOOD_SCORE.replace(', source = "x"', ""), r"`scores\[0\].source` is missing"),
+        (GOOD_SCORE.replace("source", "sauce"), r"`scores\[0\].sauce` is not known"),
+        ('seen_lean = "yes"', "`seen_lean` must be true or false"),
+    ],
+)
+def test_a_wrong_score_is_named(models: Path, line: str, problem: str) -> None:
+    write(models, CARD.replace("repo = ", f"{line}\nrepo = "))
+    with pytest.raises(ModelFileError, match=problem):
+        find_card("tiny")
+
+
+def test_scores_are_read(models: Path) -> None:
+    write(models, CARD.replace("repo = ", f"{GOOD_SCORE}\nrepo = "))
+    card = find_card("tiny")
+    assert card is not None
+    assert card.scores == (Score("step", "miniF2F", 30.0, "x"),)

@@ -113,6 +113,7 @@ def convert(
             licence=about.licence,
             sampling=card.sampling if card is not None else None,
             description=f"converted from {checkpoint.name}",
+            same_as=card,
             manner="move" if output is None else "link",
         )
     finally:

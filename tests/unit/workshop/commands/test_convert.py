@@ -30,6 +30,9 @@ backends = ["transformers"]
 licence = "MIT"
 prompt = "byt5"
 stop = ["\\n\\n"]
+proof = "kimina"
+seen_lean = true
+scores = [{ task = "step", benchmark = "miniF2F", percent = 30, source = "https://x.org" }]
 [sampling]
 temperature = 0.5
 max_tokens = 33
@@ -82,6 +85,8 @@ def test_a_card_hands_on_its_prompt_licence_and_sampling(folder: Path, home: Pat
     assert (card.prompt, card.licence, card.stop) == ("byt5", "MIT", ("\n\n",))
     assert (card.sampling.temperature, card.sampling.max_tokens) == (0.5, 33)
     assert (card.sampling.top_p, card.sampling.n) == (0.95, None)
+    # What it is worth, and that it writes proofs, holds for the file as well.
+    assert (card.proof, card.seen_lean, card.scores[0].percent) == ("kimina", True, 30.0)
 
 
 def test_another_place_is_linked(folder: Path, tmp_path: Path) -> None:

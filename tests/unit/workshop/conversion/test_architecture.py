@@ -10,7 +10,9 @@ import pytest
 from tests.unit.workshop.conversion.folders import change_config
 
 from llmstep.backends.hf_files import read_checkpoint
+from llmstep.service.recommend import CONVERTIBLE
 from llmstep_workshop.conversion.architecture import (
+    FAMILIES,
     interleave_halves,
     plan_tensors,
     read_shape,
@@ -110,3 +112,8 @@ def test_buffers_of_older_versions_are_left_out(make_folder: Callable[..., Path]
     with pytest.raises(ConversionError, match=r"e\.g\. what would be") as caught:
         plan_tensors(shape, Shapes("gpt_neox.layers.0.attention.rotary_emb.inv_freq"))
     assert "rotary" not in caught.value.message
+
+
+def test_what_is_recommended_as_converted_can_be_converted() -> None:
+    names = {name.removesuffix("ForCausalLM").lower() for name in FAMILIES}
+    assert {name.replace("_", "") for name in CONVERTIBLE} == names
