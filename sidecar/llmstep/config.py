@@ -22,7 +22,13 @@ from llmstep.user_files import read_toml
 MAX_CANDIDATES = 64
 # Origin of a problem with a variable of the first llmstep.
 LEFT_OVER = "environment"
-SOURCES = ("model", "library", "file", "goal", "portfolio")
+SOURCES = (
+    "model",
+    "library",
+    "file",
+    "goal",
+    "portfolio",
+)
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
@@ -244,8 +250,8 @@ TABLE: tuple[Setting, ...] = (
         "sources",
         _some_of(*SOURCES),
         "where suggestions come from: `model`, `library` (steps on similar goals, and lemmas, of "
-        "Mathlib), `file` (those of the file itself), `goal` (its own hypotheses), `portfolio` "
-        "(closers by the goal's shape)",
+        "Mathlib), `file` (those of the file itself), `goal` (its own hypotheses), "
+        "`portfolio` (closers by the goal's shape)",
     ),
     Setting(
         "library",

@@ -24,7 +24,7 @@ def settings_table() -> str:
     for row in TABLE:
         default = "the model's" if row.default is None else f"`{row.default}`"
         default = "empty" if row.default == "" else default
-        default = "all five" if row.default == SOURCES else default
+        default = "all" if row.default == SOURCES else default
         rows.append(f"| `{row.name}` | {default} | `{row.variable}` | {row.meaning} |")
     return "\n".join(rows)
 

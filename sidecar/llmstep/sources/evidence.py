@@ -7,6 +7,7 @@ names a lemma. `mixing` makes one estimate of it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,11 +20,11 @@ from llmstep.prompts.goal import parse_goal
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
 from llmstep.sources.file_proofs import compare_proofs, read_proofs
+from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.lemmas import Lemmas
 from llmstep.sources.libraries import AnyLibrary, NameReach
-from llmstep.sources.local_steps import local_steps
 from llmstep.sources.mixing import (
     FORMS,
     LEMMA_ODDS,
@@ -92,7 +93,7 @@ class Evidence:
         mixing: Weights of all this.
         prefix: Of all the tactics that may be proposed, those that start with it are recalled.
         tables: Statements of the file and of the project.
-        use_goal: Whether the goal's own hypotheses propose steps.
+        readers: Sources that look at the goal alone, by name.
         reaches: Whether lemmas of a module of the library may be proposed; by the file's imports
             if ``None``.
         imported: What the file's imports reach, where that is known better than from its text.
@@ -109,7 +110,7 @@ class Evidence:
         prefix: str = "",
         *,
         tables: Mapping[Origin, Ranking] | None = None,
-        use_goal: bool = False,
+        readers: Mapping[Origin, GoalReader] | None = None,
         reaches: Callable[[str], bool] | None = None,
         imported: Reach | None = None,
     ) -> None:
@@ -150,10 +151,12 @@ class Evidence:
         self._library_votes = Votes(self._remember(library))
         self._file_votes = Votes(self._remember(file))
         self._premise_steps = self._make_steps(premises)
-        local = local_steps(self._view) if use_goal else []
-        self._local_steps = {normal_form(step.tactic): step for step in local}
+        asked: Mapping[Origin, GoalReader] = readers or {}
+        read = {origin: reader(self._view) for origin, reader in asked.items()}
+        self._read = {origin: set(map(normal_form, tactics)) for origin, tactics in read.items()}
         made = [step.step for step in self._premise_steps.values()]
-        self._remember({step.tactic: 1.0 for step in (*made, *local)})
+        self._remember({step.tactic: 1.0 for step in made})
+        self._remember(dict.fromkeys(itertools.chain.from_iterable(read.values()), 1.0))
         self._remember(self._recall(closers, _MOST_CLOSERS))
 
     def propose(self) -> list[tuple[str, Estimate]]:
@@ -214,7 +217,7 @@ class Evidence:
             "library": key in self._library_votes,
             "project": False,
             "file": key in self._file_votes,
-            "goal": key in self._local_steps,
+            **{reader: key in tactics for reader, tactics in self._read.items()},
             "portfolio": key in self._portfolio,
         }
         if made:
@@ -261,7 +264,7 @@ class Evidence:
             "invented": float(any(self._is_invented(name) for name in foreign)),
             "length": min(len(tactic), 100) / 20,
             "uses_local": float(any(base in self._locals for base in bases)),
-            "goal": float(key in self._local_steps),
+            "goal": float(any(key in tactics for tactics in self._read.values())),
             "lemma": float(bool(odds)),
             "lemma_log_odds": max(odds) + LEMMA_ODDS if odds else 0.0,
             "premise": float(step is not None),

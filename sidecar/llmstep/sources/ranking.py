@@ -13,7 +13,14 @@ from llmstep.lean_text.lexer import scan_tokens
 
 # Where a tactic comes from: the model; the library, the user's project or the same file, by a
 # similar goal or by a lemma stated there; the goal's own hypotheses; the portfolio of closers.
-Origin = Literal["model", "library", "project", "file", "goal", "portfolio"]
+Origin = Literal[
+    "model",
+    "library",
+    "project",
+    "file",
+    "goal",
+    "portfolio",
+]
 
 
 @attrs.frozen

@@ -14,6 +14,7 @@ from llmstep.limits import explain_limit
 from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.file_proofs import read_proofs
+from llmstep.sources.goal_readers import GOAL_READERS
 from llmstep.sources.libraries import AnyLibrary, Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
@@ -102,7 +103,7 @@ class Sources:
             load_mixing(),
             prefix,
             tables=self._tables(text_before, at_hand),
-            use_goal="goal" in self._wanted,
+            readers={name: read for name, read in GOAL_READERS.items() if name in self._wanted},
             imported=at_hand.reaches,
         )
 

@@ -46,7 +46,7 @@ def follow(lead: str, body: str, root: Path) -> None:
         assert not path.exists()
         path.write_text(body, encoding="utf-8")
     elif match := re.search(
-        r"In `([^`]+)`, above the line(?P<start> that begins with)? "
+        r"In `([^`]+)`, (?P<how>above|in place of) the line(?P<start> that begins with)? "
         r"(?:`` (?P<ticks>.+?) ``|`(?P<plain>[^`]+)`)$",
         lead.replace("\n", " "),
     ):
@@ -59,7 +59,7 @@ def follow(lead: str, body: str, root: Path) -> None:
             if (line.startswith(wanted) if match["start"] else line.rstrip("\n") == wanted)
         ]
         assert len(found) == 1, f"{len(found)} lines {wanted!r} in {match[1]}"
-        lines.insert(found[0], body)
+        lines[found[0] : found[0] + (match["how"] != "above")] = [body]
         path.write_text("".join(lines), encoding="utf-8")
     else:
         raise AssertionError(f"a block that says not what to do with it: {lead!r}")
@@ -102,5 +102,5 @@ def test_the_recipe_works_as_it_stands(recipe: str, copy: Path) -> None:
 
 
 def test_the_usual_changes_have_a_recipe() -> None:
-    for what in ("backend", "model card", "setting", "Lean option"):
+    for what in ("backend", "model card", "setting", "Lean option", "source"):
         assert f"Add a {what}" in RECIPES

@@ -16,6 +16,7 @@ from llmstep.service.engine import Engine
 from llmstep.service.postprocess import extract_tactic
 from llmstep.service.question import Document
 from llmstep.sources.evidence import Evidence
+from llmstep.sources.goal_readers import GOAL_READERS
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import (
     FEATURES,
@@ -201,7 +202,7 @@ def _collect(
         tables={"file": PremiseTable(read_document(row.context).statements())}
         if row.context
         else {},
-        use_goal=complete or number % 3 == 1,
+        readers=GOAL_READERS if complete or number % 3 == 1 else None,
         reaches=(lambda module: module != own) if own else None,
     )
     return _compare(number, row, evidence, candidates, complete=complete)
