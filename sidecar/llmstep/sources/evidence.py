@@ -7,7 +7,6 @@ names a lemma. `mixing` makes one estimate of it.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -151,12 +150,15 @@ class Evidence:
         self._library_votes = Votes(self._remember(library))
         self._file_votes = Votes(self._remember(file))
         self._premise_steps = self._make_steps(premises)
-        asked: Mapping[Origin, GoalReader] = readers or {}
-        read = {origin: reader(self._view) for origin, reader in asked.items()}
-        self._read = {origin: set(map(normal_form, tactics)) for origin, tactics in read.items()}
+        self._read: dict[Origin, set[str]] = {}
+        read: list[str] = []
+        for origin, reader in readers.items() if readers else ():
+            tactics = reader(self._view)
+            self._read[origin] = set(map(normal_form, tactics))
+            read += tactics
         made = [step.step for step in self._premise_steps.values()]
         self._remember({step.tactic: 1.0 for step in made})
-        self._remember(dict.fromkeys(itertools.chain.from_iterable(read.values()), 1.0))
+        self._remember(dict.fromkeys(read, 1.0))
         self._remember(self._recall(closers, _MOST_CLOSERS))
 
     def propose(self) -> list[tuple[str, Estimate]]:
@@ -211,15 +213,15 @@ class Evidence:
         values = self.features(tactic, logprob, tokens)
         key = normal_form(tactic)
         made = self._premise_steps.get(key)
-        said: dict[Origin, bool]
-        said = {
+        said: dict[Origin, bool] = {
             "model": logprob is not None,
             "library": key in self._library_votes,
             "project": False,
             "file": key in self._file_votes,
-            **{reader: key in tactics for reader, tactics in self._read.items()},
-            "portfolio": key in self._portfolio,
         }
+        for reader, tactics in self._read.items():
+            said[reader] = key in tactics
+        said["portfolio"] = key in self._portfolio
         if made:
             said[made.origin] = True
         origin: list[Origin] = [source for source, speaks in said.items() if speaks]
