@@ -20,7 +20,10 @@ from mcp.shared.exceptions import MCPError
 
 pytestmark = pytest.mark.asyncio
 
+PROOF = "constructor\n· exact hp\n· exact hq"
 RULES = [
+    {"goal": "endless", "answers": [{"text": "<think>" + "and then again " * 9000, "score": -1}]},
+    {"goal": "whole", "answers": [{"text": f"```lean4\n{PROOF}\n```", "score": -0.25}]},
     {"goal": "slow", "candidates": [{"tactic": "simp", "score": -1, "delayMs": 60_000}]},
     {"goal": "broken", "error": "the model failed"},
     {
@@ -77,7 +80,8 @@ async def test_each_tool_only_reads_and_describes_what_it_answers(
 ) -> None:
     async with agent(script, project) as client:
         tools = (await client.list_tools()).tools
-    assert {tool.name for tool in tools} >= {"suggest_tactics", "status"}
+    names = {tool.name for tool in tools}
+    assert names == {"suggest_tactics", "search_lemmas", "prove", "status"}
     for tool in tools:
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint
@@ -213,3 +217,107 @@ async def test_the_sidecar_ends_with_the_agent(script: Path, project: Path) -> N
             return
         await asyncio.sleep(0.1)
     pytest.fail(f"the sidecar {pid} is still there")
+
+
+FILE = "theorem glorp_comm (a b : Nat) : glorp a b = glorp b a := sorry\n\nexample : True := by\n  "
+LEMMAS = {"LLMSTEP_SOURCES": "file,library"}
+
+
+async def test_lemmas_come_with_names_statements_and_steps(script: Path, project: Path) -> None:
+    async with agent(script, project, environ=LEMMAS) as client:
+        for_goal = await client.call_tool(
+            "search_lemmas",
+            {"goal": "x y : Nat\n⊢ glorp x y = glorp y x", "file_before": FILE, "k": 3},
+        )
+        for_words = await client.call_tool(
+            "search_lemmas", {"text": "multiplication is commutative", "k": 3}
+        )
+        for_name = await client.call_tool("search_lemmas", {"text": "mul_left_cancel", "k": 1})
+    assert not for_goal.is_error
+    assert for_goal.structured_content is not None
+    first = for_goal.structured_content["lemmas"][0]
+    assert (first["name"], first["origin"], first["kind"]) == ("glorp_comm", "file", "theorem")
+    assert first["statement"] == "(a b : Nat) : glorp a b = glorp b a"
+    assert first["step"] in for_goal.structured_content["tactics"]
+    assert "glorp_comm" in first["step"]
+    assert for_words.structured_content is not None
+    assert len(for_words.structured_content["lemmas"]) == 3
+    assert for_words.structured_content["lemmas"][0]["name"] == "mul_comm"
+    assert for_words.structured_content["tactics"] == []
+    assert for_name.structured_content is not None
+    assert [lemma["name"] for lemma in for_name.structured_content["lemmas"]] == ["mul_left_cancel"]
+
+
+async def test_lemmas_of_the_projects_other_files_are_waited_for(
+    script: Path, project: Path
+) -> None:
+    (project / "lakefile.toml").write_text('name = "proofs"\n[[lean_lib]]\nname = "Proofs"\n')
+    (project / "Proofs").mkdir()
+    (project / "Proofs" / "Basic.lean").write_text(
+        "theorem zorp_assoc (a b c : Nat) : zorp (zorp a b) c = zorp a (zorp b c) := sorry\n"
+    )
+    seen: list[str | None] = []
+
+    async def watch(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(message)
+
+    environ = {**LEMMAS, "LLMSTEP_HOME": str(project.parent / "home")}
+    async with agent(script, project, environ=environ) as client:
+        result = await client.call_tool(
+            "search_lemmas", {"text": "zorp assoc", "wait_s": 100}, progress_callback=watch
+        )
+    assert not result.is_error
+    assert result.structured_content is not None
+    (first, *_) = result.structured_content["lemmas"]
+    assert (first["name"], first["origin"]) == ("zorp_assoc", "project")
+    assert first["module"] == "Proofs.Basic"
+    assert all(message and message.startswith("reading ") for message in seen)
+
+
+async def test_a_search_without_a_question_or_out_of_the_project_is_refused(
+    script: Path, project: Path
+) -> None:
+    async with agent(script, project, environ=LEMMAS) as client:
+        nothing = await client.call_tool("search_lemmas", {})
+        both = await client.call_tool("search_lemmas", {"text": "x", "file_path": "../Other.lean"})
+    assert nothing.is_error
+    assert "one of `goal` and `text`" in texts(nothing)
+    assert both.is_error
+    assert both.structured_content is not None
+    assert "leads out of the project" in both.structured_content["error"]["message"]
+    assert both.structured_content["error"]["hint"]
+
+
+async def test_whole_proofs_come_where_a_model_writes_them(script: Path, project: Path) -> None:
+    seen: list[str | None] = []
+
+    async def watch(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(message)
+
+    goal = "whole : p\nhp : p\nhq : q\n⊢ p ∧ q"
+    async with agent(script, project) as client:
+        result = await client.call_tool("prove", {"goal": goal}, progress_callback=watch)
+        cut = await client.call_tool("prove", {"goal": "endless : p\n⊢ p"})
+    assert not result.is_error
+    assert result.structured_content is not None
+    assert result.structured_content["tactics"] == [PROOF]
+    assert result.structured_content["proofs"][0]["stop"] == "end"
+    assert all(message and message.endswith(" tokens") for message in seen)
+    assert cut.structured_content is not None
+    assert cut.structured_content["tactics"] == []
+    assert "thought" in cut.structured_content["proofs"][0]["problem"]
+
+
+async def test_a_model_of_single_steps_names_those_that_write_proofs(
+    script: Path, project: Path
+) -> None:
+    async with agent(script, project, "--model", "builtin") as client:
+        result = await client.call_tool("prove", {"goal": "⊢ 1 = 1"})
+    assert result.is_error
+    assert result.structured_content is not None
+    error = result.structured_content["error"]
+    assert error["reason"] == "noProofMode"
+    assert "kimina-prover-rl-0.6b" in error["models"]
+    assert "llmstep models pull" in error["hint"]
+    assert "writes single steps" in texts(result)
+    assert "llmstep models pull" in texts(result)

@@ -29,7 +29,23 @@ _END_S = 5.0
 
 
 class SidecarError(LLMStepError):
-    """The sidecar refused a request, or ended before it answered."""
+    """The sidecar refused a request, or ended before it answered.
+
+    Args:
+        message: What is wrong.
+        hint: What to do about it.
+        details: What else the sidecar told for programs.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.details = dict(details or {})
 
 
 class AsyncSidecarClient:
@@ -178,8 +194,11 @@ class AsyncSidecarClient:
         if error is None:
             future.set_result(message.get("result"))
         else:
-            hint = (error.get("data") or {}).get("hint")
-            future.set_exception(SidecarError(str(error.get("message")), hint=hint))
+            details = dict(error.get("data") or {})
+            hint = details.pop("hint", None)
+            future.set_exception(
+                SidecarError(str(error.get("message")), hint=hint, details=details)
+            )
 
     def _lost(self) -> SidecarError:
         last = " | ".join(self._stderr)

@@ -8,25 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
 from llmstep import __version__
-from llmstep.agents.answers import Status, Steps, read_steps
+from llmstep.agents.answers import (
+    Lemmas,
+    Proofs,
+    Status,
+    Steps,
+    read_lemmas,
+    read_proofs,
+    read_steps,
+)
+from llmstep.agents.documents import describe_document
+from llmstep.agents.failures import answer, telling
 from llmstep.agents.sidecar_client import AsyncSidecarClient
 from llmstep.config import MAX_CANDIDATES
-from llmstep.errors import LLMStepError
 from llmstep.prompts.goal import split_goals
 from llmstep.service.card import ModelCard
 from llmstep.service.catalog import locate, read_catalog
+from llmstep.service.lookups import MAX_LEMMAS
+from llmstep.service.question import MAX_PROOFS, MAX_TIMEOUT_MS
+
+_LONGEST_WAIT_S = 600
+_ASK_AGAIN_S = 0.5
 
 _INSTRUCTIONS = """\
 Next steps and lemmas for Lean 4 proofs, from a model and libraries on this machine; works offline.
@@ -79,6 +93,7 @@ def make_server(client: AsyncSidecarClient, project: Path | None) -> MCPServer:
     )
 
     @server.tool(annotations=_reads("Suggest tactics"))
+    @telling
     async def suggest_tactics(
         goal: Goal,
         ctx: Context[Any, Any],
@@ -86,28 +101,115 @@ def make_server(client: AsyncSidecarClient, project: Path | None) -> MCPServer:
         file_before: FileBefore = "",
         file_path: FilePath = "",
         n: Annotated[int, Field(description="How many", ge=1, le=MAX_CANDIDATES)] = 8,
-    ) -> Steps:
+    ) -> Annotated[CallToolResult, Steps]:
         """Suggest next tactics for a Lean 4 goal, the likeliest first; not yet checked by Lean."""
         document = describe_document(project, file_path, file_before)
         params = {"goals": split_goals(goal), "prefix": prefix, "n": n, **document}
         found: list[str] = []
-        reports: list[asyncio.Task[None]] = []
+        reports = Reports(ctx)
 
         def show(value: dict[str, Any]) -> None:
             found.extend(item["tactic"] for item in value["suggestions"])
-            report = ctx.report_progress(min(len(found), n), n, found[-1])
-            reports.append(asyncio.ensure_future(report))
+            reports.add(min(len(found), n), n, found[-1])
 
-        with _telling():
-            answer = await client.request("llmstep/suggest", params, show)
-        await asyncio.gather(*reports)
-        return read_steps(answer)
+        reply = await client.request("llmstep/suggest", params, show)
+        await reports.finish()
+        return answer(read_steps(reply))
+
+    @server.tool(annotations=_reads("Search lemmas"))
+    @telling
+    async def search_lemmas(
+        ctx: Context[Any, Any],
+        goal: Annotated[str, Field(description="A goal as Lean prints it; or give `text`")] = "",
+        text: Annotated[
+            str,
+            Field(
+                description="In place of a goal: a name or half of one (`add_comm`), a formula "
+                "(`_ * (_ + _) = _`), or English words"
+            ),
+        ] = "",
+        k: Annotated[int, Field(description="How many", ge=1, le=MAX_LEMMAS)] = 10,
+        file_before: FileBefore = "",
+        file_path: FilePath = "",
+        wait_s: Annotated[
+            float,
+            Field(
+                description="Seconds to wait for the project and its packages to be indexed, "
+                "which happens once",
+                ge=0,
+                le=_LONGEST_WAIT_S,
+            ),
+        ] = 20,
+    ) -> Annotated[CallToolResult, Lemmas]:
+        """Find lemmas of the file, the project and the libraries on disk; offline.
+
+        Give a goal to find what helps to prove it, or words, a formula or a name. Each lemma comes
+        with its name as it must be written, its statement, and for a goal a step with it.
+        """
+        question = {"goal": goal} if goal else {"text": text}
+        document = describe_document(project, file_path, file_before)
+        params = {**question, "k": k, **document}
+        reports = Reports(ctx)
+        begin = time.monotonic()
+        reply = await client.request("llmstep/lemmas", params)
+        while reply.get("pending") and (waited := time.monotonic() - begin) < wait_s:
+            reports.add(waited, wait_s, f"reading {', '.join(reply['pending'])}")
+            await asyncio.sleep(_ASK_AGAIN_S)
+            reply = await client.request("llmstep/lemmas", params)
+        await reports.finish()
+        return answer(read_lemmas(reply))
+
+    @server.tool(annotations=_reads("Prove a goal"))
+    @telling
+    async def prove(
+        goal: Goal,
+        ctx: Context[Any, Any],
+        hint: Annotated[str, Field(description="Words for the model, such as a plan")] = "",
+        file_before: FileBefore = "",
+        file_path: FilePath = "",
+        n: Annotated[int, Field(description="How many proofs", ge=1, le=MAX_PROOFS)] = 1,
+        failed: Annotated[
+            str, Field(description="A proof that was tried before; give Lean's `error` with it")
+        ] = "",
+        error: Annotated[str, Field(description="What Lean said of it")] = "",
+        model: Annotated[
+            str, Field(description="Id of a model that writes proofs; empty for the setting's")
+        ] = "",
+        timeout_s: Annotated[float, Field(ge=1, le=MAX_TIMEOUT_MS / 1000)] = 120,
+    ) -> Annotated[CallToolResult, Proofs]:
+        """Let a local model write whole proofs of a Lean 4 goal; not yet checked by Lean.
+
+        Only some models write whole proofs: where the one at hand does not, the error names some
+        that do (`error.models`) and how to get them (`error.hint`).
+        """
+        params = {
+            "goals": split_goals(goal),
+            "prefix": "",
+            "mode": "proof",
+            "n": n,
+            "hint": hint,
+            "timeoutMs": round(timeout_s * 1000),
+            **({"attempt": {"text": failed, "error": error}} if failed else {}),
+            **({"model": model} if model else {}),
+            **describe_document(project, file_path, file_before),
+        }
+        reports = Reports(ctx)
+        tokens: dict[int, int] = {}
+
+        def show(value: dict[str, Any]) -> None:
+            tokens[value["proof"]] = value["tokens"]
+            total = sum(tokens.values())
+            reports.add(total, None, f"{value['stage']}, {total} tokens")
+
+        reply = await client.request("llmstep/suggest", params, show)
+        await reports.finish()
+        return answer(read_proofs(reply))
 
     @server.tool(annotations=_reads("Status of the sidecar"))
-    async def status() -> Status:
+    @telling
+    async def status() -> Annotated[CallToolResult, Status]:
         """Tell which model is loaded, what the sources know so far, and the last error."""
-        with _telling():
-            return Status(status=await client.request("llmstep/status", {}))
+        return answer(Status(status=await client.request("llmstep/status", {})))
 
     @server.resource(
         "llmstep://models", title="Models", mime_type="application/json", name="models"
@@ -126,48 +228,38 @@ def make_server(client: AsyncSidecarClient, project: Path | None) -> MCPServer:
     return server
 
 
-def describe_document(project: Path | None, file_path: str, text_before: str) -> dict[str, Any]:
-    """The wire's ``document`` field for a file of the project, or nothing where there is no text.
+class Reports:
+    """Progress of one call, sent in its order while the work goes on.
 
     Args:
-        project: Folder of the project.
-        file_path: Path of the file, inside the project; it need not exist and is not opened.
-        text_before: The file up to the goal.
-
-    Raises:
-        ToolError: There is no project, or the path leads out of it.
+        ctx: The call.
     """
-    if not file_path:
-        uri = (project / "Goal.lean").as_uri() if project else "untitled:goal"
-        return {"document": {"uri": uri, "textBefore": text_before}} if text_before else {}
-    if project is None:
-        raise ToolError(
-            "file_path was given, but this server knows no project: start it in the project's "
-            "folder, or as `llmstep mcp --project FOLDER`"
-        )
-    try:
-        path = (project / file_path).resolve()
-        inside = path.is_relative_to(project)
-    except (OSError, ValueError) as error:
-        raise ToolError(f"file_path is no path: {error}") from error
-    if not inside:
-        raise ToolError(f"file_path leads out of the project {project}: {file_path}")
-    return {"document": {"uri": path.as_uri(), "textBefore": text_before}}
+
+    def __init__(self, ctx: Context[Any, Any]) -> None:
+        self._ctx = ctx
+        self._last: asyncio.Task[None] | None = None
+
+    def add(self, done: float, total: float | None, message: str) -> None:
+        """Report how far the work is."""
+        self._last = asyncio.ensure_future(self._send(self._last, done, total, message))
+
+    async def finish(self) -> None:
+        """Wait until all has been sent: none comes after the answer."""
+        if self._last is not None:
+            await self._last
+
+    async def _send(
+        self, before: asyncio.Task[None] | None, done: float, total: float | None, message: str
+    ) -> None:
+        if before is not None:
+            await before
+        await self._ctx.report_progress(done, total, message)
 
 
 def describe_card(card: ModelCard) -> dict[str, Any]:
     """A model card as JSON can hold it, with ``present`` for whether its file is here."""
     fields = attrs.asdict(card, filter=lambda _, value: value not in (None, "", ()))
     return {**fields, "present": locate(card) is not None}
-
-
-@contextmanager
-def _telling() -> Iterator[None]:
-    """Errors that are meant for the user reach the agent with their cure."""
-    try:
-        yield
-    except LLMStepError as error:
-        raise ToolError(f"{error.message}\n{error.hint}") from error
 
 
 def _reads(title: str) -> ToolAnnotations:

@@ -25,6 +25,7 @@ from llmstep.service.question import (
 PROTOCOL_VERSION = 1
 
 SUGGEST = "llmstep/suggest"
+LEMMAS = "llmstep/lemmas"
 STATUS = "llmstep/status"
 PREPARE = "llmstep/prepare"
 PULL = "llmstep/models/pull"
@@ -86,7 +87,7 @@ def parse_handshake(params: Any) -> Handshake:
         return Handshake()
     if not isinstance(options, dict):
         return Handshake(problem=f"initializationOptions must be an object, not {_shown(options)}")
-    version = _field(options, "protocolVersion", int, "initializationOptions")
+    version = read_field(options, "protocolVersion", int, "initializationOptions")
     if version is not None and version != PROTOCOL_VERSION:
         raise ProtocolVersionError(version)
     client = options.get("client")
@@ -108,24 +109,24 @@ def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
     Raises:
         InvalidParamsError: A field is missing or has the wrong type; the message names it.
     """
-    _object(params, "params")
+    read_object(params, "params")
     goals = _strings(params, "goals")
     if goals is None:
         raise InvalidParamsError("params.goals is missing; it must be a list of strings")
-    prefix = _field(params, "prefix", str)
+    prefix = read_field(params, "prefix", str)
     if prefix is None:
         raise InvalidParamsError("params.prefix is missing; it must be a string, maybe empty")
     request = SuggestRequest(
         goals=goals,
         prefix=prefix,
-        document=_document(params),
-        n=_field(params, "n", int),
-        timeout_ms=_field(params, "timeoutMs", int),
+        document=document_field(params),
+        n=read_field(params, "n", int),
+        timeout_ms=read_field(params, "timeoutMs", int),
         banned=_strings(params, "banned") or (),
         premises=_strings(params, "premises") or (),
-        model=_field(params, "model", str),
+        model=read_field(params, "model", str),
         mode=_mode(params),
-        hint=_field(params, "hint", str) or "",
+        hint=read_field(params, "hint", str) or "",
         attempt=_attempt(params),
     )
     return request, _token(params, "partialResultToken")
@@ -139,8 +140,8 @@ def parse_prepare(params: Any) -> PrepareRequest:
     """
     if params is None:
         return PrepareRequest()
-    _object(params, "params")
-    request = PrepareRequest(_document(params), _field(params, "model", str))
+    read_object(params, "params")
+    request = PrepareRequest(document_field(params), read_field(params, "model", str))
     request.check()
     return request
 
@@ -168,14 +169,14 @@ def parse_pull(params: Any) -> tuple[PullRequest, ProgressToken | None]:
     Raises:
         InvalidParamsError: A field is missing or has the wrong type; the message names it.
     """
-    _object(params, "params")
-    name = _field(params, "name", str)
+    read_object(params, "params")
+    name = read_field(params, "name", str)
     if not name:
         raise InvalidParamsError("params.name is missing; it must be a model's name")
     request = PullRequest(
         name,
-        model_id=_field(params, "id", str),
-        prompt=_field(params, "prompt", str),
+        model_id=read_field(params, "id", str),
+        prompt=read_field(params, "prompt", str),
         stop=_strings(params, "stop") or (),
     )
     return request, _token(params, "workDoneToken")
@@ -189,18 +190,19 @@ _KIND_NAMES: dict[type, str] = {
 }
 
 
-def _document(params: dict[str, Any]) -> Document | None:
-    raw = _field(params, "document", dict)
+def document_field(params: dict[str, Any]) -> Document | None:
+    """The field ``document``, if it is there; a wrong one is answered by its name."""
+    raw = read_field(params, "document", dict)
     if raw is None:
         return None
-    uri = _field(raw, "uri", str, "params.document")
+    uri = read_field(raw, "uri", str, "params.document")
     if uri is None:
         raise InvalidParamsError("params.document.uri is missing; it must be a string")
-    return Document(uri, _field(raw, "textBefore", str, "params.document") or "")
+    return Document(uri, read_field(raw, "textBefore", str, "params.document") or "")
 
 
 def _strings(params: dict[str, Any], name: str, where: str = "params") -> tuple[str, ...] | None:
-    values = _field(params, name, list, where)
+    values = read_field(params, name, list, where)
     if values is None:
         return None
     for index, value in enumerate(values):
@@ -213,7 +215,7 @@ def _strings(params: dict[str, Any], name: str, where: str = "params") -> tuple[
 
 
 def _mode(params: dict[str, Any]) -> Mode:
-    mode = _field(params, "mode", str) or "tactic"
+    mode = read_field(params, "mode", str) or "tactic"
     if mode not in ("tactic", "proof"):
         raise InvalidParamsError(f'params.mode must be "tactic" or "proof", not {_shown(mode)}')
     return mode
@@ -223,8 +225,8 @@ def _attempt(params: dict[str, Any]) -> Attempt | None:
     value = params.get("attempt")
     if value is None:
         return None
-    _object(value, "params.attempt")
-    text, error = (_field(value, name, str, "params.attempt") for name in ("text", "error"))
+    read_object(value, "params.attempt")
+    text, error = (read_field(value, name, str, "params.attempt") for name in ("text", "error"))
     if text is None or error is None:
         raise InvalidParamsError("params.attempt must hold `text` and `error`")
     return Attempt(text, error, _strings(value, "goals", "params.attempt") or ())
@@ -243,12 +245,14 @@ def _token(params: dict[str, Any], name: str) -> ProgressToken | None:
     return token
 
 
-def _object(value: Any, where: str) -> None:
+def read_object(value: Any, where: str) -> None:
+    """Refuse what is no object."""
     if not isinstance(value, dict):
         raise InvalidParamsError(f"{where} must be an object, not {_shown(value)}")
 
 
-def _field(raw: dict[str, Any], name: str, kind: type, where: str = "params") -> Any:
+def read_field(raw: dict[str, Any], name: str, kind: type, where: str = "params") -> Any:
+    """One field, ``None`` if it is absent; one of another kind is answered by its name."""
     value = raw.get(name)
     if value is None:
         return None

@@ -30,6 +30,7 @@ from llmstep.errors import (
 from llmstep.limits import explain_limit
 from llmstep.runtime.framing import Incoming, Malformed, encode_frame
 from llmstep.server.messages import (
+    LEMMAS,
     PREPARE,
     PULL,
     STATUS,
@@ -53,7 +54,8 @@ class MethodNotFoundError(LLMStepError):
 
     code = METHOD_NOT_FOUND
     default_hint = (
-        f"The methods are {SUGGEST}, {STATUS}, {PREPARE}, {PULL} and, for editors, the LSP's."
+        f"The methods are {', '.join((SUGGEST, LEMMAS, STATUS, PREPARE, PULL))} and, for editors, "
+        "the LSP's."
     )
 
 

@@ -14,7 +14,7 @@ from llmstep.errors import InvalidParamsError
 from llmstep.logs import ClientLogHandler
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
-from llmstep.server.features import pull, status, suggest
+from llmstep.server.features import lemmas, pull, status, suggest
 from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.session import Session
@@ -77,6 +77,7 @@ class LLMStepServer:
         """Make the protocol of the one client this server has."""
         protocol = LLMStepProtocol(self, writer)
         suggest.register(protocol, self._session)
+        lemmas.register(protocol, self._session)
         status.register(protocol, self._session, self._describe_engine)
         pull.register(protocol)
         self._protocol = protocol

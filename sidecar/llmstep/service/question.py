@@ -133,7 +133,7 @@ class SuggestRequest:
         texts = (("prefix", self.prefix), ("document", self.text_before))
         lists = (("goals", self.goals), ("banned", self.banned), ("premises", self.premises))
         for name, text in (*texts, *((name, text) for name, many in lists for text in many)):
-            _check_unicode(name, text)
+            check_unicode(name, text)
         if not self.goals or not any(goal.strip() for goal in self.goals):
             raise InvalidParamsError(
                 "`goals` must hold at least one goal that is not empty",
@@ -180,7 +180,7 @@ class PrepareRequest:
         _check_model(self.model)
 
 
-def _check_unicode(name: str, text: str) -> None:
+def check_unicode(name: str, text: str) -> None:
     """Refuse half a surrogate pair: JSON carries it, and so does an argument that is no UTF-8."""
     try:
         text.encode()

@@ -31,6 +31,7 @@ from llmstep.service.cache import cache_key
 from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.engine import Engine
 from llmstep.service.finder import Found, ModelFinder
+from llmstep.service.lookups import Lookups
 from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_models
 from llmstep.service.preparing import prepare_soon
 from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
@@ -70,6 +71,9 @@ class SuggestService:
     Args:
         settings: Resolved settings; the model they name is looked for when it is needed.
         models: The models in memory; services that share them load each once.
+
+    Attributes:
+        lookups: Answers what needs no model.
     """
 
     def __init__(self, settings: Settings, models: ResidentModels | None = None) -> None:
@@ -80,6 +84,7 @@ class SuggestService:
         self._last: Engine | None = None  # the model that was asked, or looked for, last
         self._sources = Sources(settings)
         self._reading = Scheduler("llmstep-sources")
+        self.lookups = Lookups(self._sources)
         path = paths.cache_dir() / "suggestions.sqlite" if settings.cache else None
         self._remembered = RememberedAnswers(path, settings.cache_mb << 20)
         self._places = Places()
@@ -192,6 +197,7 @@ class SuggestService:
         if self._owns_models:
             self._models.close()
         self._remembered.close()
+        self.lookups.close()
         self._sources.close()
 
     # The way of a question -----------------------------------------------------------------

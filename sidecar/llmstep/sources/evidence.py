@@ -40,8 +40,15 @@ from llmstep.sources.portfolio import (
     MATHLIB_TACTICS,
     Portfolio,
     imports_core_only,
+    is_core_module,
 )
-from llmstep.sources.premise_source import ProposedStep, propose_steps, rank_premises
+from llmstep.sources.premise_source import (
+    FoundLemma,
+    ProposedStep,
+    origin_of,
+    propose_steps,
+    rank_premises,
+)
 from llmstep.sources.premises import Premise, Ranking
 from llmstep.sources.ranking import Origin, normal_form
 from llmstep.sources.steps import (
@@ -63,8 +70,6 @@ _SMALLEST_SHARE = 1e-3
 _SMALLEST_MASS = 1e-2
 _LOWEST_LOGPROB = -15.0
 _SMALLEST_WORTH = 1e-30
-# First components of the modules that come with Lean itself.
-_CORE_MODULES = frozenset({"Init", "Std", "Lean", "Lake"})
 
 
 @attrs.frozen
@@ -120,7 +125,7 @@ class Evidence:
         self._index = index
         self._text_before = text_before
         scope = read_document(text_before).names() if text_before else None
-        knows = index.knows if index else lambda _: False
+        knows = index.knows if index is not None else lambda _: False
         self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
         self._locals = self._surroundings.roles
         self._full_names: dict[str, str] = {}
@@ -128,7 +133,7 @@ class Evidence:
         core_only = imports_core_only(text_before)
         core_only = core_only or (imported is not None and imported.without_mathlib)
         self._unusable = MATHLIB_TACTICS if core_only else frozenset()
-        known = _is_core if imported is None and core_only else imported
+        known = is_core_module if imported is None and core_only else imported
         self._can_name = NameReach(index, known, core_only, self._is_own)
         reaches = reaches or known
         features = goal_features(parsed)
@@ -136,8 +141,9 @@ class Evidence:
         library, self._similarity = self._ask_library(index, features)
         file = self._ask_file(text_before, index, features) if use_file else {}
         premises = rank_premises(parsed, index, tables or {}, self._name_votes, reaches)
+        self._premises = {premise.statement.name: premise for premise in premises}
         self._written = {p.statement.name: self._write(p.statement) for p in premises}
-        uses = index.uses if index else lambda _: 0
+        uses = index.uses if index is not None else lambda _: 0
         self._lemmas = Lemmas(premises, self._view, self._name_votes, uses, self._written, mixing)
         closers = portfolio.choose(parsed) if portfolio else {}
         self._portfolio = {normal_form(tactic): odds for tactic, odds in closers.items()}
@@ -170,6 +176,21 @@ class Evidence:
     def premises(self) -> list[str]:
         """Full names of the statements that may help, the likeliest first."""
         return self._lemmas.ranked()
+
+    def find_lemmas(self, count: int) -> list[FoundLemma]:
+        """The ``count`` statements that most likely help, the likeliest first."""
+        made: dict[str, ProposedStep] = {}
+        for step in self._premise_steps.values():
+            made.setdefault(step.premise.statement.name, step)
+        found: list[FoundLemma] = []
+        for name in self._lemmas.ranked()[:count]:
+            premise, step = self._premises[name], made.get(name)
+            score = log_sigmoid(self._lemmas.log_odds(name))
+            written, origin = self._written[name], origin_of(premise)
+            found.append(
+                FoundLemma(premise.statement, written, origin, score, step.step if step else None)
+            )
+        return found
 
     def runs_here(self, tactic: str) -> bool:
         """Whether the file's imports and the goal's form leave a chance that the tactic runs."""
@@ -286,7 +307,7 @@ class Evidence:
     def _is_tactic(self, head: str) -> bool:
         """Whether a prefix that is half a word was completed to a word that is known."""
         half = self._prefix.strip()
-        if not self._index or not half.isidentifier() or head == half:
+        if self._index is None or not half.isidentifier() or head == half:
             return True
         return self._index.knows(head) or head in MATHLIB_TACTICS or head in self._text_before
 
@@ -341,7 +362,7 @@ class Evidence:
         scope = self._surroundings.scope
         if scope is None:
             return statement.name
-        has_name = self._index.has_name if self._index else lambda _: False
+        has_name = self._index.has_name if self._index is not None else lambda _: False
         return scope.write(
             statement.name, protected=statement.protected, knows=has_name, taken=self._locals
         )
@@ -378,7 +399,7 @@ class Evidence:
     ) -> dict[str, float]:
         declarations = read_proofs(text_before) if text_before else []
         votes: dict[str, float] = defaultdict(float)
-        weigh = index.weigh if index else None
+        weigh = index.weigh if index is not None else None
         for declaration, similarity in compare_proofs(declarations, features, weigh):
             weight = similarity**POWER
             for number, step in enumerate(declaration.steps):
@@ -399,7 +420,3 @@ class Evidence:
             if self.runs_here(text):
                 self._texts.setdefault(normal_form(text), text)
         return votes
-
-
-def _is_core(module: str) -> bool:
-    return module.partition(".")[0] in _CORE_MODULES

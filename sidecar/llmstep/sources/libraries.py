@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.lean_text.declarations import Statement
-from llmstep.prompts.goal import Goal
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.module_reach import Reach, first_component
 from llmstep.sources.opened_library import Library
 from llmstep.sources.premises import PremiseTable
 from llmstep.sources.projects import AtHand
+from llmstep.sources.statement_features import Query
 
 if TYPE_CHECKING:
     from llmstep.sources.library_index import Neighbour
@@ -117,21 +117,21 @@ class Libraries:
         return sorted(found, key=lambda step: -step.similarity)[:count]
 
     def premises(
-        self, goal: Goal, count: int, reaches: Reaches | None = None
+        self, query: Query, count: int, reaches: Reaches | None = None
     ) -> list[tuple[Statement, float]]:
         """The ``count`` statements of packages that most likely help, the likeliest first.
 
         Args:
-            goal: The goal.
+            query: What is asked for.
             count: How many.
             reaches: Whether a module of the shipped index can be used; all of them if ``None``.
         """
         found: list[tuple[Statement, float]] = []
         for library in self._packages:
-            found += library.index.premises(goal, count, self._reaches)
+            found += library.index.premises(query, count, self._reaches)
         if self._shipped is not None:
             usable = _Others(self._roots, reaches) if self._roots else reaches
-            found += self._shipped.premises(goal, count, usable)
+            found += self._shipped.premises(query, count, usable)
         return sorted(found, key=lambda item: -item[1])[:count]
 
     def _indexes(self) -> Iterable[LibraryIndex]:
@@ -153,11 +153,11 @@ class ProjectTable:
         self._reaches = at_hand.reaches
         self._edited = PremiseTable(at_hand.edited)
 
-    def rank(self, goal: Goal, count: int) -> list[tuple[Statement, float]]:
+    def rank(self, query: Query, count: int) -> list[tuple[Statement, float]]:
         """The ``count`` statements that most likely help, the likeliest first, with scores."""
-        found = self._edited.rank(goal, count)
+        found = self._edited.rank(query, count)
         for library in self._own:
-            found += library.index.premises(goal, count, self._reaches)
+            found += library.index.premises(query, count, self._reaches)
         return sorted(found, key=lambda item: -item[1])[:count]
 
 

@@ -33,11 +33,10 @@ import attrs
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.declarations import Statement
 from llmstep.limits import explain_limit
-from llmstep.prompts.goal import Goal
 from llmstep.sources.features import hash_feature
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
-from llmstep.sources.statement_features import goal_query
+from llmstep.sources.statement_features import Query
 from llmstep.sources.statement_text import unpack_statement
 from llmstep.sources.text_store import TextStore
 from llmstep.user_files import open_file
@@ -71,7 +70,7 @@ class Neighbour:
 
 
 class LibraryIndex:
-    """An opened index file. Used from one thread at a time, as backends are.
+    """An opened index file. It may be asked from several threads.
 
     Raises:
         ModelFileError: The file is missing, cut short, or no index of this version.
@@ -129,16 +128,17 @@ class LibraryIndex:
         """The squared weight of (at least) each feature; one the library lacks weighs most."""
         import numpy as np
 
-        if len(self._remembered) > _MOST_REMEMBERED:
-            self._remembered = {}
-        names = [name for name in features if name not in self._remembered]
+        remembered = self._remembered
+        if len(remembered) > _MOST_REMEMBERED:
+            remembered = self._remembered = {}
+        names = [name for name in features if name not in remembered]
         if names:
             hashes = np.array([hash_feature(name) for name in names], dtype=np.uint32)
             places, known = self._steps.find(hashes)
             weights = np.full(len(names), math.log(max(len(self), 2)) ** 2)
             weights[known] = self._steps.weights[places[known]]
-            self._remembered |= zip(names, weights.tolist(), strict=True)
-        return self._remembered
+            remembered |= zip(names, weights.tolist(), strict=True)
+        return remembered
 
     def knows(self, name: str) -> bool:
         """Whether the name occurs in the library: in a goal, in a step, or as what is declared."""
@@ -200,14 +200,14 @@ class LibraryIndex:
 
     def premises(
         self,
-        goal: Goal,
+        query: Query,
         count: int,
         reaches: Callable[[str], bool] | None = None,
     ) -> list[tuple[Statement, float]]:
-        """The ``count`` statements that most likely help with a goal, the likeliest first.
+        """The ``count`` statements that most likely are what is asked for, the likeliest first.
 
         Args:
-            goal: The goal.
+            query: What is asked for: features of statements, each with how much it counts.
             count: How many.
             reaches: Whether a module can be used; all of them if ``None``.
 
@@ -216,7 +216,6 @@ class LibraryIndex:
         """
         import numpy as np
 
-        query = goal_query(goal)
         if not query or not self.statement_count:
             return []
         hashes = np.array([hash_feature(feature) for feature in query], dtype=np.uint32)
@@ -246,11 +245,12 @@ class LibraryIndex:
         import numpy as np
 
         # A file's imports hardly ever change from one question to the next.
-        if self._reached is None or self._reached[0] != reaches:
+        reached = self._reached
+        if reached is None or reached[0] != reaches:
             modules = int(self._module_of_row.max()) + 1
             known = [reaches(self._text(self._modules, number)) for number in range(modules)]
-            self._reached = reaches, np.array(known, dtype=np.bool_)
-        return self._reached[1]
+            reached = self._reached = reaches, np.array(known, dtype=np.bool_)
+        return reached[1]
 
     def _statement(self, row: int) -> Statement:
         module = self._text(self._modules, int(self._module_of_row[row]))

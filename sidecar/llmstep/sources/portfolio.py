@@ -27,6 +27,8 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+# First components of the modules that come with Lean itself.
+_CORE_MODULES = frozenset({"Init", "Std", "Lean", "Lake"})
 # Imports that bring no tactic of Mathlib.
 _CORE = frozenset({"Init", "Std", "Lean", "Lake", "LLMstep", "Batteries"})
 _IMPORT = re.compile(
@@ -132,6 +134,11 @@ def imports_core_only(text_before: str) -> bool:
     """Whether a file's text shows that Mathlib is out of reach: it imports, and core only."""
     found = _IMPORT.findall(text_before)
     return bool(found) and all(name in _CORE for name in found)
+
+
+def is_core_module(module: str) -> bool:
+    """Whether a module comes with Lean itself."""
+    return module.partition(".")[0] in _CORE_MODULES
 
 
 def goal_traits(goal: Goal) -> frozenset[str]:

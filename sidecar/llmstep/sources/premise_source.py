@@ -13,6 +13,7 @@ from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.premise_steps import PremiseStep, premise_steps
 from llmstep.sources.premises import Premise, Ranking, fuse
 from llmstep.sources.ranking import Origin
+from llmstep.sources.statement_features import goal_query
 
 # Of each place; the fused list is shorter.
 _RANKED = 100
@@ -38,6 +39,26 @@ class ProposedStep:
     origin: Origin
 
 
+@attrs.frozen
+class FoundLemma:
+    """A statement that was looked for, and how it is used here.
+
+    Attributes:
+        statement: What it states.
+        written: Its name as it must be written here.
+        origin: Where it stands: ``file``, ``project`` or ``library``.
+        score: Nats, at most 0. For a goal the log of the estimated probability that its author's
+            next step names the lemma; for words the log of how well it fits, the best one being 0.
+        step: The likeliest step with it; only for a goal, and where its form allows one.
+    """
+
+    statement: Statement
+    written: str
+    origin: Origin
+    score: float
+    step: PremiseStep | None = None
+
+
 def rank_premises(
     goal: Goal,
     index: AnyLibrary | None,
@@ -55,11 +76,12 @@ def rank_premises(
         reaches: Whether a module of the library can be used; all of them if ``None``.
     """
     rankings: dict[str, tuple[float, Sequence[Statement]]] = {}
+    query = goal_query(goal)
     for origin, table in tables.items():
-        ranked = [statement for statement, _ in table.rank(goal, _RANKED)]
+        ranked = [statement for statement, _ in table.rank(query, _RANKED)]
         rankings[origin] = (_WEIGHTS[origin], ranked)
-    if index:
-        found = [statement for statement, _ in index.premises(goal, _RANKED, reaches)]
+    if index is not None:
+        found = [statement for statement, _ in index.premises(query, _RANKED, reaches)]
         rankings["library"] = (_WEIGHTS["library"], found)
         named = sorted(votes, key=lambda name: (-votes[name], name))[:_VOTED]
         voted = [s for name in named if (s := index.find_statement(name)) is not None]

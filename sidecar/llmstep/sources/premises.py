@@ -11,8 +11,7 @@ from typing import Protocol
 import attrs
 
 from llmstep.lean_text.declarations import Statement
-from llmstep.prompts.goal import Goal
-from llmstep.sources.statement_features import goal_query, statement_features
+from llmstep.sources.statement_features import Query, statement_features
 
 # BM25, as in the library's index.
 LENGTH = 0.6
@@ -21,9 +20,9 @@ _FUSION = 10.0
 
 
 class Ranking(Protocol):
-    """Statements that can be ranked for a goal."""
+    """Statements that can be ranked for a question."""
 
-    def rank(self, goal: Goal, count: int) -> list[tuple[Statement, float]]:
+    def rank(self, query: Query, count: int) -> list[tuple[Statement, float]]:
         """The ``count`` statements that most likely help, the likeliest first, with scores."""
         ...
 
@@ -71,10 +70,10 @@ class PremiseTable:
     def __len__(self) -> int:
         return len(self._statements)
 
-    def rank(self, goal: Goal, count: int) -> list[tuple[Statement, float]]:
+    def rank(self, query: Query, count: int) -> list[tuple[Statement, float]]:
         """The ``count`` statements that most likely help, the likeliest first, with scores."""
         scores: dict[int, float] = defaultdict(float)
-        for feature, worth in goal_query(goal).items():
+        for feature, worth in query.items():
             for row in self._rows.get(feature, ()):
                 scores[row] += worth * self._weights[feature]
         # Of two that say as much the later one is nearer to the goal.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection
 from pathlib import Path
+
+import attrs
 
 from llmstep import paths
 from llmstep.config import Settings
@@ -15,10 +18,12 @@ from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.file_proofs import read_proofs
 from llmstep.sources.goal_readers import GOAL_READERS
+from llmstep.sources.lemma_search import find_by_text
 from llmstep.sources.libraries import AnyLibrary, Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
-from llmstep.sources.portfolio import load_portfolio
+from llmstep.sources.portfolio import imports_core_only, is_core_module, load_portfolio
+from llmstep.sources.premise_source import FoundLemma
 from llmstep.sources.premises import PremiseTable, Ranking
 from llmstep.sources.projects import (
     NOTHING,
@@ -42,6 +47,38 @@ def library_path(name: str) -> Path:
     return paths.expand(name)
 
 
+@attrs.frozen
+class LemmaQuestion:
+    """What lemmas are looked for.
+
+    Attributes:
+        goal: A printed goal; or empty, then `text` counts.
+        text: A name or half of one, a formula, or words.
+        count: How many at most.
+        text_before: The file up to the question, or empty.
+        uri: Name of the file, by which its project is found.
+    """
+
+    goal: str
+    text: str
+    count: int
+    text_before: str = ""
+    uri: str = ""
+
+
+@attrs.frozen
+class FoundLemmas:
+    """What was found.
+
+    Attributes:
+        lemmas: The best first.
+        missing: What has not been read yet, in words.
+    """
+
+    lemmas: tuple[FoundLemma, ...]
+    missing: tuple[str, ...] = ()
+
+
 class Sources:
     """Library, file and portfolio as the settings want them.
 
@@ -53,6 +90,7 @@ class Sources:
         self._wanted: Collection[str] = settings.sources
         self._library_path = library_path(settings.library)
         self._index: LibraryIndex | None = None
+        self._opening = threading.Lock()
         self._tried = False
         self._projects = share_projects() if settings.project and self.others else None
         # Of the text before the declaration at hand, by its digest; of what is at hand besides, by
@@ -69,6 +107,11 @@ class Sources:
     def others(self) -> bool:
         """Whether any source besides the model is in use."""
         return any(source != "model" for source in self._wanted)
+
+    @property
+    def searched(self) -> bool:
+        """Whether lemmas are looked for anywhere."""
+        return bool({"library", "file"}.intersection(self._wanted)) or self._projects is not None
 
     def prepare(self, text_before: str, uri: str = "") -> None:
         """Read what the first question would have to wait for."""
@@ -90,10 +133,10 @@ class Sources:
             prefix: What steps have to start with.
             uri: Name of the file, by which its project is found.
         """
-        at_hand = self._at_hand(text_before, uri)
-        index: AnyLibrary | None = self._open()
-        if "library" in self._wanted and (at_hand.libraries or at_hand.reaches):
-            index = Libraries(index, at_hand)
+        return self._gather(goal, text_before, prefix, self._at_hand(text_before, uri))
+
+    def _gather(self, goal: str, text_before: str, prefix: str, at_hand: AtHand) -> Evidence:
+        index = self._library(at_hand)
         return Evidence(
             goal,
             text_before,
@@ -106,6 +149,29 @@ class Sources:
             readers={name: read for name, read in GOAL_READERS.items() if name in self._wanted},
             imported=at_hand.reaches,
         )
+
+    def find_lemmas(self, question: LemmaQuestion) -> FoundLemmas:
+        """The statements of file, project and library that fit a goal, or a text."""
+        before = question.text_before
+        at_hand = self._at_hand(before, question.uri)
+        if not before:
+            # Nothing says what is imported: all of the project counts.
+            at_hand = attrs.evolve(at_hand, reaches=None, version=f"{at_hand.version} whole")
+        if question.goal:
+            found = self._gather(question.goal, before, "", at_hand).find_lemmas(question.count)
+        else:
+            index = self._library(at_hand)
+            names = read_document(before).names()
+            knows = index.has_name if index is not None else lambda _: False
+            found = find_by_text(
+                question.text,
+                index,
+                self._tables(before, at_hand),
+                question.count,
+                reaches=at_hand.reaches or (is_core_module if imports_core_only(before) else None),
+                write=lambda s: names.write(s.name, protected=s.protected, knows=knows),
+            )
+        return FoundLemmas(tuple(found), at_hand.missing)
 
     def note_document(self, uri: str, text: str | None) -> None:
         """A document was opened or changed in an editor; ``None`` when it was closed."""
@@ -122,6 +188,13 @@ class Sources:
         if projects is not None:
             release_projects(projects)
 
+    def _library(self, at_hand: AtHand) -> AnyLibrary | None:
+        """The library, with the indexes of the project where there are some."""
+        index = self._open()
+        if "library" in self._wanted and (at_hand.libraries or at_hand.reaches):
+            return Libraries(index, at_hand)
+        return index
+
     def _at_hand(self, text_before: str, uri: str) -> AtHand:
         if self._projects is None or not uri:
             return NOTHING
@@ -131,15 +204,17 @@ class Sources:
         """What is stated at hand, by where it stands."""
         tables: dict[Origin, Ranking] = {}
         if at_hand.edited or any(library.project for library in at_hand.libraries):
-            if self._project_table is None or self._project_table[0] != at_hand.version:
-                self._project_table = at_hand.version, ProjectTable(at_hand)
-            tables["project"] = self._project_table[1]
+            of_project = self._project_table  # another thread may ask about another file
+            if of_project is None or of_project[0] != at_hand.version:
+                of_project = self._project_table = at_hand.version, ProjectTable(at_hand)
+            tables["project"] = of_project[1]
         if "file" in self._wanted and text_before:
             document = read_document(text_before)
             digest = document.finished_digest()
-            if self._file_table is None or self._file_table[0] != digest:
-                self._file_table = digest, PremiseTable(document.statements())
-            tables["file"] = self._file_table[1]
+            known = self._file_table
+            if known is None or known[0] != digest:
+                known = self._file_table = digest, PremiseTable(document.statements())
+            tables["file"] = known[1]
         return tables
 
     def fingerprint(self, text_before: str, uri: str = "") -> dict[str, object]:
@@ -157,18 +232,19 @@ class Sources:
         }
 
     def _open(self) -> LibraryIndex | None:
-        if "library" in self._wanted and not self._tried:
-            self._tried = True
-            try:
-                self._index = LibraryIndex(self._library_path)
-            except LLMStepError as error:
-                log.warning("no suggestions from the library: %s %s", error.message, error.hint)
-            except ImportError as error:
-                limit = explain_limit(error)
-                log.warning(
-                    "no suggestions from the library: %s", limit.message if limit else error
-                )
-        return self._index
+        with self._opening:
+            if "library" in self._wanted and not self._tried:
+                self._tried = True
+                try:
+                    self._index = LibraryIndex(self._library_path)
+                except LLMStepError as error:
+                    log.warning("no suggestions from the library: %s %s", error.message, error.hint)
+                except ImportError as error:
+                    limit = explain_limit(error)
+                    log.warning(
+                        "no suggestions from the library: %s", limit.message if limit else error
+                    )
+            return self._index
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -11,7 +11,7 @@ words in a row, ``S`` a namespace of the name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from llmstep.prompts.goal import Goal
@@ -24,6 +24,9 @@ from llmstep.sources.proposition import (
     read_proposition,
     tokens_of,
 )
+
+# What is asked for: features of statements, each with how much it counts.
+Query = Mapping[str, float]
 
 _CAMEL = re.compile(r"[A-Z]?[^A-Z_]+|[A-Z]+(?![^A-Z_])")
 _DECORATION = str.maketrans("", "", "'₀₁₂₃₄₅₆₇₈₉✝?!")
@@ -105,12 +108,12 @@ def statement_features(name: str, conclusion: str) -> frozenset[str]:
     """The features of a statement, from its full name and its conclusion."""
     proposition = read_proposition(conclusion)
     *outer, last = name.split(".")
-    name_words = [word for part in last.split("_") if (word := _plain(part))]
+    words = name_words(last)
     found = set(_content(_constants(proposition.conclusion, ())))
     found.update(_shape(proposition))
-    found.update(f"W{word}" for word in name_words)
-    found.update(f"W{part}" for word in name_words for part in _parts(word))
-    found.update(f"V{first} {second}" for first, second in pairwise(name_words))
+    found.update(f"W{word}" for word in words)
+    found.update(f"W{part}" for word in words for part in name_parts(word))
+    found.update(f"V{first} {second}" for first, second in pairwise(words))
     found.update(f"S{part}" for part in outer)
     return frozenset(found)
 
@@ -126,7 +129,7 @@ def goal_query(goal: Goal) -> dict[str, float]:
     spoken = [word for token in constants for word in spoken_words(token)]
     query |= {f"W{word}": 0.7 for word in spoken}
     query |= {
-        f"W{part}": 0.5 for word in spoken for part in _parts(word) if f"W{part}" not in query
+        f"W{part}": 0.5 for word in spoken for part in name_parts(word) if f"W{part}" not in query
     }
     query |= {f"V{first} {second}": 0.7 for first, second in pairwise(spoken)}
     for token in constants:
@@ -224,7 +227,12 @@ def _plain(word: str) -> str:
     return word[:1].lower() + word[1:]
 
 
-def _parts(word: str) -> Iterable[str]:
+def name_words(name: str) -> list[str]:
+    """The words that the last component of a name is made of."""
+    return [word for part in name.split("_") if (word := _plain(part))]
+
+
+def name_parts(word: str) -> Iterable[str]:
     """The parts of ``notMem`` or ``atTop``, if there are several."""
     found = _CAMEL.findall(word)
     return [part.lower() for part in found] if len(found) > 1 else ()

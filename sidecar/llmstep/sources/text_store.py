@@ -6,6 +6,7 @@ zlib streams one after the other. A block holds the UTF-8 of ``BLOCK`` texts, ea
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ class TextStore:
     ends: npt.NDArray[np.uint32]
     bytes: npt.NDArray[np.uint8]
     _unpacked: dict[int, list[bytes]] = attrs.field(factory=dict, init=False)
+    # One index answers suggestions, look-ups and completions, each on a thread of its own.
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def __getitem__(self, number: int) -> str:
         """One text.
@@ -42,9 +45,10 @@ class TextStore:
             ValueError: There is none of this number, or its block is damaged.
         """
         block, place = divmod(number, BLOCK)
-        texts = self._unpacked.get(block)
-        if texts is None:
-            texts = self._unpack(block)
+        with self._lock:
+            texts = self._unpacked.get(block)
+            if texts is None:
+                texts = self._unpack(block)
         if place >= len(texts):
             raise ValueError(f"there is no text {number}")
         return texts[place].decode("utf-8", errors="replace")

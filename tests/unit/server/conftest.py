@@ -14,6 +14,7 @@ import pytest
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
+from llmstep.service.lookups import Lookups
 from llmstep.service.proofs import OnWritingProgress
 from llmstep.service.question import (
     Asker,
@@ -47,6 +48,7 @@ class FakeService:
     report: Callable[[Suggestion], None] | None = None
     state: str = "ready"
     projects: tuple[ProjectStatus, ...] = ()
+    lookups: Lookups | None = None
 
     def start(self) -> None:
         self.started = True

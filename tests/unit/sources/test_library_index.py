@@ -15,6 +15,7 @@ from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
 from llmstep.sources.index_writer import ProofStep, write_index
 from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.statement_features import goal_query
 from llmstep.sources.steps import plain, short_names
 
 PAIRS = [
@@ -160,20 +161,20 @@ def test_statements_are_found_by_what_they_say_and_kept_whole(tmp_path: Path) ->
         ("s t : Finset ℕ\n⊢ ∑ a ∈ s, ∑ b ∈ t, g a b = 0", 1),
         ("X Y : Ω → ℝ\n⊢ Measurable (X + Y)", 2),
     ):
-        found = index.premises(parse_goal(goal), 3)
+        found = index.premises(goal_query(parse_goal(goal)), 3)
         assert found[0][0] == STATEMENTS[wanted]
         assert [score for _, score in found] == sorted((s for _, s in found), reverse=True)
     assert index.find_statement("Order.kept") == STATEMENTS[3]
     assert index.find_statement("kept") is None
-    assert index.premises(parse_goal("⊢ Unheard"), 3) == []
+    assert index.premises(goal_query(parse_goal("⊢ Unheard")), 3) == []
 
 
 def test_statements_of_modules_out_of_reach_are_left_out(tmp_path: Path) -> None:
     write_index(tmp_path / "i", [], STATEMENTS)
     index = LibraryIndex(tmp_path / "i")
     goal = parse_goal("x y z : ℝ\n⊢ x * y ≤ x * z")
-    assert index.premises(goal, 9, lambda module: module != "Order.Mul") == []
-    assert len(index.premises(goal, 9, lambda module: module == "Order.Mul")) == 2
+    assert index.premises(goal_query(goal), 9, lambda module: module != "Order.Mul") == []
+    assert len(index.premises(goal_query(goal), 9, lambda module: module == "Order.Mul")) == 2
 
 
 def test_names_that_are_declared_and_how_often_steps_use_them(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_more_rows_than_a_byte_counts_are_found(tmp_path: Path) -> None:
     for place in places:
         many[place] = Statement(f"hit{place}", "theorem", "", "Sought x", "M")
     write_index(tmp_path / "i", [], many)
-    found = LibraryIndex(tmp_path / "i").premises(parse_goal("⊢ Sought y"), 20)
+    found = LibraryIndex(tmp_path / "i").premises(goal_query(parse_goal("⊢ Sought y")), 20)
     assert sorted(s.name for s, _ in found) == sorted(f"hit{place}" for place in places)
 
 
@@ -204,4 +205,4 @@ def test_a_block_that_does_not_unpack_is_told(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(data[:at] + b"\0\0" + data[at + 2 :])
     index = LibraryIndex(tmp_path / "j")
     with pytest.raises(ModelFileError, match="damaged"):
-        index.premises(parse_goal("x y z : ℝ\n⊢ x * y ≤ x * z"), 3)
+        index.premises(goal_query(parse_goal("x y z : ℝ\n⊢ x * y ≤ x * z")), 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmstep.lean_text.declarations import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.premises import PremiseTable, fuse
+from llmstep.sources.statement_features import goal_query
 
 TABLE = [
     Statement("dist_symm", "lemma", "", "d[X ; μ # Y ; ν] = d[Y ; ν # X ; μ]"),
@@ -17,12 +18,12 @@ TABLE = [
 def test_the_statement_that_says_it_comes_first() -> None:
     table = PremiseTable(TABLE)
     assert len(table) == 3
-    ranked = table.rank(parse_goal("⊢ 0 ≤ H[Z ; ν]"), 2)
+    ranked = table.rank(goal_query(parse_goal("⊢ 0 ≤ H[Z ; ν]")), 2)
     assert ranked[0][0].name == "Entropy.nonneg"
     assert ranked[0][1] > ranked[1][1] > 0
-    ranked = table.rank(parse_goal("⊢ H[g ∘ Z ; ν] ≤ H[Z ; ν]"), 3)
+    ranked = table.rank(goal_query(parse_goal("⊢ H[g ∘ Z ; ν] ≤ H[Z ; ν]")), 3)
     assert ranked[0][0].name == "Entropy.comp_le"
-    assert PremiseTable([]).rank(parse_goal("⊢ p"), 3) == []
+    assert PremiseTable([]).rank(goal_query(parse_goal("⊢ p")), 3) == []
 
 
 def test_fused_rankings_favour_what_several_name() -> None:

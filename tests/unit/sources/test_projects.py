@@ -28,6 +28,7 @@ from llmstep.sources.mixing import load_mixing
 from llmstep.sources.module_reach import Reach, find_reach
 from llmstep.sources.projects import NOTHING, AtHand, Projects
 from llmstep.sources.sources import Sources
+from llmstep.sources.statement_features import goal_query
 from llmstep.sources.steps import lemma_names
 
 GOAL = parse_goal("a b : ℕ\n⊢ glorp a b = glorp b a")
@@ -82,7 +83,7 @@ def uri_of(path: Path) -> str:
 
 
 def named(at_hand: AtHand) -> list[str]:
-    return [statement.name for statement, _ in ProjectTable(at_hand).rank(GOAL, 10)]
+    return [statement.name for statement, _ in ProjectTable(at_hand).rank(goal_query(GOAL), 10)]
 
 
 def test_a_document_has_what_its_imports_reach(root: Path, projects: Projects) -> None:
@@ -90,7 +91,7 @@ def test_a_document_has_what_its_imports_reach(root: Path, projects: Projects) -
     found = wait_for(lambda: projects.at_hand(uri, B), lambda found: len(found.libraries) == 2)
     assert named(found) == ["Own.glorp_comm"]
     libraries = Libraries(None, found)
-    assert [s.name for s, _ in libraries.premises(GOAL, 10)] == ["pack_glorp"]
+    assert [s.name for s, _ in libraries.premises(goal_query(GOAL), 10)] == ["pack_glorp"]
     assert libraries.find_statement("pack_glorp") is not None
     assert libraries.find_statement("other_glorp") is None  # not imported
     assert libraries.has_name("other_glorp")

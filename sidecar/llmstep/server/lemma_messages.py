@@ -1,0 +1,74 @@
+"""The messages of ``llmstep/lemmas``: raw JSON to the engine's types and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from llmstep.errors import InvalidParamsError
+from llmstep.prompts.goal import split_goals
+from llmstep.server.messages import document_field, read_field, read_object
+from llmstep.service.lookups import LemmaReply, LemmaRequest
+from llmstep.sources.premise_source import FoundLemma
+
+
+def parse_lemmas(params: Any) -> LemmaRequest:
+    """Read the params of ``llmstep/lemmas``; of several goals the first one counts.
+
+    Raises:
+        InvalidParamsError: A field is missing or has the wrong type; the message names it.
+    """
+    read_object(params, "params")
+    goal, text = (read_field(params, name, str) for name in ("goal", "text"))
+    if goal is None and text is None:
+        raise InvalidParamsError(
+            "params.goal and params.text are missing; one of them must be a string",
+            hint="Send a goal as Lean prints it, or words, a formula or a name as `text`.",
+        )
+    request = LemmaRequest(
+        goal=next(iter(split_goals(goal)), "") if goal is not None else None,
+        text=text,
+        document=document_field(params),
+        k=read_field(params, "k", int),
+        timeout_ms=read_field(params, "timeoutMs", int),
+    )
+    request.check()
+    return request
+
+
+def lemmas_json(reply: LemmaReply, total_ms: float, warnings: Iterable[str] = ()) -> dict[str, Any]:
+    """The result of ``llmstep/lemmas``; ``partial``, ``pending``, ``warnings`` if need be.
+
+    Args:
+        reply: The answer.
+        total_ms: What it took.
+        warnings: Settings of this client that were not taken.
+    """
+    optional: dict[str, Any] = {}
+    if reply.partial is not None:
+        optional["partial"] = {"reason": reply.partial.reason, "hint": reply.partial.hint}
+    if reply.found.missing:
+        optional["pending"] = list(reply.found.missing)
+    if told := list(warnings):
+        optional["warnings"] = told
+    return {
+        **optional,
+        "lemmas": [_lemma_json(lemma) for lemma in reply.found.lemmas],
+        "stats": {"totalMs": round(total_ms, 3)},
+    }
+
+
+def _lemma_json(lemma: FoundLemma) -> dict[str, Any]:
+    statement = lemma.statement
+    told = {
+        "name": statement.name,
+        "written": lemma.written,
+        "kind": statement.kind,
+        "statement": f"{statement.binders} : {statement.conclusion}".lstrip(),
+        "module": statement.module,
+        "origin": lemma.origin,
+        "score": lemma.score,
+    }
+    if lemma.step is not None:
+        told |= {"step": lemma.step.tactic, "form": lemma.step.form}
+    return told

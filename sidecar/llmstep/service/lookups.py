@@ -1,0 +1,154 @@
+"""Questions that no model is asked: lemmas for a goal or for words.
+
+They have a thread of their own, so that no suggestion waits behind one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import attrs
+
+from llmstep.backends.base import CancelToken
+from llmstep.errors import DeadlineError, InvalidParamsError
+from llmstep.prompts.goal import clean_text
+from llmstep.service.question import (
+    MAX_TIMEOUT_MS,
+    Asker,
+    Document,
+    Partial,
+    check_unicode,
+)
+from llmstep.service.scheduler import Scheduler
+from llmstep.sources.sources import FoundLemmas, LemmaQuestion, Sources
+from llmstep.sources.text_query import LONGEST_TEXT
+
+MAX_LEMMAS = 50
+DEFAULT_LEMMAS = 10
+_TIMEOUT_MS = 20_000
+_NOBODY = Asker()
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class LemmaRequest:
+    """A question for lemmas.
+
+    Attributes:
+        goal: A printed goal; exactly one of goal and text is there.
+        text: A name or half of one, a formula, or words.
+        document: The file around the question: its own lemmas, its project, its open namespaces.
+        k: How many at most; a few if ``None``.
+        timeout_ms: Time for the whole request; some seconds if ``None``.
+    """
+
+    goal: str | None = attrs.field(
+        default=None, converter=lambda goal: clean_text(goal) if goal is not None else None
+    )
+    text: str | None = None
+    document: Document | None = None
+    k: int | None = None
+    timeout_ms: int | None = None
+
+    def check(self) -> None:
+        """Raise :class:`InvalidParamsError`, naming the field, if a value is impossible."""
+        given = [value for value in (self.goal, self.text) if value is not None]
+        if len(given) != 1 or not given[0].strip():
+            raise InvalidParamsError(
+                "one of `goal` and `text` must be given, and not be empty",
+                hint="Send a goal as Lean prints it, or words, a formula or a name as `text`.",
+            )
+        before = self.document.text_before if self.document else ""
+        for name, text in (("goal", self.goal), ("text", self.text), ("document", before)):
+            check_unicode(name, text or "")
+        if self.text is not None and len(self.text) > LONGEST_TEXT:
+            raise InvalidParamsError(
+                f"`text` must have {LONGEST_TEXT} characters at most, not {len(self.text)}",
+                hint="Send a goal as `goal`, a file as `document`.",
+            )
+        if self.k is not None and not 1 <= self.k <= MAX_LEMMAS:
+            raise InvalidParamsError(f"`k` must be from 1 to {MAX_LEMMAS}, not {self.k}")
+        if self.timeout_ms is not None and not 1 <= self.timeout_ms <= MAX_TIMEOUT_MS:
+            raise InvalidParamsError(
+                f"`timeoutMs` must be from 1 to {MAX_TIMEOUT_MS}, not {self.timeout_ms}"
+            )
+
+
+@attrs.frozen
+class LemmaReply:
+    """What was found, the best first.
+
+    Attributes:
+        found: The lemmas.
+        partial: Set where something could not be looked through.
+    """
+
+    found: FoundLemmas
+    partial: Partial | None = None
+
+
+class Lookups:
+    """Answers from the sources alone.
+
+    Args:
+        sources: Where lemmas come from.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._thread = Scheduler("llmstep-lookups")
+
+    async def find_lemmas(self, request: LemmaRequest, asker: Asker = _NOBODY) -> LemmaReply:
+        """Find lemmas; cancelling the coroutine withdraws the question.
+
+        Raises:
+            InvalidParamsError: A field has an impossible value.
+            DeadlineError: Time ran out.
+        """
+        request.check()
+        document = request.document
+        question = LemmaQuestion(
+            goal=request.goal or "",
+            text=request.text or "",
+            count=request.k or DEFAULT_LEMMAS,
+            text_before=document.text_before if document else "",
+            uri=document.uri if document else "",
+        )
+        found = await self._ask(
+            lambda: self._sources.find_lemmas(question), asker, request.timeout_ms
+        )
+        return LemmaReply(found, self._explain(found))
+
+    def close(self) -> None:
+        """Withdraw what waits, and end the thread."""
+        self._thread.close(0.2)
+
+    async def _ask(self, work: Callable[[], T], asker: Asker, timeout_ms: int | None) -> T:
+        token = CancelToken()
+        timeout_s = (timeout_ms or _TIMEOUT_MS) / 1000
+        future = self._thread.submit(work, token, client=asker.client)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+        except TimeoutError:
+            raise DeadlineError(
+                f"the lemmas were not looked through within {timeout_s:g} s",
+                hint="Is the `library` of the settings on a disk that does not answer?",
+            ) from None
+        finally:
+            token.cancel()
+
+    def _explain(self, found: FoundLemmas) -> Partial | None:
+        if not self._sources.searched:
+            return Partial(
+                "the setting `sources` leaves out file and library",
+                "Add `library` and `file` to `sources`.",
+            )
+        if found.missing:
+            return Partial(
+                f"not read yet: {', '.join(found.missing)}",
+                "They are read in the background; ask again in a moment.",
+            )
+        return None
