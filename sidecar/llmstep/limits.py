@@ -33,6 +33,12 @@ def explain_limit(error: BaseException) -> LimitError | None:
     return None
 
 
+def raise_limit(error: BaseException) -> None:
+    """Raise the error that says which limit was met, if one was: it is no fault of a file then."""
+    if (limit := explain_limit(error)) is not None:
+        raise limit from error
+
+
 def _chain(error: BaseException | None) -> list[BaseException]:
     causes: list[BaseException] = []
     while error is not None and error not in causes:

@@ -18,7 +18,7 @@ import psutil
 
 from llmstep.errors import BackendUnavailableError
 from llmstep.install.background import read_build
-from llmstep.limits import explain_limit
+from llmstep.limits import raise_limit
 
 _LINES_KEPT = 40
 _PARAMETERS_PER_THREAD = 32_000_000
@@ -44,15 +44,13 @@ def load_library() -> Any:
     try:
         from llama_cpp import llama_cpp as library
     except ImportError as error:
-        if (limit := explain_limit(error)) is not None:
-            raise limit from error
+        raise_limit(error)
         raise BackendUnavailableError(
             "the llama.cpp backend needs the package llama-cpp-python, which is not installed",
             hint=_tell_of_build(),
         ) from error
     except (OSError, RuntimeError) as error:  # the package is there, its shared library is not
-        if (limit := explain_limit(error)) is not None:
-            raise limit from error
+        raise_limit(error)
         raise BackendUnavailableError(f"llama-cpp-python cannot be loaded: {error}") from error
     if not hasattr(library, "LLAMA_LOAD_MODE_MMAP"):
         raise BackendUnavailableError("llama-cpp-python is too old: 0.3.36 or newer is needed")

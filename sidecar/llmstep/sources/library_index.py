@@ -32,7 +32,7 @@ import attrs
 
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.declarations import Statement
-from llmstep.limits import explain_limit
+from llmstep.limits import raise_limit
 from llmstep.sources.features import hash_feature
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
@@ -82,8 +82,7 @@ class LibraryIndex:
             with open_file(path) as stream:
                 memory = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file
-            if (limit := explain_limit(error)) is not None:
-                raise limit from error  # not the file's fault
+            raise_limit(error)
             raise _broken(path, f"cannot be read: {error}") from error
         arrays, self.metadata = _read_arrays(path, memory)
         try:

@@ -17,7 +17,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import ModelFileError
-from llmstep.limits import explain_limit
+from llmstep.limits import raise_limit
 from llmstep.user_files import read_toml
 
 FILE_NAME = "mixing.toml"
@@ -145,8 +145,7 @@ def load_mixing(path: Path | None = None) -> Mixing:
         values_of = (float(values["head_value"]), float(values["lemma_value"]))
         return Mixing(weights, head_weights, values_of[0], lemma_weights, values_of[1])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if (limit := explain_limit(error)) is not None:
-            raise limit from error  # not the file's fault
+        raise_limit(error)
         raise ModelFileError(
             f"{path}: the weights of the sources cannot be read: {error!r}",
             hint="Restore the file, or set `sources` to `model`.",

@@ -16,7 +16,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import ModelFileError
-from llmstep.limits import explain_limit
+from llmstep.limits import raise_limit
 from llmstep.prompts.goal import Goal, Hypothesis
 from llmstep.user_files import read_toml
 
@@ -122,8 +122,7 @@ def load_portfolio(path: Path | None = None) -> Portfolio:
         )
         return Portfolio(closers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if (limit := explain_limit(error)) is not None:
-            raise limit from error  # not the file's fault
+        raise_limit(error)
         raise ModelFileError(
             f"{path}: the portfolio cannot be read: {error!r}",
             hint="Restore the file, or leave `portfolio` out of the setting `sources`.",

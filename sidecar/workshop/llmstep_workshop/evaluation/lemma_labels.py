@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
+from llmstep.lean_text.document import read_document
 from llmstep.lean_text.lexer import plain_name
+from llmstep.lean_text.scope import NameScope
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.steps import lemma_names, words
 from llmstep_workshop.data.rows import Row, scan_objects
@@ -16,6 +19,16 @@ from llmstep_workshop.errors import TrainingDataError
 
 # Shorter words without a dot or an underscore are variables and hypotheses as a rule.
 _SHORTEST_NAME = 5
+# Names such as `hx_pos` are those of hypotheses; `or_comm` and its like are not.
+_LIKE_A_LOCAL = re.compile(
+    r"(?!(?:or|eq|of|id|ne|if|ge|gt|le|lt|by)_)[^\W_]{1,2}\d*[\u2080-\u2089]*_"
+)
+_BINDERS = re.compile(
+    r"\b(?:fun|with|using|generalizing|∀|∃)\b[^=↦,;]*|[λ∀∃][^=↦,;]*|\b(?:have|let|set)\b[^:=]*"
+)
+_INTRODUCERS = frozenset(
+    ("intro", "intros", "rintro", "obtain", "rename_i", "ext", "funext", "choose", "by_cases")
+)
 
 
 class NameList:
@@ -32,6 +45,10 @@ class NameList:
             parts = name.split(".")
             for begin in range(1, len(parts)):
                 self._endings[".".join(parts[begin:])].append(name)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a declaration of this full name."""
+        return name in self._names
 
     def resolve(self, written: str, declaration: str = "") -> str | None:
         """The full name that is meant: by the namespaces of a declaration, else by its ending.
@@ -126,24 +143,59 @@ def names_one_of(tactic: str, lemmas: Iterable[str], state: str) -> bool:
 def all_names_exist(
     tactic: str, row: Row, names: NameList, knows: Callable[[str], bool] = lambda _: False
 ) -> bool:
-    """Whether all that looks like a lemma's name in a suggestion is one.
+    """Whether all that looks like a lemma's name in a suggestion is declared.
+
+    A name counts as it would be found by Lean: in full, or in a namespace that the row's
+    declaration is in or its file opens. Fields of what is declared (`add_comm.symm`), of
+    hypotheses, and what the step introduces itself count, too.
 
     Args:
         tactic: The suggestion.
-        row: Its row: what the goal or the file mentions exists.
-        names: All names there are.
-        knows: Whether a name is known besides, such as those of core Lean.
+        row: Its row.
+        names: Full names of all declarations of the library.
+        knows: Whether other authors have written a name: lists of Mathlib's lack those of core
+            Lean. What is the end of a listed name was short for that, and does not count.
     """
-    local = _local_names(row.state)
+    scope = read_document(row.context).names() if row.context else NameScope()
+    inside = row.decl.split(".")[:-1]
+    opened = {".".join(inside[:depth]) for depth in range(1, len(inside) + 1)} | scope.opened
+    own = scope.full | scope.declared | {row.decl}
+    local = _local_names(row.state) | _introduced(tactic)
     seen = set(words(row.state))
+
+    def is_declared(name: str) -> bool:
+        if any(full in own or full in names for full in _meanings(name, opened)):
+            return True
+        return not names.has_ending(name) and not _LIKE_A_LOCAL.match(name) and knows(name)
+
     for word in lemma_names(tactic):
         name = plain_name(word)
         looks = "_" in name.strip("_") or "." in name or len(name) >= _SHORTEST_NAME
         if not looks or name.partition(".")[0] in local or name in seen:
             continue
-        if not (names.has_ending(name) or knows(name) or name in row.context):
+        parts = name.split(".")
+        heads = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        # `Nat.made_up` is no field of `Nat`, which is a type.
+        if not any(is_declared(head) for head in heads if head == name or not head[:1].isupper()):
             return False
     return True
+
+
+def _meanings(name: str, opened: Iterable[str]) -> Iterator[str]:
+    yield name
+    for namespace in opened:
+        yield f"{namespace}.{name}"
+
+
+def _introduced(tactic: str) -> set[str]:
+    """The names that a step gives to something new, as far as its form tells."""
+    found: set[str] = set()
+    for match in _BINDERS.finditer(tactic):
+        found.update(words(match[0]))
+    head, _, rest = tactic.strip().partition(" ")
+    if head in _INTRODUCERS:
+        found.update(words(rest.partition(":=")[0] if ":=" in rest else rest))
+    return found
 
 
 def _local_names(state: str) -> set[str]:

@@ -19,7 +19,8 @@ from llmstep_workshop.evaluation.lemma_labels import (
 )
 from llmstep_workshop.evaluation.scores import KnownNames, score_row, summarise
 
-NAMES = NameList(["Set.inter_comm", "Finset.inter_comm", "LT.lt.trans", "Set.foo_bar", "add_comm"])
+NAMES_LISTED = ("Set.inter_comm", "Finset.inter_comm", "LT.lt.trans", "Set.foo_bar", "add_comm")
+NAMES = NameList(NAMES_LISTED)
 STATE = "a b : ℕ\nh : a < b\n⊢ a < b"
 
 
@@ -69,17 +70,33 @@ def test_a_lemma_is_named_in_full_or_by_its_end(tactic: str, named: bool) -> Non
 @pytest.mark.parametrize(
     ("tactic", "exist"),
     [
-        ("rw [add_comm, inter_comm]", True),
-        ("rw [add_comm, inter_commm]", False),
+        ("rw [add_comm, Set.inter_comm]", True),
+        ("rw [add_comm, Set.inter_commm]", False),
+        ("rw [inter_comm]", False),  # of a namespace that is not open
+        ("rw [foo_bar]", True),  # of one that is
+        ("rw [space_lemma]", True),  # of the declaration's own
+        ("rw [own_lemm]", False),  # stands in the file, and is no name of it
         ("exact h.no_such_field", True),
+        ("exact add_comm.symm", True),
         ("exact Nat.made_up h", False),
         ("exact Nat.core_name h", True),
         ("simp [own_lemma]", True),
+        ("simp [Own.inner]", True),
+        ("exact hx_pos", False),
+        ("obtain ⟨first, second_one⟩ := h", True),
+        ("exact fun thing_one => add_comm thing_one", True),
+        ("obtain ⟨first, second_one⟩ := bogus_name h", False),
     ],
 )
 def test_names_that_exist(tactic: str, exist: bool) -> None:
-    row = Row(STATE, "simp", context="theorem own_lemma : True := trivial")
-    assert all_names_exist(tactic, row, NAMES, lambda name: name == "Nat.core_name") is exist
+    names = NameList([*NAMES_LISTED, "Space.space_lemma", "Other.foo_bar"])
+    context = (
+        "open Other\ntheorem own_lemma : True := trivial\ntheorem Own.inner : p := own_lemma\n"
+        "example : own_lemm"
+    )
+    row = Row(STATE, "simp", context=context, decl="Space.here")
+    written = {"Nat.core_name", "hx_pos", "inter_comm", "made_up"}
+    assert all_names_exist(tactic, row, names, written.__contains__) is exist
 
 
 def test_scores_of_lemmas_by_corpus() -> None:
