@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 
 from llmstep.backends.completions import EventReader
+from llmstep.lean_text.additive import additive_name, additive_text, read_additive
 from llmstep.lean_text.commands import split_commands
 from llmstep.lean_text.document import LeanDocument
+from llmstep.lean_text.followed_proofs import TextGoal, follow_proof, take_step
 from llmstep.lean_text.lexer import scan_tokens
+from llmstep.lean_text.simps import read_simps
 from llmstep.prompts.context import cut_context
 from llmstep.prompts.goal import parse_goal, split_goals, trim_goal
 from llmstep.server.open_documents import LspDocument
@@ -56,6 +59,13 @@ READERS: dict[str, Callable[[str], Any]] = {
     "declarations": lambda text: LeanDocument(f"{text}\ntheorem t : p := by\n").declarations(),
     "context": lambda text: cut_context(f"-- {next(VERSIONS)}\n{text}", 20, words),
     "candidate": lambda text: extract_tactic(text, ""),
+    "additive form": lambda text: (additive_name(text), additive_text(text)),
+    "attributes": lambda text: (
+        read_additive(f"@[to_additive {text}]"),
+        list(read_simps(f"@[simps {text}]", f"where\n  {text}")),
+    ),
+    "followed proof": lambda text: list(follow_proof((), text, f"by\n  intro x\n  {text}")),
+    "introduced": lambda text: take_step(TextGoal((), f"∀ {text}"), "intro x"),
     "normal form": normal_form.__wrapped__,
     "lines of an editor": lambda text: LspDocument("x", text).lines,
     "text of a file": lambda text: decode_text(text.encode("utf-16")),

@@ -8,11 +8,13 @@ from typing import Literal, cast
 
 import attrs
 
+from llmstep.lean_text.additive import additive_name, additive_text, read_additive
 from llmstep.lean_text.commands import Command, split_commands
 from llmstep.lean_text.heads import Head, drop_comments, flatten, read_head, split_groups
 from llmstep.lean_text.lexer import plain_name
 from llmstep.lean_text.members import Member, read_members
 from llmstep.lean_text.scope import Scope, base_names, join_name
+from llmstep.lean_text.simps import read_simps
 
 StatementKind = Literal[
     "theorem", "lemma", "def", "abbrev", "instance", "axiom", "field", "constructor"
@@ -83,6 +85,7 @@ class Declaration:
         target: What stands behind its colon, on one line.
         proof: The text behind its ``:=``, comments left out, lines kept; empty if there is none.
         members: Of a structure or an inductive type, its fields and constructors.
+        made: What its attributes declare besides.
     """
 
     statement: Statement
@@ -92,12 +95,14 @@ class Declaration:
     target: str
     proof: str
     members: tuple[Statement, ...] = ()
+    made: tuple[Statement, ...] = ()
 
     def statements(self) -> Iterator[Statement]:
         """What of it a proof can name."""
         if self.statement.name and self.keyword in _KINDS:
             yield self.statement
         yield from self.members
+        yield from self.made
 
 
 def read_declaration(text: str, command: Command, scope: Scope, line: int) -> Declaration | None:
@@ -148,7 +153,51 @@ def read_declaration(text: str, command: Command, scope: Scope, line: int) -> De
         )
         equation = _equation(head, text, command, f"{head.name} {arguments}".rstrip(), body)
         statement = attrs.evolve(statement, conclusion=equation or conclusion)
-    return Declaration(statement, keyword, head.name, types, conclusion, proof)
+    made = tuple(_made_by_attributes(statement, lead, body, head)) if keyword in _KINDS else ()
+    return Declaration(statement, keyword, head.name, types, conclusion, proof, made=made)
+
+
+def _made_by_attributes(
+    statement: Statement, lead: str, body: str, head: Head
+) -> Iterator[Statement]:
+    """What the attributes in front of a declaration declare, as far as text tells it."""
+    if not statement.name or "@[" not in lead:
+        return
+    lead = drop_comments(lead)
+    every = [statement]
+    if "simps" in lead and statement.kind in ("def", "abbrev", "instance"):
+        whole = f"where{body}" if head.opener == "where" else ""
+        every += _made_by_simps(statement, lead, whole)
+    yield from every[1:]
+    if "to_additive" in lead and (given := read_additive(lead)) is not None:
+        name = additive_name(statement.name, given)
+        for made in every:
+            if name != statement.name:
+                yield attrs.evolve(
+                    made,
+                    name=name + made.name.removeprefix(statement.name),
+                    binders=additive_text(made.binders),
+                    conclusion=additive_text(made.conclusion),
+                )
+
+
+def _made_by_simps(statement: Statement, lead: str, body: str) -> Iterator[Statement]:
+    arguments = [
+        name
+        for group in split_groups(statement.binders)
+        if group.text[0] == "("
+        for name in group.names
+    ]
+    applied = " ".join((statement.name, *arguments))
+    for end, place, value in read_simps(lead, body):
+        left = f"({applied})" if " " in applied and place.startswith(".") else applied
+        conclusion = f"{left}{'' if place.startswith('.') else ' '}{place}".rstrip()
+        yield attrs.evolve(
+            statement,
+            name=f"{statement.name}_{end}",
+            kind="theorem",
+            conclusion=f"{conclusion} = {value}",
+        )
 
 
 def _equation(head: Head, text: str, command: Command, applied: str, body: str) -> str:

@@ -20,7 +20,7 @@ from llmstep.sources.lean_files import LeanFile
 from llmstep.user_files import make_private_folder, open_private
 
 # Another number for another parser: what an older one kept is read again.
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, module TEXT, imports TEXT, content BLOB
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS files (
 
 @attrs.frozen
 class TakenStep:
-    """The first step of a proof.
+    """A step of a proof.
 
     Attributes:
         goal: The goal as Lean would print it, as far as the text tells.

@@ -1,0 +1,193 @@
+"""What Mathlib's ``to_additive`` makes of a multiplicative statement: its name, and its text.
+
+Names follow the rule of the attribute: a name is split at capitals and underscores, words are
+translated, and a few joined words are put right (Mathlib/Tactic/Translate/ToAdditive.lean). The
+text is translated by its symbols alone, which is enough to find a statement by what it says.
+"""
+
+from __future__ import annotations
+
+import re
+
+from llmstep.lean_text.lexer import WORD_PATTERN, plain_name
+
+_SAME_WITH_ADD = (
+    "monoid submonoid group subgroup semigroup torsor magma haar prehaar unit units cyclic semigrp "
+    "grp commute semiconj conjugates conj commutator quantale irreducible"
+)
+_WORDS = {word: f"Add{word.capitalize()}" for word in _SAME_WITH_ADD.split()} | {
+    "one": "Zero",
+    "mul": "Add",
+    "smul": "VAdd",
+    "inv": "Neg",
+    "div": "Sub",
+    "prod": "Sum",
+    "hmul": "HAdd",
+    "hsmul": "HVAdd",
+    "hdiv": "HSub",
+    "hpow": "HSMul",
+    "finprod": "Finsum",
+    "tprod": "TSum",
+    "pow": "NSMul",
+    "npow": "NSMul",
+    "zpow": "ZSMul",
+    "mabs": "Abs",
+    "rootable": "Divisible",
+    "zpowers": "ZMultiples",
+    "powers": "Multiples",
+    "multipliable": "Summable",
+    "square": "Even",
+    "mconv": "Conv",
+    "mlconvolution": "LConvolution",
+}
+# Of what is joined again; written as it is there with the first capitals made small.
+_JOINED = {
+    "isCancelAdd": "IsCancelAdd",
+    "isLeftCancelAdd": "IsLeftCancelAdd",
+    "isRightCancelAdd": "IsRightCancelAdd",
+    "cancelAdd": "AddCancel",
+    "leftCancelAdd": "AddLeftCancel",
+    "rightCancelAdd": "AddRightCancel",
+    "cancelCommAdd": "AddCancelComm",
+    "commAdd": "AddComm",
+    "zero_le": "Nonneg",
+    "zeroLE": "Nonneg",
+    "zero_lt": "Pos",
+    "zeroLT": "Pos",
+    "lezero": "Nonpos",
+    "le_zero": "Nonpos",
+    "ltzero": "Neg",
+    "lt_zero": "Neg",
+    "addAntidiagonal": "Antidiagonal",
+    "addSingle": "Single",
+    "addSupport": "Support",
+    "addTSupport": "TSupport",
+    "addIndicator": "Indicator",
+    "isEven": "Even",
+    "isRegular": "IsAddRegular",
+    "isLeftRegular": "IsAddLeftRegular",
+    "isRightRegular": "IsAddRightRegular",
+    "negFun": "InvFun",
+    "uniqueProds": "UniqueSums",
+    "orderOf": "AddOrderOf",
+    "zeroLePart": "PosPart",
+    "leZeroPart": "NegPart",
+    "isScalarTower": "VAddAssocClass",
+    "isOfFinOrder": "IsOfFinAddOrder",
+    "isCentralScalar": "IsCentralVAdd",
+    "divisionAddMonoid": "SubtractionMonoid",
+    "subNegZeroAddMonoid": "SubNegZeroMonoid",
+}
+_LONGEST_JOINED = max(map(len, _JOINED))
+# Types that are not translated by the words of their names.
+_TYPES = {
+    "Prod": "Prod",
+    "Unit": "Unit",
+    "PUnit": "PUnit",
+    "Con": "AddCon",
+    "OreLocalization": "AddOreLocalization",
+    "MulArchimedeanClass": "ArchimedeanClass",
+    "MulArchimedeanOrder": "ArchimedeanOrder",
+    "FiniteMulArchimedeanClass": "FiniteArchimedeanClass",
+}
+_PART = re.compile(r"_|LE|LT|GE|GT|WF|[A-Z]*[^A-Z_]*")
+_CAPITALS = re.compile(r"[A-Z]*")
+_ATTRIBUTE = re.compile(rf"\bto_additive\b((?:\s*\([^()]*\))*)\s*(?P<name>{WORD_PATTERN})?")
+_LISTS = re.compile(r"@\[([^\]]*)\]")
+_ATOM = r"(?:(?<![\w'.])[^\W\d][\w'.]*|(?<!\w)\d+|\([^()]*\))"
+_POWER = re.compile(rf"({_ATOM}) \^ ({_ATOM})")
+_INVERSE = re.compile(rf"({_ATOM})⁻¹")
+_TOKEN = re.compile(rf"(?P<kept>\x00[^\x00]*\x00)|(?P<word>{WORD_PATTERN})|\b1\b|[*/∏•]")
+_SYMBOLS = {"1": "0", "*": "+", "/": "-", "∏": "∑", "•": "+ᵥ"}
+
+
+def read_additive(lead: str) -> str | None:
+    """The name that ``to_additive`` in front of a declaration gives; empty if it is to be guessed.
+
+    Args:
+        lead: What stands in front of the declaration's keyword.
+
+    Returns:
+        ``None`` if there is no such attribute, or the additive form has been declared before.
+    """
+    for attributes in _LISTS.finditer(lead):
+        if found := _ATTRIBUTE.search(attributes[1]):
+            name = found["name"] or ""
+            return None if name in ("existing", "self", "none") else plain_name(name)
+    return None
+
+
+def additive_name(name: str, given: str = "") -> str:
+    """The full name of the additive form.
+
+    Args:
+        name: The full name of the multiplicative one.
+        given: The name that the attribute gives.
+    """
+    parts = name.split(".")
+    translated = [_TYPES.get(part) or _translate(part) for part in parts[:-1]]
+    if given:
+        return ".".join([*translated[: max(len(parts) - len(given.split(".")), 0)], given])
+    return ".".join([*translated, _translate(parts[-1])])
+
+
+def additive_text(text: str) -> str:
+    """A statement's text with additive symbols and names for the multiplicative ones."""
+    text = _POWER.sub(lambda found: f"\x00{found[2]} • \x00{found[1]}", text)
+    text = _INVERSE.sub(r"-\1", text)
+
+    def translate(token: re.Match[str]) -> str:
+        if token["kept"]:
+            return token["kept"][1:-1]
+        if token["word"]:
+            parts = token["word"].split(".")
+            return ".".join(_TYPES.get(part) or _translate(part) for part in parts)
+        return _SYMBOLS[token[0]]
+
+    return _TOKEN.sub(translate, text).replace("\x00", "")
+
+
+def _translate(word: str) -> str:
+    return "'".join(map(_translate_plain, word.split("'")))
+
+
+def _translate_plain(word: str) -> str:
+    parts: list[str] = []
+    for part in _split(word):
+        new = _WORDS.get(part.lower())
+        if new is None:
+            parts.append(part)
+        else:
+            first, *rest = _split(new)
+            parts += [first if part[:1].isupper() else _small(first), *rest]
+    return _join(parts)
+
+
+def _split(word: str) -> list[str]:
+    return [part for part in _PART.findall(word) if part]
+
+
+def _join(parts: list[str]) -> str:
+    joined, at = "", 0
+    while at < len(parts):
+        text, at = _read_joined(parts, at)
+        joined += text
+    return joined
+
+
+def _read_joined(parts: list[str], start: int) -> tuple[str, int]:
+    """The first joined word that begins there, or the part itself; and where the next begins."""
+    text = ""
+    for end in range(start, len(parts)):
+        text += parts[end]
+        if len(text) > _LONGEST_JOINED or (parts[end] == "_" and text[:1].isupper()):
+            break  # no joined word is written so
+        if (new := _JOINED.get(_small(text))) is not None:
+            return new if text[:1].isupper() else _small(new), end + 1
+    return parts[start], start + 1
+
+
+def _small(text: str) -> str:
+    """With its first capitals made small."""
+    count = len(_CAPITALS.match(text)[0])  # pyright: ignore[reportOptionalSubscript]
+    return text[:count].lower() + text[count:]

@@ -1,0 +1,196 @@
+"""The goals of a proof as far as its text tells them.
+
+The first step is taken on what is stated. Behind a step whose effect can be read off (`intro x`,
+`have h : t := ...`, `exfalso`) the next goal is known as well; the others are not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from llmstep.lean_text.heads import Group
+from llmstep.lean_text.lexer import BRACKETS, WORD_PATTERN
+from llmstep.lean_text.proofs import split_steps
+
+_MOST_STEPS = 12
+_INTRO = re.compile(rf"intros?((?: {WORD_PATTERN}| _)+)")
+_HAVE = re.compile(rf"have(?: ({WORD_PATTERN}))? : (.+?) :=(.*)")
+_BY_CONTRA = re.compile(rf"by_contra!?(?: ({WORD_PATTERN}))?")
+_SHOW = re.compile(r"(?:show|change) ([^_?]+)")
+# A value that goes on behind the line.
+_OPEN_ENDED = re.compile(r"(?:^|\W)(?:by|calc|fun.*(?:=>|↦)|<\||from|do)\s*$")
+_NAMES = rf"(?:{WORD_PATTERN} )*{WORD_PATTERN}"
+_BOUND_GROUP = re.compile(rf"([(\[{{⦃])({_NAMES}) : ([^()\[\]{{}}⦃⦄]*)[)\]}}⦄]")
+_BOUND = re.compile(rf"({_NAMES})(?: : ([^,]+)| ([∈<>≤≥⊆≠] [^,]+))?$")
+_LOOSE = frozenset("↔∃∀∑∏∫λ,")
+_CLOSERS = frozenset(BRACKETS.values())
+
+
+@attrs.frozen
+class TextGoal:
+    """A goal as Lean would print it, as far as the text tells.
+
+    Attributes:
+        given: Its hypotheses, a line each.
+        target: What is to be proved.
+    """
+
+    given: tuple[str, ...]
+    target: str
+
+    def __str__(self) -> str:
+        """The goal's lines."""
+        return "\n".join((*self.given, f"⊢ {self.target}"))
+
+
+def follow_proof(
+    groups: Sequence[Group], target: str, proof: str
+) -> Iterator[tuple[TextGoal, str]]:
+    """The steps of a proof whose goals are known, each behind its goal.
+
+    Args:
+        groups: What the statement takes.
+        target: What it says.
+        proof: What stands behind ``:=``, without comments.
+    """
+    lines = (f"{' '.join(group.names) or 'inst✝'} : {group.type}" for group in groups)
+    goal: TextGoal | None = TextGoal(tuple(lines), target)
+    for number, step in enumerate(split_steps(proof)):
+        if goal is None or number >= _MOST_STEPS:
+            return
+        yield goal, step
+        goal = take_step(goal, step)
+
+
+def take_step(goal: TextGoal, step: str) -> TextGoal | None:
+    """The goal that a step leaves; ``None`` if its text does not tell."""
+    if found := _INTRO.fullmatch(step):
+        left: TextGoal | None = goal
+        for name in found[1].split():
+            left = _introduce(left, name) if left else None
+        return left
+    if found := _HAVE.fullmatch(step):
+        if not found[3].strip() or _OPEN_ENDED.search(found[3]):
+            return None
+        return _with(goal, f"{found[1] or 'this'} : {found[2]}", goal.target)
+    if found := _BY_CONTRA.fullmatch(step):
+        denied = _denied(goal.target) if "!" not in step else None
+        return _with(goal, f"{found[1] or 'this'} : {denied}", "False") if denied else None
+    if found := _SHOW.fullmatch(step):
+        return TextGoal(goal.given, found[1].strip())
+    if step == "exfalso":
+        return TextGoal(goal.given, "False")
+    return goal if step == "classical" else None
+
+
+def _with(goal: TextGoal, line: str, target: str) -> TextGoal:
+    return TextGoal((*goal.given, line), target)
+
+
+def _denied(target: str) -> str | None:
+    if target.startswith("¬"):
+        return target[1:].strip()
+    return f"¬{target}" if " " not in target else f"¬({target})"
+
+
+def _introduce(goal: TextGoal, name: str) -> TextGoal | None:
+    """The goal with its first assumption or variable taken in under that name."""
+    target = goal.target
+    if target.startswith("¬"):
+        inner = target[1:].strip()
+        return (
+            _with(goal, f"{name} : {inner}", "False")
+            if " " not in inner or (inner[0] == "(" and _end_of(inner) == len(inner))
+            else None
+        )
+    if target.startswith("∀ "):
+        return _take_bound(goal, name, target[2:])
+    arrow = _find_arrow(target)
+    if arrow is None:
+        return None
+    return _with(goal, f"{name} : {target[:arrow].strip()}", target[arrow + 1 :].strip())
+
+
+def _take_bound(goal: TextGoal, name: str, text: str) -> TextGoal | None:
+    """Take in the first variable of what stands behind ``∀``."""
+    group = _BOUND_GROUP.match(text)
+    if group:
+        names, type_ = group[2].split(), group[3]
+        rest = text[group.end() :].strip()
+        behind = rest[1:].strip() if rest.startswith(",") else f"∀ {rest}"
+        others = f"∀ {group[1]}{' '.join(names[1:])} : {type_}{BRACKETS[group[1]]}"
+        others = f"{others}, {behind}" if rest.startswith(",") else f"{others} {rest}"
+        body = others if names[1:] else behind
+    else:
+        comma = _find(text, ",")
+        found = _BOUND.fullmatch(text[:comma].strip()) if comma is not None else None
+        if found is None or comma is None:
+            return None
+        names, type_, bound = found[1].split(), found[2] or "_", found[3]
+        behind = text[comma + 1 :].strip()
+        if bound:
+            behind = f"{names[0]} {bound} → {behind}" if not names[1:] else ""
+        kind = f" : {found[2]}" if found[2] else ""
+        body = f"∀ {' '.join(names[1:])}{kind}, {behind}" if names[1:] else behind
+        if not behind:
+            return None
+    body = re.sub(rf"(?<![\w.'✝]){re.escape(names[0])}(?![\w'✝])", lambda _: name, body)
+    return _with(goal, f"{name} : {type_.strip()}", body)
+
+
+def _find_arrow(text: str) -> int | None:
+    """The arrow between the first assumption and the rest, if nothing looser stands before it."""
+    depth = 0
+    for at, character in enumerate(text):
+        if character in BRACKETS:
+            depth += 1
+        elif character in _CLOSERS:
+            depth -= 1
+        elif depth == 0 and (character in _LOOSE or text.startswith("fun ", at)):
+            return None
+        elif depth == 0 and character == "→":
+            return at if text[at - 1 : at + 2] == " → " and "↔" not in _outside(text[at:]) else None
+    return None
+
+
+def _outside(text: str) -> str:
+    """What of a text stands in no bracket, up to where something binds all that follows."""
+    depth, kept = 0, ""
+    for character in text:
+        if character in BRACKETS:
+            depth += 1
+        elif character in _CLOSERS:
+            depth -= 1
+        elif depth == 0:
+            if character in "∃∀λ,":
+                return kept
+            kept += character
+    return kept
+
+
+def _find(text: str, wanted: str) -> int | None:
+    depth = 0
+    for at, character in enumerate(text):
+        if character in BRACKETS:
+            depth += 1
+        elif character in _CLOSERS:
+            depth -= 1
+        elif depth == 0 and character == wanted:
+            return at
+    return None
+
+
+def _end_of(text: str) -> int:
+    """Where the bracket closes that a text begins with."""
+    depth = 0
+    for at, character in enumerate(text):
+        if character in BRACKETS:
+            depth += 1
+        elif character in _CLOSERS:
+            depth -= 1
+            if depth == 0:
+                return at + 1
+    return -1
