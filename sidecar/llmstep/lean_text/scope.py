@@ -167,12 +167,15 @@ class Scope:
                 todo += base_names(self.variables[declared[name]].type).intersection(declared)
         kept: list[Group] = []
         named = frozenset(used)
+        above: dict[str, int] = {}  # what a name means there; a later variable may bear it again
         for at, group in enumerate(self.variables):
+            above.update(dict.fromkeys(group.names, at))
             if any(name in named and declared[name] == at for name in group.names):
                 kept.append(group.keep(named))
             elif group.instance and not group.names:
                 about = base_names(group.type).intersection(declared)
-                if about and named.issuperset(about):
+                meant = all(above.get(name) == declared[name] for name in about)
+                if about and meant and named.issuperset(about):
                     kept.append(group)
         return kept
 
@@ -213,9 +216,12 @@ def _rebind(groups: list[Group], name: str, text: str) -> None:
     for at in range(len(groups) - 1, -1, -1):
         group = groups[at]
         if name in group.names:
-            others = frozenset(group.names) - {name}
+            place = group.names.index(name)
+            before, behind = group.names[:place], group.names[place + 1 :]
             changed = Group(f"{left}{name} : {group.type}{right}", (name,), group.type)
-            groups[at : at + 1] = [group.keep(others), changed] if others else [changed]
+            kept = [group.keep(frozenset(names)) if names else None for names in (before, behind)]
+            parts = (kept[0], changed, kept[1])
+            groups[at : at + 1] = [part for part in parts if part is not None]
             return
     groups.append(Group(f"{left}{name}{right}", (name,), ""))
 

@@ -92,7 +92,7 @@ def test_full_names(text: str, names: list[str]) -> None:
         ("variable {α β : Type*} [Group β]", "t (x : α) : p x := q", "{α : Type*} (x : α)"),
         ("variable (a : A)", "t (a : B) : p a := q", "(a : B)"),
         ("variable (a : A)\nvariable {a}", "t : p a := q", "{a : A}"),
-        ("variable (a b : A)\nvariable {a}", "t : p a b := q", "(b : A) {a : A}"),
+        ("variable (a b : A)\nvariable {a}", "t : p a b := q", "{a : A} (b : A)"),
         ("variable (h : c)\ninclude h", "t : p := q", "(h : c)"),
         (
             "variable {α : Type*} [Foo α]\nomit [Foo α] in",

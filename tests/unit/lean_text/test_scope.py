@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.lean_text.document import read_document
-from llmstep.lean_text.scope import NameScope
+from llmstep.lean_text.scope import NameScope, Scope
 
 
 def read_name_scope(text: str) -> NameScope:
@@ -110,3 +110,20 @@ def test_names_that_are_known_elsewhere_count() -> None:
     scope = scope_of("namespace A")
     assert scope.write("b", knows={"A.b"}.__contains__) == "_root_.b"
     assert scope.write("A.b", knows={"b"}.__contains__) == "b"
+
+
+def test_an_instance_of_a_variable_that_was_declared_again_is_not_used() -> None:
+    scope = Scope()
+    for line in ("variable {α : Type} [Preorder α]", "variable {α : Type} [PartialOrder α]"):
+        scope = scope.extended("variable", line)
+    assert [group.text for group in scope.used_variables(["α"])] == [
+        "{α : Type}",
+        "[PartialOrder α]",
+    ]
+
+
+def test_a_variable_whose_brackets_change_keeps_its_place() -> None:
+    scope = Scope().extended("variable", "variable (a b c : Nat)")
+    scope = scope.extended("variable", "variable {b}")
+    texts = [group.text for group in scope.used_variables(["a", "b", "c"])]
+    assert texts == ["(a : Nat)", "{b : Nat}", "(c : Nat)"]

@@ -14,14 +14,15 @@ from llmstep_workshop.commands.data_options import (
     rows_argument,
     write_sheet,
 )
+from llmstep_workshop.commands.data_states import reconstruct, twins
 
 if TYPE_CHECKING:
     from llmstep_workshop.data.splitting import GroupKind
 
 
-@click.group(commands=[synth, check])
+@click.group(commands=[synth, check, reconstruct, twins])
 def data() -> None:
-    """Import, generate, clean, split and check proof steps.
+    """Import, reconstruct, generate, clean, split and check proof steps.
 
     Each command reads JSONL, plain or .gz, writes its output in one step, and a data sheet beside.
     """

@@ -1,0 +1,135 @@
+"""``llmstep data reconstruct`` and ``twins``: states from Lean text, held against printed ones."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llmstep_workshop.commands.data_options import (
+    add_common_options,
+    rows_argument,
+    write_sheet,
+)
+
+if TYPE_CHECKING:
+    from llmstep_workshop.data.environment import Environment
+
+_SHOWN_FAULTS = 40
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--source-name", default="", help="Name of the corpus, kept in each row as `src`.")
+@click.option(
+    "--env",
+    type=click.Choice(["core", "mathlib"]),
+    help="What the rows import (default: told from each file's imports).",
+)
+@click.option(
+    "--auto-implicit/--no-auto-implicit",
+    default=None,
+    help="Whether Lean binds letters by itself (default: as the folder's lakefiles say).",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: max((os.cpu_count() or 2) - 1, 1),
+    show_default="all cores but one",
+    help="Files read at once.",
+)
+@add_common_options
+def reconstruct(
+    folder: Path,
+    source_name: str,
+    env: Environment | None,
+    auto_implicit: bool | None,
+    jobs: int,
+    output: Path,
+    sheet: Path | None,
+    licence: str,
+) -> None:
+    """Make rows from the Lean files of FOLDER, without Lean.
+
+    The goal of each theorem is told from its text, and followed through the proof as far as the
+    text tells what a step does. Nothing is run. `twins` measures how near to Lean this comes.
+    """
+    from llmstep_workshop.data.cleaning import Cleaner
+    from llmstep_workshop.data.reconstruction.folders import Options, reconstruct_folder
+    from llmstep_workshop.data.records import RecordWriter
+    from llmstep_workshop.data.rows import empty_data
+    from llmstep_workshop.data.sheet import Profile
+
+    cleaner, profile = Cleaner(), Profile()
+    files = theorems = cased = hidden = 0
+    faults: dict[str, str] = {}
+    options = Options(source_name or folder.resolve().name, env, auto_implicit)
+    with RecordWriter(output) as writer:
+        for found in reconstruct_folder(folder, options, jobs, lambda n: click.echo(n, err=True)):
+            files, theorems = files + 1, theorems + found.theorems
+            if found.fault:
+                faults[str(found.path.relative_to(folder))] = found.fault
+            for record in cleaner.clean(found.rows):
+                cased += record.state.startswith("case ")
+                hidden += "✝" in record.state.replace("inst✝", "")
+                profile.count(record)
+                writer.write(record)
+        if not writer.rows:
+            raise empty_data(folder)
+    dropped = {name: cleaner.dropped[name] for name in cleaner.rules()}
+    write_sheet(
+        output,
+        sheet,
+        (),
+        licence,
+        {output.name: profile},
+        tables=[
+            ("Rows left out", ("rule", "rows"), dropped),
+            ("Files that could not be read", ("file", "why"), _first(faults)),
+        ],
+        notes=[
+            f"Reconstructed from the text of {files:,} Lean files ({theorems:,} theorems whose "
+            "goal the text tells); Lean has neither read the files nor printed the states.",
+            f"A `case` line stands in {cased / profile.rows:.1%} of the rows, a name with a "
+            f"dagger (instances apart) in {hidden / profile.rows:.1%}.",
+        ],
+    )
+
+
+def _first(faults: dict[str, str]) -> dict[str, str]:
+    return dict(list(faults.items())[:_SHOWN_FAULTS])
+
+
+@click.command()
+@rows_argument
+@click.option(
+    "--printed",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Rows whose states Lean printed.",
+)
+@click.option("--show", default=0, show_default=True, help="Show so many pairs that differ.")
+def twins(rows: tuple[Path, ...], printed: Path, show: int) -> None:
+    """Measure how many states of ROWS are what Lean prints.
+
+    A row of --printed and one of ROWS are twins if tactic and conclusion are the same, brackets
+    and white space apart; of those it is counted how many states are the same altogether.
+    """
+    from llmstep_workshop.data.printed_twins import find_twins
+    from llmstep_workshop.data.records import scan_records
+
+    found = find_twins(scan_records(rows), list(scan_records((printed,))))
+    same = sum(twin.same for twin in found)
+    click.echo(f"twins: {len(found):,}")
+    share = f" ({same / len(found):.1%})" if found else ""
+    click.echo(f"same state: {same:,}{share}")
+    differences = Counter(difference for twin in found if (difference := twin.difference()))
+    for difference, number in differences.most_common():
+        click.echo(f"differ in {difference}: {number:,}")
+    for twin in [twin for twin in found if not twin.same][:show]:
+        nearest = twin.found[0]
+        click.echo(f"\n{twin.printed.tactic}\n--- printed\n{twin.printed.state}")
+        click.echo(f"--- {nearest.file or nearest.src}: {nearest.decl}\n{nearest.state}")
