@@ -106,7 +106,7 @@ def test_real_candidates_begin_with_the_prefix_and_have_scores(
     assert all(c.text.startswith(prefix) and "\n" not in c.text for c in found)
     assert all(c.tokens > 0 for c in found)
     # The end right after the prefix is the one thing this server gives no log-probability for.
-    assert all(c.score < 0 for c in found if c.text != prefix)
+    assert all(c.mean_logprob < 0 for c in found if c.text != prefix)
 
 
 def test_the_same_seed_gives_the_same_answer(backend: OpenAIBackend) -> None:

@@ -218,7 +218,7 @@ def test_score_of_byt5_is_that_of_its_bytes(models: Models) -> None:
         # These random weights also like to end a text with <pad> or with a sentinel.
         ends = [float(logprobs[-1, end]) for end in (0, 1, *range(259, 384))]
         assert min(abs(sum(written) + end - candidate.logprob) for end in ends) < 1e-3
-        assert candidate.score == candidate.logprob / candidate.tokens
+        assert candidate.mean_logprob == candidate.logprob / candidate.tokens
 
 
 @pytest.mark.parametrize("kind", SOME)

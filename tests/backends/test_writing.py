@@ -44,7 +44,7 @@ def test_answers_are_drawn_side_by_side_and_again_the_same(builtin: LlamaCppBack
     again, reused, _ = write(builtin, n=4, seed=7)
     assert [answer.text for answer in first] == [answer.text for answer in again]
     assert len({answer.text for answer in first}) > 1
-    assert all(0 <= answer.tokens <= 24 and answer.score <= 0 for answer in first)
+    assert all(0 <= answer.tokens <= 24 and answer.mean_logprob <= 0 for answer in first)
     assert stats.generated_tokens >= sum(answer.tokens for answer in first)
     assert reused.reused_tokens == stats.prompt_tokens
 

@@ -85,7 +85,7 @@ class Candidate:
     finish: FinishReason
 
     @property
-    def score(self) -> float:
+    def mean_logprob(self) -> float:
         """Mean log-probability per generated token (nats); 0 for no token."""
         return self.logprob / self.tokens if self.tokens else 0.0
 

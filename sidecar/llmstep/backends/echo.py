@@ -64,12 +64,12 @@ class ScriptedCandidate:
 
     Attributes:
         tactic: The tactic's text.
-        score: Mean log-probability that is reported for it (nats).
+        mean_logprob: Mean log-probability that is reported for it (nats).
         delay_s: Seconds that pass before it is finished.
     """
 
     tactic: str
-    score: float
+    mean_logprob: float
     delay_s: float = 0.0
 
 
@@ -110,7 +110,7 @@ class Rule:
 def default_rules() -> tuple[Rule, ...]:
     """The answer without a script: tactics that fit many goals, the likeliest first."""
     candidates = tuple(
-        ScriptedCandidate(tactic, score=-0.5 * rank)
+        ScriptedCandidate(tactic, mean_logprob=-0.5 * rank)
         for rank, tactic in enumerate(UNIVERSAL_TACTICS, start=1)
     )
     return (Rule(candidates=candidates),)
@@ -197,9 +197,8 @@ class EchoBackend:
             if not cancel.sleep(scripted.delay_s):
                 break
             generated += 1
-            on_candidate(
-                Candidate(text=scripted.tactic, logprob=scripted.score, tokens=1, finish="eos")
-            )
+            logprob = scripted.mean_logprob
+            on_candidate(Candidate(scripted.tactic, logprob, tokens=1, finish="eos"))
         stats = attrs.evolve(stats, generated_tokens=generated)
         self._end(rule, cancel)
         return stats
@@ -265,7 +264,7 @@ def _write_down(
         if done:
             break
     tokens = len(answer.text.split())
-    return Written(answer.text, scripted.score * max(tokens, 1), tokens, end)
+    return Written(answer.text, scripted.mean_logprob * max(tokens, 1), tokens, end)
 
 
 _RULE_FIELDS = ("prefix", "goal", "candidates", "answers", "error", "exit", "hang")
@@ -310,7 +309,7 @@ def _parse_candidate(
     if not (math.isfinite(delay) and delay >= 0):
         raise ModelFileError(f"{where}: 'delayMs' must be 0 or more, not {delay}", hint=_HINT)
     return ScriptedCandidate(
-        tactic=_field(raw, text, str, where), score=float(score), delay_s=delay / 1000
+        tactic=_field(raw, text, str, where), mean_logprob=float(score), delay_s=delay / 1000
     )
 
 

@@ -134,7 +134,7 @@ class OpenAIBackend:
                 f"the prompt has about {tokens} tokens, the context window "
                 f"{self._info.context_tokens}"
             )
-        scores: list[float] = []
+        means: list[float] = []
         ended = False
 
         def take(candidate: Candidate) -> None:
@@ -142,19 +142,19 @@ class OpenAIBackend:
             if candidate.text == request.prefix:
                 ended = True
                 return
-            scores.append(candidate.score)
+            means.append(candidate.mean_logprob)
             on_candidate(candidate)
 
         # A blank at the end is the beginning of the next word's token: with it in the prompt,
         # models continue badly. Without it, the answers are held to begin with it.
         head = request.prefix.removesuffix(" ")
         stats = self._collect(request, prompt, head, cancel, take)
-        if not scores and head != request.prefix and not cancel.is_set():
+        if not means and head != request.prefix and not cancel.is_set():
             stats = _add(stats, self._collect(request, prompt, request.prefix, cancel, take))
         if ended and request.prefix and not cancel.is_set():
             # The model took the prefix for the whole tactic. Servers do not tell how likely the end
-            # was, so it goes last: without a score it would count as certain.
-            on_candidate(Candidate(request.prefix, min(scores, default=0.0), 1, "eos"))
+            # was, so it goes last: without a log-probability it would count as certain.
+            on_candidate(Candidate(request.prefix, min(means, default=0.0), 1, "eos"))
         return stats
 
     def write(

@@ -89,7 +89,7 @@ class Written:
     end: WritingEnd
 
     @property
-    def score(self) -> float:
+    def mean_logprob(self) -> float:
         """Mean log-probability per drawn token (nats); 0 for no token."""
         return min(0.0, self.logprob / self.tokens) if self.tokens else 0.0
 

@@ -28,12 +28,10 @@ class CutContext:
     Attributes:
         text: Scope lines, a blank line, and the end of the file; it ends exactly as the file does.
         dropped: Number of commands left out; scope lines that were kept are not counted.
-        cut_inside: Whether even the last declaration alone was too long and was cut.
     """
 
     text: str
     dropped: int = 0
-    cut_inside: bool = False
 
 
 def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutContext:
@@ -45,7 +43,7 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
         count_tokens: Counts the tokens of a text; called on texts of about ``budget`` tokens.
     """
     if budget <= 0:
-        return CutContext("", dropped=1 if document.strip() else 0, cut_inside=bool(document))
+        return CutContext("", dropped=1 if document.strip() else 0)
     document = document.replace("\r\n", "\n")
     sample = document[-max(200, min(4 * budget, 8000)) :]
     characters = budget * len(sample) / max(count_tokens(sample), 1)
@@ -121,8 +119,7 @@ def _cut_inside(
     last = commands[-1].start if commands else 0
     scope = _scope_lines(commands, len(commands) - 1) if commands else []
     tail = document[last:]
-    cut = not fits(tail, budget, count_tokens)
-    if cut:
+    if not fits(tail, budget, count_tokens):
         tail = keep_end(tail, budget - budget // 4, count_tokens)
     # The innermost lines say most about the names in use; imports and outer lines go first.
     room = budget - count_tokens(tail) - 2
@@ -135,9 +132,9 @@ def _cut_inside(
     while first < len(scope):
         text = "\n".join(scope[first:]) + "\n\n" + tail
         if fits(text, budget, count_tokens):
-            return CutContext(text, len(commands) - 1 - len(scope) + first, cut)
+            return CutContext(text, len(commands) - 1 - len(scope) + first)
         first += 1
-    return CutContext(tail, max(len(commands) - 1, 0), cut)
+    return CutContext(tail, max(len(commands) - 1, 0))
 
 
 def keep_end(text: str, budget: int, count_tokens: CountTokens) -> str:

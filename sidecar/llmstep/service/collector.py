@@ -75,7 +75,7 @@ class Collector:
         if verdict.tactic is None:
             log.debug("dropped %r: %s", candidate.text, verdict.reason)
         elif self._evidence is None:
-            self._add(verdict.tactic, Estimate(candidate.score, ("model",)), hand_on=True)
+            self._add(verdict.tactic, Estimate(candidate.mean_logprob, ("model",)), hand_on=True)
         elif self._evidence.runs_here(verdict.tactic):
             tactic = self._evidence.complete_names(verdict.tactic)
             if not tactic.startswith(self._request.prefix):

@@ -116,4 +116,4 @@ def _read(answer: Written, template: ProofTemplate) -> Proof:
     found = read_proof(answer.text, template.thought, continues=template.continues)
     if found.problem:
         log.info("an answer holds no proof: %s", found.problem)
-    return Proof(found.block, answer.score, answer.end, found.problem)
+    return Proof(found.block, answer.mean_logprob, answer.end, found.problem)

@@ -48,7 +48,7 @@ def ask(backend: EchoBackend, goal: str = "⊢ p", prefix: str = "", n: int = 8)
 def test_without_a_script_it_answers_universal_tactics_best_first() -> None:
     found = ask(EchoBackend(BackendOptions()))
     assert [c.text for c in found] == list(UNIVERSAL_TACTICS)
-    scores = [c.score for c in found]
+    scores = [c.mean_logprob for c in found]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == len(scores)
 
@@ -75,7 +75,7 @@ def test_the_first_matching_rule_answers(tmp_path: Path) -> None:
     backend = EchoBackend(BackendOptions(path=path))
     assert [c.text for c in ask(backend, "n : ℕ", "ex")] == ["exact h"]
     assert [c.text for c in ask(backend, "n : ℕ")] == ["omega"]
-    assert [(c.text, c.score) for c in ask(backend, "x : ℤ")] == [("simp", -2.0)]
+    assert [(c.text, c.mean_logprob) for c in ask(backend, "x : ℤ")] == [("simp", -2.0)]
     assert backend.info.model == "script"
 
 

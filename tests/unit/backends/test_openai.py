@@ -92,7 +92,7 @@ def test_candidates_are_put_together_from_interleaved_pieces(connect: Connect) -
         Candidate("exact id", -3.0, 2, "eos"),
         Candidate("intro h", -1.0, 2, "length"),
     ]
-    assert found[0].score == pytest.approx(-1.5)
+    assert found[0].mean_logprob == pytest.approx(-1.5)
 
 
 def test_the_request_carries_prompt_prefix_and_sampling(connect: Connect) -> None:
@@ -160,7 +160,7 @@ def test_without_log_probabilities_the_score_is_zero_and_it_is_said_once(
     with ScriptedServer(texts("simp", "rfl", logprob=None)) as server:
         backend = connect(server)
         with caplog.at_level(logging.WARNING):
-            assert [c.score for c in ask(backend) + ask(backend)] == [0, 0, 0, 0]
+            assert [c.mean_logprob for c in ask(backend) + ask(backend)] == [0, 0, 0, 0]
     assert sum("no log-probabilities" in r.message for r in caplog.records) == 1
 
 
@@ -172,7 +172,7 @@ def test_a_prefix_that_is_the_whole_tactic_comes_last(
     with ScriptedServer(answer, texts("", logprob=None)) as server:
         backend = connect(server)
         with caplog.at_level(logging.WARNING):
-            assert [(c.text, c.score) for c in ask(backend, "simp")] == [
+            assert [(c.text, c.mean_logprob) for c in ask(backend, "simp")] == [
                 ("simp [h]", -2.0),
                 ("simp", -2.0),
             ]

@@ -124,7 +124,7 @@ def test_the_logprob_is_the_models_own(seed: int) -> None:
             total += logits[token_of[step]] - np.log(np.exp(logits).sum())
             data += step or b""
         assert candidate.logprob == pytest.approx(total, abs=1e-4)
-        assert candidate.score == pytest.approx(total / candidate.tokens, abs=1e-4)
+        assert candidate.mean_logprob == pytest.approx(total / candidate.tokens, abs=1e-4)
 
 
 def test_a_text_ends_at_the_end_token() -> None:

@@ -71,7 +71,7 @@ def test_commands_with_what_stands_in_front_of_them() -> None:
 
 def test_a_file_that_fits_is_not_changed() -> None:
     cut = cut_context(FILE, count(FILE), count)
-    assert (cut.text, cut.dropped, cut.cut_inside) == (FILE, 0, False)
+    assert (cut.text, cut.dropped) == (FILE, 0)
 
 
 def test_the_nearest_declarations_stay_under_the_lines_in_scope() -> None:
@@ -83,7 +83,6 @@ def test_the_nearest_declarations_stay_under_the_lines_in_scope() -> None:
     )
     # section, variable, a, b, end
     assert cut.dropped == 5
-    assert not cut.cut_inside
 
 
 def test_a_section_that_is_still_open_keeps_its_lines() -> None:
@@ -100,7 +99,6 @@ def test_inner_scope_lines_stay_longest() -> None:
 def test_the_last_declaration_is_cut_at_a_line_if_it_alone_is_too_long() -> None:
     lines = "".join(f"  have h{i} : x = {i} := by simp\n" for i in range(100))
     cut = cut_context(f"open Foo\n\ntheorem a : p := by\n{lines}  ", 120, count)
-    assert cut.cut_inside
     assert re.match(r"open Foo\n\n  have h\d+", cut.text)
     assert cut.text.endswith("  have h99 : x = 99 := by simp\n  ")
     assert 60 < count(cut.text) <= 120

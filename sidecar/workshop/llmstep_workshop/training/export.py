@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llmstep.backends.hf_files import read_checkpoint
-from llmstep_workshop.conversion.model_description import About
 from llmstep_workshop.conversion.writer import write_gguf
 from llmstep_workshop.training.tokenizer import BOS, EOS, PAD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from llmstep_workshop.conversion.model_description import About
     from llmstep_workshop.conversion.writer import Format
-    from llmstep_workshop.training import recipe
 
 # Models trained from scratch have learned texts that open with <s>.
 _TOKENIZER_SETTINGS = {
@@ -28,9 +25,7 @@ _TOKENIZER_SETTINGS = {
 }
 
 
-def convert_folder(
-    source: Path, target: Path, about: recipe.About, quantization: Format = "Q8_0"
-) -> int:
+def convert_folder(source: Path, target: Path, about: About, quantization: Format = "Q8_0") -> int:
     """Convert a folder (config.json, model.safetensors, tokenizer.json) into one GGUF file.
 
     The folder is given the settings of its tokenizer if it lacks them. An older ``target`` is
@@ -47,4 +42,4 @@ def convert_folder(
     settings = source / "tokenizer_config.json"
     if not settings.exists():
         settings.write_text(json.dumps(_TOKENIZER_SETTINGS), encoding="utf-8")
-    return write_gguf(checkpoint, target, About(**attrs.asdict(about)), quantization)
+    return write_gguf(checkpoint, target, about, quantization)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import attrs
 import cattrs
 
+from llmstep_workshop.conversion.model_description import About
 from llmstep_workshop.data.rows import Mix
 from llmstep_workshop.errors import RecipeError
 from llmstep_workshop.training.augmentation import Augmentation
@@ -136,17 +137,6 @@ class Base:
     gradient_checkpointing: bool = False
     lora: Lora | None = None
     layers: int | None = attrs.field(default=None, metadata=LATER)
-
-
-@attrs.frozen
-class About:
-    """What the exported file says about the model."""
-
-    name: str
-    description: str
-    licence: str
-    author: str
-    url: str | None = None
 
 
 @attrs.frozen

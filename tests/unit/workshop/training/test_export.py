@@ -9,9 +9,9 @@ import torch
 from gguf import GGUFReader
 from transformers import LlamaForCausalLM
 
+from llmstep_workshop.conversion.model_description import About
 from llmstep_workshop.data.synthetic import generate
 from llmstep_workshop.training.export import convert_folder
-from llmstep_workshop.training.recipe import About
 from llmstep_workshop.training.runs import export_checkpoint
 from llmstep_workshop.training.tokenizer import load_tokenizer
 from llmstep_workshop.training.trainer import Trainer

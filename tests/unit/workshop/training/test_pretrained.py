@@ -68,7 +68,7 @@ def suggest(folder: Path, prompt: str, state: str) -> list[str]:
     found: list[Candidate] = []
     backend.generate(GenerationRequest(built.parts), CancelToken(), found.append)
     backend.close()
-    return [candidate.text for candidate in sorted(found, key=lambda found: -found.score)]
+    return [candidate.text for candidate in sorted(found, key=lambda found: -found.mean_logprob)]
 
 
 @pytest.mark.parametrize(
