@@ -51,6 +51,7 @@ class Settings:
     allow_pickle: bool = False
     sources: tuple[str, ...] = SOURCES
     library: str = "builtin"
+    known_names: bool = True
     project: bool = True
     cache: bool = True
     cache_mb: int = 64
@@ -258,6 +259,12 @@ TABLE: tuple[Setting, ...] = (
         _name,
         "index of a library's steps and lemmas, a path; `builtin` is Mathlib's, `llmstep index "
         "build` makes another",
+    ),
+    Setting(
+        "known_names",
+        _flag,
+        "give a candidate of the model up where it names what exists neither near the goal nor in "
+        "the library; for models that run here",
     ),
     Setting(
         "project",

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 pytest.importorskip("llama_cpp")
@@ -24,6 +25,9 @@ from llmstep.backends.llama_cpp import LlamaCppBackend
 from llmstep.config import Settings
 from llmstep.service.question import Asker, SuggestRequest
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.evidence import Evidence
+from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.mixing import load_mixing
 
 pytestmark = pytest.mark.gguf
 GOALS = (
@@ -140,3 +144,47 @@ def test_two_clients_are_served_as_one_batch(
     asyncio.run(run())
     service.close()
     assert 2 in batches
+
+
+class NoWord:
+    """Refuses all texts with a word in them."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def admits(self, text: str, *, finished: bool) -> bool:
+        return self.word not in text
+
+
+def test_names_are_refused_alone_and_together(backend: LlamaCppBackend) -> None:
+    free = alone(backend, question(GOALS[0], temperature=0.8))
+    word = free[0].text.split()[0]
+    held = attrs.evolve(question(GOALS[0], temperature=0.8), names=NoWord(word))
+    found = alone(backend, held)
+    assert found
+    assert not any(word in candidate.text for candidate in found)
+    both = together(backend, held, question(GOALS[1], temperature=0.8))
+    assert both[0] == found
+    assert both[1] == alone(backend, question(GOALS[1], temperature=0.8))
+
+
+def test_inventions_of_the_built_in_model_are_cut_unless_the_setting_says_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
+    goal = "a b c : ℕ\nh : a < b\n⊢ a * c ≤ b * c"
+    written: dict[bool, list[str]] = {}
+    for cut in (True, False):
+        chosen = Settings(sources=("model",), known_names=cut, cache=False, n=10)
+        service = SuggestService(chosen)
+        try:
+            reply = asyncio.run(service.suggest(SuggestRequest((goal,))))
+        finally:
+            service.close()
+        written[cut] = [suggestion.tactic for suggestion in reply.suggestions]
+    index = LibraryIndex(paths.models_dir() / "llmstep-builtin.tactics")
+    names = Evidence(goal, "", index, False, None, load_mixing()).known_names()
+    assert names is not None
+    assert written[True]
+    assert all(names.admits(tactic, finished=True) for tactic in written[True])
+    assert not all(names.admits(tactic, finished=True) for tactic in written[False])

@@ -647,3 +647,29 @@ def test_library_is_imported_only_when_a_model_is_opened() -> None:
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class NoCharacter:
+    """Refuses all texts with one character in them."""
+
+    def __init__(self, character: str) -> None:
+        self.character = character
+
+    def admits(self, text: str, *, finished: bool) -> bool:
+        return self.character not in text
+
+
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_candidates_with_a_refused_name_are_given_up(models: Models, kind: str) -> None:
+    backend = models.backend(kind)
+    request = GenerationRequest(
+        (PromptPart(GOAL),), "", (), Sampling(n=6, max_tokens=8, temperature=1.0, seed=5)
+    )
+    free: list[Candidate] = []
+    backend.generate(request, CancelToken(), free.append)
+    character = free[0].text.strip()[0]
+    held: list[Candidate] = []
+    names = NoCharacter(character)
+    backend.generate(attrs.evolve(request, names=names), CancelToken(), held.append)
+    assert held
+    assert not any(character in candidate.text for candidate in held)

@@ -51,6 +51,19 @@ class Sampling:
     seed: int = 0
 
 
+class NameFilter(Protocol):
+    """Tells which candidates are worth going on with, by the names in them."""
+
+    def admits(self, text: str, *, finished: bool) -> bool:
+        """Whether a candidate that begins with this text can still be of use.
+
+        Args:
+            text: What is written so far, the prefix included.
+            finished: Whether nothing comes behind it.
+        """
+        ...
+
+
 @attrs.frozen
 class GenerationRequest:
     """One question to a backend.
@@ -60,12 +73,15 @@ class GenerationRequest:
         prefix: Characters every candidate must start with; may be empty.
         stop: Strings that end a candidate; the string itself is not part of it.
         sampling: How candidates are drawn.
+        names: Gives candidates up as soon as they name what does not exist, where the backend
+            chooses the tokens itself; ``None`` lets all of them be.
     """
 
     prompt: tuple[PromptPart, ...]
     prefix: str = ""
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
+    names: NameFilter | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen

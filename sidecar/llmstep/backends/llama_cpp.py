@@ -160,7 +160,7 @@ class LlamaCppBackend(LocalBackend):
         room = self._info.context_tokens - len(question.opening.tokens)
         most = min(request.sampling.max_tokens, room)
         sampling = attrs.evolve(request.sampling, max_tokens=most)
-        search = Search(self._vocabulary, question.opening, request.stop, sampling)
+        search = Search(self._vocabulary, question.opening, request.stop, sampling, request.names)
         return _Joined(one, question, search, beams, len(slot.tokens), reused), slot.logits
 
     def _decode_jointly(self, running: Sequence[_Joined]) -> None:

@@ -217,7 +217,7 @@ class LocalBackend(ABC):
             return 0, 0
         room = self._info.context_tokens - len(question.opening.tokens)
         sampling = attrs.evolve(request.sampling, max_tokens=min(request.sampling.max_tokens, room))
-        search = Search(self._vocabulary, question.opening, request.stop, sampling)
+        search = Search(self._vocabulary, question.opening, request.stop, sampling, request.names)
         found = 0
         with self._fork(slot) as step:
             while logits is not None and not cancel.is_set():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from llmstep.backends.base import FinishReason, Sampling
+    from llmstep.backends.base import FinishReason, NameFilter, Sampling
     from llmstep.backends.decoding import Nodes
     from llmstep.backends.tokens import Opening, Vocabulary
 
@@ -58,7 +58,9 @@ class Search:
         opening: Opening,
         stop: Sequence[str],
         sampling: Sampling,
+        names: NameFilter | None = None,
     ) -> None:
+        self._names = names
         self._vocabulary = vocabulary
         self._opening = opening
         self._stop = tuple(s.encode() for s in stop if s)
@@ -94,8 +96,9 @@ class Search:
             self._vocabulary.unusable,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            # Some are doubles of each other; all others beyond the n best are lost anyway.
-            limit=2 * sampling.n + 4 * HELD_BEAMS,
+            # Some are doubles of each other, and some name what does not exist; all others beyond
+            # the n best are lost anyway.
+            limit=(4 if self._names else 2) * sampling.n + 4 * HELD_BEAMS,
         )
         self._step += 1
         return self._select(children)
@@ -134,8 +137,11 @@ class Search:
                 continue
             required = self._left_to_spell(parent, token)
             end, reason = self._find_end(parent, data, token)
+            if reason is not None and end < len(data):
+                text = self._opening.read(data[:end])
+            if self._is_given_up(text, required, reason):
+                continue
             if reason is not None:
-                text = text if end == len(data) else self._opening.read(data[:end])
                 if not required and text and text.strip() and text not in self._texts:
                     self._texts.add(text)
                     logprob = float(children.logprob[place])
@@ -154,6 +160,12 @@ class Search:
         self.live = beams
         self.nodes = children.take(np.array(places, dtype=np.int64))
         return new
+
+    def _is_given_up(self, text: str | None, required: bytes, reason: FinishReason | None) -> bool:
+        """Whether it names what does not exist: its place goes to the next best."""
+        if self._names is None or required or not text:
+            return False
+        return not self._names.admits(text, finished=reason in ("eos", "stop"))
 
     def _left_to_spell(self, parent: Beam, token: int) -> bytes:
         if not parent.required:

@@ -9,7 +9,8 @@ import attrs
 from llmstep.backends.base import PromptPart
 from llmstep.errors import InvalidParamsError, PromptTooLongError
 from llmstep.prompts.context import cut_context
-from llmstep.prompts.goal import CountTokens, TrimmedGoal, fits, trim_goal
+from llmstep.prompts.goal import CountTokens, TrimmedGoal, fits, parse_goal, trim_goal
+from llmstep.prompts.mention import Mention, choose_mentions
 from llmstep.prompts.template_file import (
     PromptTemplate,
     Template,
@@ -27,8 +28,6 @@ _SENT = {
     "context": ("the text of the file", "document.textBefore"),
     "premises": ("names worth mentioning", "premises"),
 }
-# Most of the room that names worth mentioning may take: one part in so many.
-_PREMISES_SHARE = 8
 # Tries to shrink a prompt whose tokens do not add up from those of its parts.
 _TRIES = 4
 
@@ -69,6 +68,7 @@ class _Question:
     goals: tuple[str, ...]
     document_text: str
     premises: tuple[str, ...]
+    mentions: tuple[Mention, ...] = ()
 
 
 @attrs.frozen
@@ -87,6 +87,7 @@ def build_prompts(
     budget: int,
     count_tokens: CountTokens,
     premises: Sequence[str] = (),
+    retrieved: Sequence[Mention] = (),
 ) -> list[BuiltPrompt]:
     """Fill a template's prompts.
 
@@ -99,12 +100,15 @@ def build_prompts(
         count_tokens: Counts the tokens of a plain text.
         premises: Names worth mentioning, the best first. As many of the first ones as fit are
             named where a prompt has a place for them; they give way to the goal.
+        retrieved: Premises that were found, the likeliest first, for prompts that show what
+            premises say.
 
     Raises:
         PromptTooLongError: The fixed text and an abbreviated goal do not fit.
         InvalidParamsError: No prompt is left because each requires what is not there.
     """
     names = tuple(name for name in premises if _can_be_named(name))
+    mentions = tuple(m for m in choose_mentions(names, retrieved) if _can_be_named(m.line))
     given = {
         "state": any(goal.strip() for goal in goals),
         "context": bool(document_text.strip()),
@@ -113,7 +117,10 @@ def build_prompts(
     chosen = [
         prompt
         for prompt in template.prompts
-        if all(given.get(field, True) for field in prompt.requires)
+        if all(
+            given.get(field, True) or (field == "premises" and prompt.states_premises and mentions)
+            for field in prompt.requires
+        )
     ]
     if not chosen:
         missing = next(f for p in template.prompts for f in p.requires if not given.get(f, True))
@@ -122,7 +129,7 @@ def build_prompts(
             f"the prompt template {template.id!r} needs {what}, which the request lacks",
             hint=f"Send `{where}`, or choose another template with `prompt`.",
         )
-    question = _Question(tuple(goals), document_text, names)
+    question = _Question(tuple(goals), document_text, names, mentions)
     return [_build(prompt, question, budget, count_tokens) for prompt in chosen]
 
 
@@ -166,14 +173,17 @@ def _fill(
     # prompt stays the same from goal to goal. Premises take what the goal leaves of its quarter.
     shared = "context" in prompt.fields and bool(question.document_text)
     reserved, used = (room // 4 if shared else room), 0
+    most = int(room * prompt.premises_share)
     if "state" in prompt.fields:
         share = room // 2 if shared else room
+        if prompt.states_premises and not shared:
+            share -= _count_spared(prompt, question, most, room, count_tokens)
         state = _render_state(prompt, question.goals, share, count_tokens)
         values["state"], dropped = state.text, state.dropped
         used += count_tokens(state.text)
     if "premises" in prompt.fields:
-        most = min(room // _PREMISES_SHARE, reserved - used)
-        values["premises"] = _render_premises(prompt, question.premises, most, count_tokens)
+        most = min(most, reserved - used)
+        values["premises"] = _render_premises(prompt, question, most, count_tokens)
         used += count_tokens(values["premises"])
     if "context" in prompt.fields:
         room -= max(used, reserved) if "state" in prompt.fields else used
@@ -198,19 +208,41 @@ def _render_state(
     return TrimmedGoal(text, dropped)
 
 
+def _count_spared(
+    prompt: PromptTemplate, question: _Question, most: int, room: int, count_tokens: CountTokens
+) -> int:
+    """Tokens that the goal leaves to premises, at the cost of hypotheses that say little.
+
+    Never of its target: where that is long, premises give way.
+    """
+    wanted = count_tokens(_render_premises(prompt, question, most, count_tokens))
+    goal = next((goal for goal in question.goals if goal.strip()), "")
+    # Cheap first: a target that is far too long is not handed to the tokenizer.
+    target = parse_goal(goal).target if wanted else ""
+    needed = room if len(target) > 32 * max(room, 1) else count_tokens(target)
+    return max(0, min(wanted, room - needed))
+
+
 def _render_premises(
-    prompt: PromptTemplate, names: Sequence[str], room: int, count_tokens: CountTokens
+    prompt: PromptTemplate, question: _Question, room: int, count_tokens: CountTokens
 ) -> str:
-    """As many of the first names as fit, each whole; empty if not even one does."""
+    """As many of the first premises as fit, each whole; empty if not even one does."""
+    many = question.mentions if prompt.states_premises else question.premises
+
+    def render(count: int) -> str:
+        names = ", ".join(question.premises[:count])
+        statements = "\n".join(mention.line for mention in question.mentions[:count])
+        return prompt.premises.format(names=names, statements=statements) if count else ""
+
     # A name takes at least one token, so no more than these can fit.
-    low, high = 0, min(len(names), max(room, 0))
+    low, high = 0, min(len(many), max(room, 0))
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(prompt.premises.format(names=", ".join(names[:middle])), room, count_tokens):
+        if fits(render(middle), room, count_tokens):
             low = middle
         else:
             high = middle - 1
-    return prompt.premises.format(names=", ".join(names[:low])) if low else ""
+    return render(low)
 
 
 def _render_shots(prompt: PromptTemplate, room: int, count_tokens: CountTokens) -> str:

@@ -9,8 +9,11 @@ are all sampled and their candidates merged by score. Keys of a prompt:
   ``special`` text may become control tokens and therefore holds no field: what stands in the
   user's file can never forge a marker.
 - ``shot`` and ``shots``: how a worked example reads (``{state}``, ``{tactic}``), and the examples.
-- ``premises``: how the names worth mentioning read (``{names}``, joined by commas); the field is
-  empty where the request gives none, so that the prompt then is what it was without it.
+- ``premises``: how premises read: ``{names}`` are the names that the request gives, joined by
+  commas; ``{statements}`` up to eight premises, those that the request names and then those that
+  the sources find, each on a line as ``name : conclusion``, shortened. The field is empty where
+  there are none, so that the prompt then is what it was without it.
+- ``premises_share``: the part of the prompt's room that they may take (default an eighth).
 - ``goals``: ``"main"`` (default) or ``"all"``.
 - ``requires``: fields without which the prompt is left out, e.g. ``["context"]``.
 - ``continues``: whether the answer continues the file's text at the cursor (default false).
@@ -59,6 +62,7 @@ class PromptTemplate:
     shot: str = ""
     shots: tuple[Shot, ...] = ()
     premises: str = "{names}"
+    premises_share: float = 0.125
     goals: Literal["main", "all"] = "main"
     requires: tuple[str, ...] = ()
     continues: bool = False
@@ -68,6 +72,11 @@ class PromptTemplate:
     def fields(self) -> frozenset[str]:
         """Names of the fields it uses."""
         return frozenset(field for _, field, _ in self.pieces if field)
+
+    @property
+    def states_premises(self) -> bool:
+        """Whether it shows what premises say, not just names that the request gives."""
+        return "premises" in self.fields and "{statements}" in self.premises
 
 
 @attrs.frozen
@@ -155,7 +164,10 @@ def _read(file: Path, above: tuple[Path, ...]) -> Template:
     return Template(name, description, tuple(prompts), digest.hexdigest())
 
 
-_PROMPT_KEYS = ("parts", "shot", "shots", "premises", "goals", "requires", "continues", "stop")
+_PROMPT_KEYS = (
+    *("parts", "shot", "shots", "premises", "premises_share"),
+    *("goals", "requires", "continues", "stop"),
+)
 
 
 def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> PromptTemplate:
@@ -181,7 +193,10 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
     shot = _text(file, key("shot"), values.get("shot", ""))
     _split_fields(file, key("shot"), shot, ("state", "tactic"))
     premises = _text(file, key("premises"), values.get("premises", "{names}"))
-    _split_fields(file, key("premises"), premises, ("names",))
+    _split_fields(file, key("premises"), premises, ("names", "statements"))
+    share = values.get("premises_share", 0.125)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise ConfigError(f"{file}: key `{key('premises_share')}`: must be a number from 0 to 1")
     goals = values.get("goals", "main")
     if goals not in ("main", "all"):
         raise ConfigError(f'{file}: key `{key("goals")}`: must be "main" or "all"')
@@ -192,7 +207,7 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
     stop = _texts(file, key("stop"), values.get("stop", []))
     label = _text(file, key("name"), values.get("name", name))
     return PromptTemplate(
-        label, tuple(pieces), shot, shots, premises, goals, requires, continues, stop
+        label, tuple(pieces), shot, shots, premises, share, goals, requires, continues, stop
     )
 
 

@@ -49,6 +49,11 @@ class Collector:
     def __len__(self) -> int:
         return len(self._ranking)
 
+    @property
+    def evidence(self) -> Evidence | None:
+        """What the sources besides the model say; ``None`` if they were not asked."""
+        return self._evidence
+
     def take_proposals(self, at_once: int) -> None:
         """Take in what the sources besides the model propose.
 

@@ -11,6 +11,7 @@ from llmstep.backends.base import DEFAULT_CONTEXT, Backend, BackendOptions, Samp
 from llmstep.config import MAX_CANDIDATES, Settings
 from llmstep.errors import ModelFileError, ModelNotFoundError
 from llmstep.limits import explain_limit
+from llmstep.prompts.mention import Mention
 from llmstep.prompts.proof_template import ProofTemplate, load_proof_template
 from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
 from llmstep.service.catalog import ResolvedModel, find_model
@@ -61,6 +62,7 @@ class Engine:
         sampling: Sampling,
         prefix: str = "",
         premises: Sequence[str] = (),
+        retrieved: Sequence[Mention] = (),
     ) -> list[BuiltPrompt]:
         """Fill the template with a question, within the loaded backend's window.
 
@@ -76,6 +78,7 @@ class Engine:
             budget=room - backend.count_tokens(prefix),
             count_tokens=backend.count_tokens,
             premises=premises,
+            retrieved=retrieved,
         )
 
     def fingerprint(self) -> dict[str, object]:
@@ -91,6 +94,11 @@ class Engine:
     def reads(self, field: str) -> bool:
         """Whether a prompt has a place for a field of the question."""
         return any(field in prompt.fields for prompt in self.template.prompts)
+
+    @property
+    def states_premises(self) -> bool:
+        """Whether a prompt shows what premises say."""
+        return any(prompt.states_premises for prompt in self.template.prompts)
 
 
 def find_engine(settings: Settings, name: str | None = None) -> Engine:

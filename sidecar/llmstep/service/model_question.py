@@ -20,6 +20,7 @@ from llmstep.backends.base import (
 from llmstep.errors import LLMStepError
 from llmstep.service.collector import Collector
 from llmstep.service.engine import Engine
+from llmstep.service.near import Near
 from llmstep.service.question import Document, SuggestRequest, SuggestStats
 from llmstep.service.resident import ResidentModels
 
@@ -65,6 +66,7 @@ class ModelQuestion:
         cancel: Withdraws it.
         collector: Takes the candidates.
         loaded_before: Whether the model was loaded when the question came.
+        near: What is known of the question's place.
     """
 
     engine: Engine
@@ -73,6 +75,7 @@ class ModelQuestion:
     cancel: CancelToken
     collector: Collector
     loaded_before: bool
+    near: Near = attrs.field(factory=Near)
 
     def _what_it_is(self) -> tuple[object, ...]:
         request = self.request
@@ -94,6 +97,7 @@ class ModelQuestion:
             request.prefix,
             # What no suggestion may mention is not worth mentioning to the model either.
             [name for name in request.premises if name not in request.banned],
+            [m for m in self.near.mentions if not m.is_one_of(request.banned)],
         )
         dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
         if dropped:
@@ -101,7 +105,9 @@ class ModelQuestion:
         asked: list[Asked] = []
         for prompt in prompts:
             stop = (*self.engine.model.card.stop, *prompt.stop)
-            question = GenerationRequest(prompt.parts, request.prefix, stop, self.sampling)
+            question = GenerationRequest(
+                prompt.parts, request.prefix, stop, self.sampling, self.near.names
+            )
             take = functools.partial(self.collector.take_candidate, prompt=prompt, stop=stop)
             asked.append(Asked(question, self.cancel, take))
         return _Asking(self, backend, asked, dropped, load_ms)

@@ -33,6 +33,7 @@ from llmstep.service.engine import Engine
 from llmstep.service.finder import Found, ModelFinder
 from llmstep.service.lookups import Lookups
 from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_models
+from llmstep.service.near import look_around, looks_around
 from llmstep.service.preparing import prepare_soon
 from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
 from llmstep.service.question import (
@@ -213,7 +214,7 @@ class SuggestService:
         known = Known()
         if problem is None:
             ask.stage = "the cache did not answer"
-            make_key = functools.partial(self._cache_key, ask.request, engine, sampling)
+            make_key = functools.partial(self._cache_key, ask, engine, sampling)
             known = await self._remembered.look_up(make_key, ask.request.prefix)
         ask.check()
         if known.suggestions is not None:
@@ -303,8 +304,10 @@ class SuggestService:
             await self._load_patiently(ask, found)
         if self._sources.others:
             sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
+        settings = self._settings_of(ask.asker)
+        near = await look_around(ask, engine, settings, self._sources, self._reading)
         question = ModelQuestion(
-            engine, ask.request, sampling, ask.token, ask.collector, loaded_before
+            engine, ask.request, sampling, ask.token, ask.collector, loaded_before, near
         )
         run = functools.partial(ask_models, models)
         work = Joint((engine.model.backend, engine.options), question, run)
@@ -389,8 +392,10 @@ class SuggestService:
     def _note(self, engine: Engine) -> None:
         self._last = engine
 
-    def _cache_key(self, request: SuggestRequest, engine: Engine | None, sampling: Sampling) -> str:
+    def _cache_key(self, ask: Ask, engine: Engine | None, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""
+        request, settings = ask.request, self._settings_of(ask.asker)
+        around = looks_around(engine, settings)
         document = request.document if engine and engine.reads("context") else None
         return cache_key(
             goals=request.goals,
@@ -400,7 +405,8 @@ class SuggestService:
             premises=request.premises if engine and engine.reads("premises") else (),
             sampling=sampling,
             **(engine.fingerprint() if engine else {}),
-            **self._sources.fingerprint(request.text_before, request.uri),
+            known_names=around and settings.known_names,
+            **self._sources.fingerprint(request.text_before, request.uri, looks_around=around),
         )
 
 

@@ -16,12 +16,14 @@ import attrs
 from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import read_document
 from llmstep.prompts.goal import parse_goal
+from llmstep.prompts.mention import Mention
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
 from llmstep.sources.file_proofs import compare_proofs, read_proofs
 from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
+from llmstep.sources.known_names import KnownNames
 from llmstep.sources.lemmas import Lemmas
 from llmstep.sources.libraries import AnyLibrary, NameReach
 from llmstep.sources.mixing import (
@@ -191,6 +193,24 @@ class Evidence:
                 FoundLemma(premise.statement, written, origin, score, step.step if step else None)
             )
         return found
+
+    def mentions(self) -> list[Mention]:
+        """The same as a prompt shows them, each by its name as it must be written here."""
+        return [
+            Mention(self._written[name], self._premises[name].statement.conclusion, name)
+            for name in self._lemmas.ranked()
+        ]
+
+    def known_names(self) -> KnownNames | None:
+        """The names that a step may mention here; ``None`` without a library, which knows most."""
+        if self._index is None:
+            return None
+        near = {*self._written, *self._written.values(), *self._name_votes, *self._in_goal}
+        near.update(words(self._text_before))
+        for text in self._texts.values():
+            near.update(words(text))
+        common, knows = self._index.common_names(), self._index.knows
+        return KnownNames(near, self._locals, common, knows, len(self._prefix))
 
     def runs_here(self, tactic: str) -> bool:
         """Whether the file's imports and the goal's form leave a chance that the tactic runs."""

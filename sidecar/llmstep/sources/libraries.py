@@ -73,6 +73,10 @@ class Libraries:
             return dict.fromkeys(features, 1.0)
         return max(indexes, key=len).weigh(features)
 
+    def common_names(self) -> list[str]:
+        """The names that the largest library's steps hold more than once, sorted."""
+        return max(self._indexes(), key=len).common_names() if len(self) else []
+
     def knows(self, name: str) -> bool:
         """Whether the name occurs in any library."""
         return any(index.knows(name) for index in self._indexes())

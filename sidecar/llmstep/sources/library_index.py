@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
 from llmstep.sources.statement_features import Query
 from llmstep.sources.statement_text import unpack_statement
+from llmstep.sources.steps import endings, unmarked_names
 from llmstep.sources.text_store import TextStore
 from llmstep.user_files import open_file
 
@@ -54,6 +56,8 @@ _LENGTH = 0.6
 # Rows looked at for one question: the common features of a large library are left out, so that the
 # time of an answer does not grow with it.
 _MOST_LOOKED_AT = 200_000
+# A name that so many steps hold is one that a model may have learned.
+_COMMON_USES = 2
 
 
 @attrs.frozen
@@ -112,6 +116,7 @@ class LibraryIndex:
         ):
             raise _broken(path, "its arrays do not fit together")
         self._remembered: dict[str, float] = {}
+        self._common: list[str] | None = None
         self._row_norms: npt.NDArray[np.float32] | None = None
         self._reached: tuple[Callable[[str], bool], npt.NDArray[np.bool_]] | None = None
 
@@ -164,6 +169,24 @@ class LibraryIndex:
     def uses(self, name: str) -> int:
         """How many of the library's steps name a statement, at most 255; 0 if there is none."""
         return max((int(self._uses[row]) for row in self._rows_named(name)), default=0)
+
+    def common_names(self) -> list[str]:
+        """The names that the library's steps hold more than once, as they may be written, sorted.
+
+        Each also by what is left of it where a namespace is open. Read once, in about a second.
+        """
+        import numpy as np
+
+        if self._common is None:
+            # Each text is stored once, however many steps are it.
+            taken = np.minimum(np.bincount(self._tactics), _COMMON_USES).tolist()
+            texts = zip(self._tactic_texts.read_all(), taken, strict=False)
+            counts = Counter(
+                unmarked_names("\n".join(text for text, count in texts for _ in range(count)))
+            )
+            names = (name for name, count in counts.items() if count >= _COMMON_USES)
+            self._common = sorted({ending for name in names for ending in endings(name)})
+        return self._common
 
     def _rows_named(self, name: str) -> list[int]:
         """The rows whose name has the hash of this one: hardly ever more than one."""

@@ -89,6 +89,7 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         self._wanted: Collection[str] = settings.sources
         self._library_path = library_path(settings.library)
+        self._knows_names = settings.known_names and "model" in settings.sources
         self._index: LibraryIndex | None = None
         self._opening = threading.Lock()
         self._tried = False
@@ -117,8 +118,10 @@ class Sources:
         """Read what the first question would have to wait for."""
         self._at_hand(text_before, uri)
         if self.others:
-            self._open()
+            index = self._open()
             load_mixing()
+            if index is not None and self._knows_names:
+                index.common_names()  # a second that no question should wait for
         if "portfolio" in self._wanted:
             load_portfolio()
         if "file" in self._wanted and text_before:
@@ -173,6 +176,19 @@ class Sources:
             )
         return FoundLemmas(tuple(found), at_hand.missing)
 
+    def look_around(self, goal: str, text_before: str, prefix: str = "") -> Evidence:
+        """What library and file say of a goal, where no other source than the model is asked.
+
+        The setting `sources` says who proposes steps; this is for the question to the model: which
+        premises it is shown, and which names exist.
+        """
+        tables: dict[Origin, Ranking] = {}
+        if text_before:
+            tables["file"] = self._read_table(text_before)
+        index = self._read_index()
+        mixing = load_mixing()
+        return Evidence(goal, text_before, index, False, None, mixing, prefix, tables=tables)
+
     def note_document(self, uri: str, text: str | None) -> None:
         """A document was opened or changed in an editor; ``None`` when it was closed."""
         if self._projects is not None:
@@ -209,20 +225,31 @@ class Sources:
                 of_project = self._project_table = at_hand.version, ProjectTable(at_hand)
             tables["project"] = of_project[1]
         if "file" in self._wanted and text_before:
-            document = read_document(text_before)
-            digest = document.finished_digest()
-            known = self._file_table
-            if known is None or known[0] != digest:
-                known = self._file_table = digest, PremiseTable(document.statements())
-            tables["file"] = known[1]
+            tables["file"] = self._read_table(text_before)
         return tables
 
-    def fingerprint(self, text_before: str, uri: str = "") -> dict[str, object]:
-        """What an answer depends on besides the model, as plain values."""
-        if not self.others:
+    def _read_table(self, text_before: str) -> PremiseTable:
+        document = read_document(text_before)
+        digest = document.finished_digest()
+        known = self._file_table
+        if known is None or known[0] != digest:
+            known = self._file_table = digest, PremiseTable(document.statements())
+        return known[1]
+
+    def fingerprint(
+        self, text_before: str, uri: str = "", *, looks_around: bool = False
+    ) -> dict[str, object]:
+        """What an answer depends on besides the model, as plain values.
+
+        Args:
+            text_before: The file up to the question.
+            uri: Name of the file.
+            looks_around: Whether library and file also count if they are no sources.
+        """
+        if not self.others and not looks_around:
             return {"sources": sorted(self._wanted)}
         files = [paths.models_dir() / mixing.FILE_NAME, paths.models_dir() / portfolio.FILE_NAME]
-        files += [self._library_path] if "library" in self._wanted else []
+        files += [self._library_path] if looks_around or "library" in self._wanted else []
         return {
             "sources": sorted(self._wanted),
             "files": [(str(path), _stamp(path)) for path in files],
@@ -232,8 +259,11 @@ class Sources:
         }
 
     def _open(self) -> LibraryIndex | None:
+        return self._read_index() if "library" in self._wanted else None
+
+    def _read_index(self) -> LibraryIndex | None:
         with self._opening:
-            if "library" in self._wanted and not self._tried:
+            if not self._tried:
                 self._tried = True
                 try:
                     self._index = LibraryIndex(self._library_path)

@@ -26,6 +26,8 @@ _WORD = re.compile(rf"(?<![\w.'✝]){WORD_PATTERN}✝?")
 _SHORTENED = re.compile(rf"({WORD_PATTERN})\.{OPENED}({WORD_PATTERN})")
 # A word that is no local name: what is marked stands behind a mark.
 _UNMARKED_WORD = re.compile(rf"(?<![\w.'✝{LOCAL}{ROLE}]){WORD_PATTERN}")
+# Shorter words without a dot or an underscore are variables and hypotheses as a rule.
+_SHORTEST = 5
 # Behind one of these, and at the beginning, stands the name of a tactic.
 _TACTIC_FOLLOWS = ("", ";", "<;>", "=>", "·", "by")
 # Words of tactics, and core names that hardly ever mean one in a namespace.
@@ -164,6 +166,19 @@ def lemma_names(marked: str) -> set[str]:
 
     map_lemmas(marked.replace(OPENED, ""), note)
     return found
+
+
+def unmarked_names(marked: str) -> list[str]:
+    """The words of a text of steps that may name something and are not marked, in full."""
+    found = _UNMARKED_WORD.findall(marked.replace(OPENED, ""))
+    return [word for word in found if len(word) >= _SHORTEST or "_" in word or "." in word]
+
+
+def endings(name: str) -> Iterator[str]:
+    """A full name, and what is left of it where the first of its namespaces are open."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
 
 
 def plain(marked: str) -> str:

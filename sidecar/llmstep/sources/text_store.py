@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -53,16 +53,29 @@ class TextStore:
             raise ValueError(f"there is no text {number}")
         return texts[place].decode("utf-8", errors="replace")
 
+    def read_all(self) -> Iterator[str]:
+        """All texts in order, without keeping them.
+
+        Raises:
+            ValueError: A block is damaged.
+        """
+        for block in range(len(self.ends)):
+            for text in self._decompress(block):
+                yield text.decode("utf-8", errors="replace")
+
     def _unpack(self, block: int) -> list[bytes]:
         if len(self._unpacked) >= _KEPT:
             del self._unpacked[next(iter(self._unpacked))]
+        texts = self._unpacked[block] = self._decompress(block)
+        return texts
+
+    def _decompress(self, block: int) -> list[bytes]:
         begin = int(self.ends[block - 1]) if block else 0
         try:
             data = zlib.decompress(self.bytes[begin : int(self.ends[block])].tobytes())
         except (zlib.error, IndexError) as error:
             raise ValueError(f"block {block} is damaged: {error}") from None
-        texts = self._unpacked[block] = data.split(_END)[:-1]
-        return texts
+        return data.split(_END)[:-1]
 
 
 class TextPacker:

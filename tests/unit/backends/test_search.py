@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmstep.backends.base import Candidate, Sampling
+from llmstep.backends.base import Candidate, NameFilter, Sampling
 from llmstep.backends.search import HELD_BEAMS, Search
 from llmstep.backends.tokens import Opening, Vocabulary
 
@@ -29,9 +29,10 @@ def run(
     stop: Sequence[str] = (),
     opening: Opening | None = None,
     rounds: int = 1000,
+    names: NameFilter | None = None,
 ) -> tuple[list[Candidate], Search]:
     """Search with a model that gives logits for some next pieces (``None`` is the end)."""
-    search = Search(VOCABULARY, opening or Opening((0,)), stop, sampling)
+    search = Search(VOCABULARY, opening or Opening((0,)), stop, sampling, names)
     found: list[Candidate] = []
     for _ in range(rounds):
         logits = np.full((len(search.live), len(PIECES)), LOW, dtype=np.float32)
@@ -307,3 +308,50 @@ def test_a_stop_string_that_begins_in_the_prefix_stops_nothing(stop: str) -> Non
     # It counts where it stands behind the prefix.
     wanted = ("simp at h", "stop") if stop == " at" else ("simp at h atx", "eos")
     assert [(c.text, c.finish) for c in found] == [wanted]
+
+
+class Refusing:
+    """Refuses texts with a word in them, and finished ones that end in another."""
+
+    def __init__(self, word: str, ending: str = "\0") -> None:
+        self.word = word
+        self.ending = ending
+        self.asked: list[tuple[str, bool]] = []
+
+    def admits(self, text: str, *, finished: bool) -> bool:
+        self.asked.append((text, finished))
+        return self.word not in text and not (finished and text.endswith(self.ending))
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 8), temperature=st.sampled_from([0.0, 0.9]))
+@settings(max_examples=30, deadline=None)
+def test_no_candidate_has_a_name_that_is_refused(seed: int, n: int, temperature: float) -> None:
+    names = Refusing("ring", "h")
+    sampling = Sampling(n, 6, temperature, 1.0, seed)
+    found, _ = run(chaotic, sampling, names=names)
+    assert not any("ring" in c.text for c in found)
+    assert not any(c.text.endswith("h") for c in found if c.finish == "eos")
+    # It is asked about no beam again that it has refused.
+    assert not any("ring" in text[:-4] for text, _ in names.asked)
+
+
+def test_the_place_of_one_that_is_given_up_goes_to_the_next() -> None:
+    def model(data: bytes) -> dict[bytes | None, float]:
+        steps: dict[bytes, dict[bytes | None, float]] = {
+            b"": {b"simp": 5.0, b"ring": 4.0},
+            b"simp": {b" at": 9.0},
+        }
+        return steps.get(data, {None: 9.0})
+
+    assert [c.text for c in run(model, GREEDY)[0]] == ["simp at"]
+    assert [c.text for c in run(model, GREEDY, names=Refusing("simp at"))[0]] != ["simp at"]
+    two = attrs.evolve(GREEDY, n=2)
+    assert [c.text for c in run(model, two, names=Refusing("simp"))[0]][:1] == ["ring"]
+
+
+def test_what_has_to_be_spelled_first_is_never_refused() -> None:
+    opening = Opening((0,), required=b"ring")
+    found, _ = run(spelled("ri|ng"), GREEDY, opening=opening, names=Refusing("ri", "\0"))
+    assert found == []  # behind the prefix it is asked
+    found, _ = run(spelled("ri|ng| at"), GREEDY, opening=opening, names=Refusing("ringx"))
+    assert [c.text for c in found] == ["ring at"]

@@ -115,7 +115,10 @@ def test_without_premises_a_prompt_is_what_the_model_was_trained_on() -> None:
     assert f"The goal at the cursor:\n{GOAL}\n-/\n{FILE}" in only("fim").text
 
 
-@pytest.mark.parametrize("name", [n for n in list_templates() if n not in {"instruct", "fim"}])
+NAMING = {"instruct", "fim", "proofstep-premises"}
+
+
+@pytest.mark.parametrize("name", [n for n in list_templates() if n not in NAMING])
 def test_templates_with_an_exact_form_name_no_premises(name: str) -> None:
     assert build(name, premises=NAMES) == build(name)
 
@@ -244,6 +247,8 @@ def test_an_unknown_template_names_its_neighbour() -> None:
         ("parts = []\nrequires = ['file']", "there is no field 'file'"),
         ("parts = []\nshots = [{ state = '' }]", r"key `shots\[0\].tactic`: must be text"),
         ("parts = []\npremises = '{premises}'", r"key `premises`: there is no field {premises}"),
+        ("parts = []\npremises_share = 2", "key `premises_share`: must be a number from 0 to 1"),
+        ("parts = []\npremises_share = 'a'", "key `premises_share`: must be a number"),
         ("parts = []\npremises = []", "key `premises`: must be text"),
         ("parts = []\nprompts = []", "exactly one of"),
         ("description = ''", "exactly one of"),

@@ -20,6 +20,7 @@ from llmstep.errors import (
     ModelNotFoundError,
     SupersededError,
 )
+from llmstep.service.engine import Engine
 from llmstep.service.question import Document, PrepareRequest, SuggestRequest
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.ranking import Suggestion
@@ -142,6 +143,47 @@ def test_premises_count_where_the_prompt_names_them(open_service: Open) -> None:
     service = open_service(script, prompt="instruct")
     spared = ask(service, premises=("And.intro",), banned=("And.intro",))
     assert spared.stats.prompt_tokens == plain_tokens(service)
+
+
+def test_a_prompt_that_shows_premises_is_given_what_the_library_and_the_file_state(
+    open_service: Open,
+) -> None:
+    script = [{"candidates": candidates("simp")}]
+    goal = "a b : ℕ\n⊢ a + b = b + a"
+    plain = ask(open_service(script, prompt="proofstep", cache=False), goal)
+    service = open_service(script, prompt="proofstep-premises", cache=False)
+    shown = ask(service, goal)
+    # Eight names with what they say, four characters a token.
+    assert shown.stats.prompt_tokens > plain.stats.prompt_tokens + 60
+    file = "theorem my_comm (a b : ℕ) : a + b = b + a := foo\n\nexample : p := by\n  "
+    prompts: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = Engine.prompts
+
+        def spy(*args: Any, **named: Any):
+            built = real(*args, **named)
+            prompts.extend(prompt.text for prompt in built)
+            return built
+
+        patch.setattr(Engine, "prompts", spy)
+        ask(service, goal, document=Document("file:///A.lean", file))
+        ask(service, goal, document=Document("file:///A.lean", file), banned=("my_comm",))
+        for sources in (("model", "library", "file"), ("library",)):
+            mixed = open_service(script, prompt="proofstep-premises", cache=False, sources=sources)
+            ask(mixed, goal, document=Document("file:///A.lean", file))
+    own, banned, served = prompts
+    assert "my_comm : a + b = b + a" in own.split("[GOAL]")[0]
+    assert "my_comm" not in banned.split("[GOAL]")[0]
+    assert "my_comm : a + b = b + a" in served.split("[GOAL]")[0]
+
+
+def test_an_answer_with_premises_is_another_in_another_file(open_service: Open) -> None:
+    script = [{"candidates": candidates("simp")}]
+    document = Document("file:///A.lean", "theorem mine : p := foo\n\nexample : q := by\n  ")
+    for prompt, same in (("proofstep-premises", False), ("proofstep", True)):
+        service = open_service(script, prompt=prompt)
+        ask(service)
+        assert ask(service, document=document).cached is same
 
 
 def plain_tokens(service: SuggestService) -> int:

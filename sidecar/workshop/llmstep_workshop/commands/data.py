@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmstep_workshop.commands.data_make import check, synth
+from llmstep_workshop.commands.data_make import check, premises, synth
 from llmstep_workshop.commands.data_options import (
     add_common_options,
     rows_argument,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmstep_workshop.data.splitting import GroupKind
 
 
-@click.group(commands=[synth, check, reconstruct, twins])
+@click.group(commands=[synth, check, reconstruct, twins, premises])
 def data() -> None:
     """Import, reconstruct, generate, clean, split and check proof steps.
 

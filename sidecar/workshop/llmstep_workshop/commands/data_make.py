@@ -195,3 +195,100 @@ def _failures(records: list[Record], findings: list[Finding]) -> dict[str, str]:
             state = record.state.replace("\n", "; ")
             shown[f"`{state}` by `{record.tactic}`"] = f"{finding.verdict}: {finding.message}"
     return shown
+
+
+@click.command()
+@rows_argument
+@click.option(
+    "--statements",
+    "libraries",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What the rows' library states: JSONL, each file's statements in order. Repeatable.",
+)
+@click.option("--library", default="builtin", show_default=True, help="Index to search.")
+@click.option("--rows", "count", type=click.IntRange(1), help="Draw so many rows.")
+@click.option(
+    "--inserted",
+    type=click.FloatRange(0, 1),
+    default=0.6,
+    show_default=True,
+    help="Share of the rows that cite a lemma in which it is put in if it was not found.",
+)
+@click.option(
+    "--without",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Share of the rows that show none.",
+)
+@click.option(
+    "--renamed",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the rows in which the lemmas of the row's own file get other names.",
+)
+@click.option("--seed", default=0, show_default=True)
+@add_common_options
+def premises(
+    rows: tuple[Path, ...],
+    libraries: tuple[Path, ...],
+    library: str,
+    count: int | None,
+    inserted: float,
+    without: float,
+    renamed: float,
+    seed: int,
+    output: Path,
+    sheet: Path | None,
+    licence: str,
+) -> None:
+    """Give ROWS the premises that the sidecar would find for them.
+
+    For prompts that show premises, such as `proofstep-premises`. Of a proof's steps the later ones
+    are drawn twice as often as the first.
+    """
+    import sys
+    from itertools import chain, groupby
+
+    from llmstep.sources.library_index import LibraryIndex
+    from llmstep.sources.sources import library_path
+    from llmstep_workshop.data.premise_rows import PremisePlan, PremiseWriter, draw_middles
+    from llmstep_workshop.data.records import RecordWriter, scan_records
+    from llmstep_workshop.data.sheet import Profile
+    from llmstep_workshop.data.statement_files import read_statements
+
+    records = list(scan_records(rows))
+    records = draw_middles(records, count or len(records), seed)
+    records.sort(key=lambda record: record.file)
+    maker = PremiseWriter(
+        LibraryIndex(library_path(library)),
+        chain.from_iterable(map(read_statements, libraries)),
+        PremisePlan(inserted, without, renamed),
+        seed,
+    )
+    profile, shown = Profile(), Counter[str]()
+    with (
+        RecordWriter(output) as writer,
+        click.progressbar(length=len(records), label="rows", file=sys.stderr) as bar,
+    ):
+        for _, group in groupby(records, key=lambda record: record.file):
+            for record in maker.write_file(list(group)):
+                profile.count(record)
+                shown[f"{len(record.premises)} premises"] += 1
+                writer.write(record)
+                bar.update(1)
+    write_sheet(
+        output,
+        sheet,
+        rows,
+        licence,
+        {output.name: profile},
+        tables=[("Rows by premises shown", ("premises", "rows"), dict(sorted(shown.items())))],
+        notes=[
+            "Premises are those that the sidecar finds, without the row's own step and, of its own "
+            "file, what is stated before."
+        ],
+    )

@@ -199,10 +199,10 @@ def measure(
     """Ask all about all files, with a progress bar where somebody is watching."""
     import attrs
 
+    from llmstep_workshop.data.lemma_labels import NameList, label_rows, read_labels
     from llmstep_workshop.data.rows import read_rows
     from llmstep_workshop.data.statement_files import read_names
     from llmstep_workshop.evaluation.comparison import compare_variants, draw_rows
-    from llmstep_workshop.evaluation.lemma_labels import NameList, label_rows, read_labels
     from llmstep_workshop.evaluation.scores import KnownNames
 
     seed = variants[0].settings.seed

@@ -2,7 +2,8 @@
 
 The file format is JSONL, plain or gzip: ``state`` and ``tactic``, and, where known, ``kind``,
 ``decl`` (the theorem), ``file``, ``src`` (the corpus), ``env`` (``core`` or ``mathlib``: what must
-be imported) and ``context`` (the file's text before the step). Other keys are not kept.
+be imported), ``context`` (the file's text before the step) and ``premises`` (what a prompt shows:
+objects with ``name`` and ``conclusion``). Other keys are not kept.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import IO, Any, Self
 
 import attrs
 
+from llmstep.prompts.mention import Mention
 from llmstep.replacement import replacing
-from llmstep_workshop.data.rows import empty_data, require_text, scan_objects
+from llmstep_workshop.data.rows import empty_data, read_premises, require_text, scan_objects
 from llmstep_workshop.errors import DataOutputError, TrainingDataError
 
 _ORIGIN = ("kind", "decl", "file", "src", "env", "context")
@@ -42,6 +44,7 @@ class Record:
         src: Corpus it was taken from.
         env: ``core``, ``mathlib`` or empty: what a Lean file must import for it.
         context: The text of the file before the step.
+        premises: Premises that the prompt shows, the likeliest first.
         where: Where it was read (``path:line``), for messages; not written.
     """
 
@@ -53,6 +56,7 @@ class Record:
     src: str = ""
     env: str = ""
     context: str = ""
+    premises: tuple[Mention, ...] = ()
     where: str = attrs.field(default="", eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -69,7 +73,9 @@ class Record:
 
     def as_json(self) -> str:
         """The row as one line of JSON, without empty fields."""
-        fields = attrs.asdict(self, filter=lambda field, value: field.name != "where" and value)
+        fields = attrs.asdict(
+            self, filter=lambda field, value: field.name not in ("where", "full") and bool(value)
+        )
         return json.dumps(fields, ensure_ascii=False)
 
 
@@ -84,6 +90,7 @@ def parse_record(found: dict[str, Any], where: str) -> Record:
         state=require_text(found, "state", where).strip("\n"),
         tactic=require_text(found, "tactic", where).strip(),
         where=where,
+        premises=read_premises(found, where),
         **origin,
     )
 

@@ -2,8 +2,9 @@
 
 A row is one JSON object per line with at least the strings ``state`` (one goal as Lean prints it)
 and ``tactic``; ``file`` (for the per-file cap), ``kind``, ``context`` (the file's text before the
-step), ``decl`` (the theorem's full name) and ``lemmas`` (full names of the lemmas that the tactic
-names) are optional. Files ending in ``.gz`` are decompressed on the fly.
+step), ``decl`` (the theorem's full name), ``lemmas`` (full names of the lemmas that the tactic
+names) and ``premises`` (objects with ``name`` and ``conclusion``) are optional. Files ending in
+``.gz`` are decompressed on the fly.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import IO, Any
 
 import attrs
 
+from llmstep.prompts.mention import Mention
 from llmstep_workshop.errors import TrainingDataError
 
 
@@ -28,7 +30,7 @@ class Row:
 
     ``context`` is the text of the Lean file before the step, and ``decl`` the full name of the
     theorem, where they are known; ``lemmas`` are the lemmas that the tactic names, ``src`` is the
-    corpus.
+    corpus. ``premises`` are what a prompt shows that has a place for them.
     """
 
     state: str
@@ -39,6 +41,7 @@ class Row:
     decl: str = ""
     lemmas: tuple[str, ...] = ()
     src: str = ""
+    premises: tuple[Mention, ...] = ()
 
     @property
     def head(self) -> str:
@@ -99,6 +102,7 @@ def read_rows(path: Path, limit: int | None = None) -> list[Row]:
                 decl=str(record.get("decl") or ""),
                 lemmas=tuple(map(str, record.get("lemmas") or ())),
                 src=str(record.get("src") or ""),
+                premises=read_premises(record, where),
             )
         )
         if limit is not None and len(rows) >= limit:
@@ -146,6 +150,23 @@ def require_text(record: Mapping[str, Any], field: str, where: str) -> str:
     )
 
 
+def read_premises(record: Mapping[str, Any], where: str) -> tuple[Mention, ...]:
+    """The premises of a row; ``where`` names it in the error.
+
+    Raises:
+        TrainingDataError: They are no list of objects with a ``name``.
+    """
+    given = record.get("premises") or []
+    if not isinstance(given, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in given
+    ):
+        raise TrainingDataError(
+            f"{where}: field 'premises': expected a list of objects with a `name`",
+            hint='Write each as {"name": "Nat.add_comm", "conclusion": "n + m = m + n"}.',
+        )
+    return tuple(Mention(e["name"], str(e.get("conclusion") or "")) for e in given)
+
+
 def empty_data(path: Path) -> TrainingDataError:
     """The error for a file without rows."""
     return TrainingDataError(
@@ -171,6 +192,14 @@ def _parse_object(line: str, where: str) -> dict[str, Any]:
             hint="Write one JSON object per line.",
         )
     return record
+
+
+def module_of(file: str) -> str:
+    """The module of a source file, such as ``Mathlib.Order.Basic``; empty if it is not known."""
+    parts = file.removesuffix(".lean").split("/") if file.endswith(".lean") else []
+    while parts and not parts[0][:1].isupper():
+        parts.pop(0)  # the folder of a repository, not part of its modules' names
+    return ".".join(parts)
 
 
 def draw_pass(rows: Sequence[Row], mix: Mix, rng: random.Random) -> Iterator[Row]:

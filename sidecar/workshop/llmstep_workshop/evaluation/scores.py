@@ -11,10 +11,10 @@ import numpy as np
 
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.feasibility import why_impossible
+from llmstep_workshop.data.lemma_labels import NameList, all_names_exist, names_one_of
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.evaluation.candidates import Answer
 from llmstep_workshop.evaluation.intervals import Interval, bootstrap_means, bootstrap_ratio, wilson
-from llmstep_workshop.evaluation.lemma_labels import NameList, all_names_exist, names_one_of
 from llmstep_workshop.evaluation.likelihood import Likelihood
 
 _HEADS = 20

@@ -32,7 +32,7 @@ from llmstep.sources.mixing import (
 from llmstep.sources.portfolio import Portfolio
 from llmstep.sources.premises import PremiseTable
 from llmstep.sources.ranking import normal_form
-from llmstep_workshop.data.rows import Row
+from llmstep_workshop.data.rows import Row, module_of
 from llmstep_workshop.errors import TrainingDataError
 from llmstep_workshop.index.logistic import fit_logistic
 
@@ -206,14 +206,6 @@ def _collect(
         reaches=(lambda module: module != own) if own else None,
     )
     return _compare(number, row, evidence, candidates, complete=complete)
-
-
-def module_of(file: str) -> str:
-    """The module of a source file, such as ``Mathlib.Order.Basic``; empty if it is not known."""
-    parts = file.removesuffix(".lean").split("/") if file.endswith(".lean") else []
-    while parts and not parts[0][:1].isupper():
-        parts.pop(0)  # the folder of a repository, not part of its modules' names
-    return ".".join(parts)
 
 
 def _compare(

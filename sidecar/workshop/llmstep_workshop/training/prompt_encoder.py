@@ -27,10 +27,12 @@ class PromptEncoder:
     """Encode pairs by a prompt template.
 
     Args:
-        template: The template; it must have one prompt, made of the goal alone.
+        template: The template; it must have one prompt, made of the goal, and of premises where
+            the rows bring some.
         tokens: The model's tokenizer.
         end: The token that ends a tactic.
-        max_state: Most tokens of a state, longer ones are shortened as in serving.
+        max_state: Most tokens of a state, and of premises with it; longer ones are shortened as
+            in serving.
         max_tactic: Most tokens of a tactic; longer ones are cut and have no end.
         has_encoder: Whether an encoder reads the prompt and a decoder writes the tactic.
 
@@ -74,7 +76,7 @@ class PromptEncoder:
         return [self._encode(row) for row in rows]
 
     def _encode(self, row: Row) -> EncodedPair:
-        fixed, text = self._split(self._fill(row.state))
+        fixed, text = self._split(self._fill(row))
         tail = self._tokens.encode(text, special=False)
         tactic = self._tokens.encode(row.tactic, special=False)
         ending = [self._end] if len(tactic) <= self._max_tactic else []
@@ -86,12 +88,19 @@ class PromptEncoder:
         kept = len(opening.tokens) - len(fixed)
         return EncodedPair([*opening.tokens], [*tail[kept:], *tactic, *ending])
 
-    def _fill(self, state: str) -> tuple[PromptPart, ...]:
+    def _fill(self, row: Row) -> tuple[PromptPart, ...]:
         try:
-            return build_prompts(self._template, [state], "", self._budget, self._count)[0].parts
+            return build_prompts(
+                self._template,
+                [row.state],
+                "",
+                self._budget,
+                self._count,
+                retrieved=row.premises,
+            )[0].parts
         except PromptTooLongError:
             # A target of one endless word: its end, as far as it surely fits.
-            short = state.encode()[-self._budget // 2 :].decode(errors="ignore")
+            short = row.state.encode()[-self._budget // 2 :].decode(errors="ignore")
             return build_prompts(self._template, [short], "", 10**9, self._count)[0].parts
 
     def _split(self, parts: Sequence[PromptPart]) -> tuple[list[int], str]:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from llmstep.prompts.mention import Mention
 from llmstep_workshop.data.records import (
     Record,
     RecordWriter,
@@ -14,6 +16,7 @@ from llmstep_workshop.data.records import (
     scan_records,
     write_text,
 )
+from llmstep_workshop.data.rows import read_rows
 from llmstep_workshop.errors import DataOutputError, TrainingDataError
 
 ROW = Record("⊢ True", "trivial", "tac", "Foo.bar", "Foo.lean", "mathlib", "core")
@@ -100,3 +103,15 @@ def test_a_folder_stands_for_its_jsonl_files(tmp_path: Path) -> None:
     (tmp_path / "b/x.jsonl").unlink()
     with pytest.raises(TrainingDataError, match="holds no rows"):
         find_data_files([tmp_path / "b"])
+
+
+def test_premises_are_kept_and_checked(write_rows: Callable[..., Path], tmp_path: Path) -> None:
+    shown = [{"name": "add_comm", "conclusion": "a + b = b + a"}, {"name": "bare"}]
+    row = {"state": "⊢ p", "tactic": "simp", "premises": shown}
+    (record,) = scan_records([write_rows(row)])
+    with RecordWriter(tmp_path / "out.jsonl") as writer:
+        writer.write(record)
+    (again,) = read_rows(tmp_path / "out.jsonl")
+    assert again.premises == (Mention("add_comm", "a + b = b + a"), Mention("bare"))
+    with pytest.raises(TrainingDataError, match=r":1: field 'premises'"):
+        list(scan_records([write_rows({**row, "premises": ["add_comm"]})]))

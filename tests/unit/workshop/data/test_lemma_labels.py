@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstep_workshop.data.rows import Row
-from llmstep_workshop.errors import TrainingDataError
-from llmstep_workshop.evaluation.candidates import Answer
-from llmstep_workshop.evaluation.lemma_labels import (
+from llmstep_workshop.data.lemma_labels import (
     NameList,
     all_names_exist,
     cited_lemmas,
@@ -17,6 +14,9 @@ from llmstep_workshop.evaluation.lemma_labels import (
     names_one_of,
     read_labels,
 )
+from llmstep_workshop.data.rows import Row
+from llmstep_workshop.errors import TrainingDataError
+from llmstep_workshop.evaluation.candidates import Answer
 from llmstep_workshop.evaluation.scores import KnownNames, score_row, summarise
 
 NAMES_LISTED = ("Set.inter_comm", "Finset.inter_comm", "LT.lt.trans", "Set.foo_bar", "add_comm")

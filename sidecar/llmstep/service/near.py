@@ -1,0 +1,73 @@
+"""What stands around a question to the model: premises to show, and the names that exist."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llmstep.backends.base import NameFilter
+from llmstep.config import Settings
+from llmstep.prompts.mention import Mention
+from llmstep.service.engine import Engine
+
+if TYPE_CHECKING:
+    from llmstep.service.ask import Ask
+    from llmstep.service.scheduler import Scheduler
+    from llmstep.sources.sources import Sources
+
+# Backends that choose each token themselves; the others send whole candidates.
+_CHOOSING = frozenset({"llama_cpp", "transformers"})
+
+
+@attrs.frozen(eq=False)
+class Near:
+    """What is known of the place of a question.
+
+    Attributes:
+        mentions: Premises for a prompt that shows some, the likeliest first.
+        names: Cuts candidates at names that exist nowhere; ``None`` lets all of them be.
+    """
+
+    mentions: tuple[Mention, ...] = ()
+    names: NameFilter | None = None
+
+
+def looks_around(engine: Engine | None, settings: Settings) -> bool:
+    """Whether the model's answer depends on what is known of the place."""
+    return engine is not None and (engine.states_premises or _cuts(engine, settings))
+
+
+async def look_around(
+    ask: Ask, engine: Engine, settings: Settings, sources: Sources, reading: Scheduler
+) -> Near:
+    """What is known of a question's place, from the other sources' answer where they were asked.
+
+    A question does without what takes too long.
+    """
+    assert ask.collector is not None
+    evidence = ask.collector.evidence
+    if not looks_around(engine, settings):
+        return Near()
+    if evidence is None and not sources.others:
+        request = ask.request
+        look = functools.partial(
+            sources.look_around, request.goals[0], request.text_before, request.prefix
+        )
+        future = reading.submit(look, ask.token, client=ask.asker.client)
+        try:
+            evidence = await asyncio.wait_for(asyncio.wrap_future(future), ask.timeout_s / 2)
+        except TimeoutError:
+            return Near()
+    if evidence is None:
+        return Near()
+    return Near(
+        tuple(evidence.mentions()) if engine.states_premises else (),
+        evidence.known_names() if _cuts(engine, settings) else None,
+    )
+
+
+def _cuts(engine: Engine, settings: Settings) -> bool:
+    return settings.known_names and engine.model.backend in _CHOOSING
