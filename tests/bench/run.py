@@ -20,6 +20,7 @@ NAMES = (
     "batch",
     "context",
     "memory",
+    "lemmas",
     "models",
     "precision",
     "lean",

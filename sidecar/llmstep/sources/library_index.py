@@ -25,7 +25,7 @@ import json
 import math
 import mmap
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +159,10 @@ class LibraryIndex:
             if statement.name == name:
                 return statement
         return None
+
+    def statements(self) -> Iterator[Statement]:
+        """All statements."""
+        return map(self._statement, range(self.statement_count))
 
     def module_of(self, name: str) -> str | None:
         """The module of the statement of this full name, if there is one."""
