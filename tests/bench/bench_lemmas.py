@@ -1,6 +1,6 @@
 """What lemmas cost: a warm suggestion with a document, and a library of growing size.
 
-Usage: ``python tests/bench/bench_lemmas.py [latency|library ...]``. Documents and libraries are made
+Usage: ``python tests/bench/bench_lemmas.py [latency] [library]``. Documents and libraries are made
 of the statements in the shipped index, so that they are like real ones: documents of so many bytes,
 libraries of half, one and two Mathlibs (the second one is the first under other names).
 """
@@ -137,7 +137,8 @@ def time_libraries() -> None:
     for count, build, size, lookup in rows:
         print(
             f"{count:>10,}   {build:6.1f} s ({build / rows[1][1]:4.2f})   "
-            f"{size:5.1f} MB ({size / rows[1][2]:4.2f})   {lookup:5.2f} ms ({lookup / rows[1][3]:4.2f})"
+            f"{size:5.1f} MB ({size / rows[1][2]:4.2f})   "
+            f"{lookup:5.2f} ms ({lookup / rows[1][3]:4.2f})"
         )
 
 

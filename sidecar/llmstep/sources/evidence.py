@@ -19,7 +19,7 @@ from llmstep.prompts.goal import parse_goal
 from llmstep.prompts.mention import Mention
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import compare_proofs, read_proofs
+from llmstep.sources.file_proofs import nearest_proofs, read_proofs
 from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
@@ -420,7 +420,7 @@ class Evidence:
         declarations = read_proofs(text_before) if text_before else []
         votes: dict[str, float] = defaultdict(float)
         weigh = index.weigh if index is not None else None
-        for declaration, similarity in compare_proofs(declarations, features, weigh):
+        for declaration, similarity in nearest_proofs(declarations, features, weigh, NEIGHBOURS):
             weight = similarity**POWER
             for number, step in enumerate(declaration.steps):
                 adapted = self._surroundings.adapt(step)

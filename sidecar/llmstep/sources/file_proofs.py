@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import heapq
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import attrs
 
@@ -48,23 +49,34 @@ def learn_proof(declaration: Declaration) -> FileProof:
     return FileProof(text_features(given, declaration.target, types), steps)
 
 
-def compare_proofs(
-    declarations: Sequence[FileProof],
+def nearest_proofs(
+    proofs: Sequence[FileProof],
     features: frozenset[str],
     weigh: Callable[[Collection[str]], Mapping[str, float]] | None,
-) -> Iterable[tuple[FileProof, float]]:
-    """The declarations that share a feature with a goal, with the cosine of the two.
+    count: int,
+) -> list[tuple[FileProof, float]]:
+    """The proofs whose statements are most like a goal, each with the cosine of the two.
 
     Args:
-        declarations: Proofs of the file.
+        proofs: Proofs of the file.
         features: Of the goal.
         weigh: The squared weights of features; all are 1 if ``None``.
+        count: How many; of those that are alike the later ones.
     """
-    every = set(features).union(*(declaration.features for declaration in declarations))
+    every = features | _features_of(tuple(proofs))
     weights = weigh(every) if weigh else dict.fromkeys(every, 1.0)
-    length = sum(weights[feature] for feature in features)
-    for declaration in declarations:
-        common = sum(weights[feature] for feature in declaration.features & features)
+    weight_of = weights.__getitem__
+    length = sum(map(weight_of, features))
+    found: list[tuple[float, int]] = []
+    for number, proof in enumerate(proofs):
+        common = sum(map(weight_of, proof.features & features))
         if common > 0.0:
-            own = sum(weights[feature] for feature in declaration.features)
-            yield declaration, common / math.sqrt(own * length)
+            own = sum(map(weight_of, proof.features))
+            found.append((common / math.sqrt(own * length), number))
+    return [(proofs[number], cosine) for cosine, number in heapq.nlargest(count, found)]
+
+
+@functools.lru_cache(maxsize=8)
+def _features_of(proofs: tuple[FileProof, ...]) -> frozenset[str]:
+    """The features of all; the same as long as no proof is added."""
+    return frozenset().union(*(proof.features for proof in proofs))

@@ -197,8 +197,8 @@ class LibraryIndex:
         import numpy as np
 
         key = np.uint32(hash_feature(name))
-        begin = np.searchsorted(self._keys, key)
-        end = np.searchsorted(self._keys, key, side="right")
+        begin = self._keys.searchsorted(key)
+        end = self._keys.searchsorted(key, side="right")
         return self._order[int(begin) : int(end)].tolist()
 
     def nearest(self, features: Collection[str], count: int) -> list[Neighbour]:
@@ -310,7 +310,7 @@ def _holds(hashes: npt.NDArray[np.uint32], name: str) -> bool:
     import numpy as np
 
     key = np.uint32(hash_feature(name))
-    place = int(np.searchsorted(hashes, key))
+    place = int(hashes.searchsorted(key))
     return place < len(hashes) and bool(hashes[place] == key)
 
 

@@ -9,6 +9,7 @@ steps in it and the first words that they cover.
 from __future__ import annotations
 
 import functools
+import heapq
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -189,25 +190,34 @@ def choose_covering(
         The tactics, each with what it added, from 0 to 1, in terms of the most that one can add. As
         the list grows, a tactic can only add less: the numbers fall.
     """
-    left = sorted(judged, key=lambda item: (item.chance, item.tactic), reverse=True)
+    order = sorted(judged, key=lambda item: (item.chance, item.tactic), reverse=True)
+    first_words = [first_word(item.tactic) for item in order]
     chosen: list[tuple[str, float]] = []
     most = 1.0 + head_value + lemma_value
     covered: set[str] = set()
     named: set[str] = set()
     chances = lemmas or {}
 
-    def gain(item: Judged) -> float:
-        head = first_word(item.tactic)
+    def gain(place: int) -> float:
+        item, head = order[place], first_words[place]
         new_head = 0.0 if head in covered else head_value * heads[head]
         new_lemma = max((chances[name] for name in item.lemmas if name not in named), default=0.0)
         return item.chance + new_head + lemma_value * new_lemma
 
-    while left and len(chosen) < n:
-        best = max(left, key=gain)
-        left.remove(best)
-        chosen.append((best.tactic, gain(best) / most))
-        covered.add(first_word(best.tactic))
-        named.update(best.lemmas)
+    # What a tactic adds can only fall, so that what it added once is a bound: only the first of the
+    # heap has to be looked at again.
+    bounds = [(-gain(place), place) for place in range(len(order))]
+    heapq.heapify(bounds)
+    while bounds and len(chosen) < n:
+        place = bounds[0][1]
+        now = gain(place)
+        if -bounds[0][0] != now:
+            heapq.heapreplace(bounds, (-now, place))
+            continue
+        heapq.heappop(bounds)
+        chosen.append((order[place].tactic, now / most))
+        covered.add(first_words[place])
+        named.update(order[place].lemmas)
     return chosen
 
 

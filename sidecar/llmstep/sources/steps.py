@@ -121,6 +121,8 @@ class Surroundings:
         A local name stays where it plays the same role here; else its role's name here takes its
         place; else it stays if there is one of that name.
         """
+        if LOCAL not in marked:
+            return self._shorten_all(marked)
         chosen: dict[str, str] = {}
         for name, role in _MARKED.findall(marked):
             here = name if role and self.roles.get(name) == role else self.names.get(role, name)
@@ -129,7 +131,11 @@ class Surroundings:
             chosen[name] = here
         if len(set(chosen.values())) < len(chosen):
             return None  # two things there would be one here
-        told = _MARKED.sub(lambda match: chosen[match[1]], marked)
+        return self._shorten_all(_MARKED.sub(lambda match: chosen[match[1]], marked))
+
+    def _shorten_all(self, told: str) -> str:
+        if OPENED not in told:
+            return told
         return _SHORTENED.sub(lambda match: self.shorten(match[1], match[2]), told)
 
     def shorten(self, namespace: str, written: str) -> str:
@@ -153,7 +159,8 @@ class Surroundings:
 
 def short_names(marked: str) -> Iterator[tuple[str, str]]:
     """The names that a step was written with short: each its namespace and the written part."""
-    yield from _SHORTENED.findall(marked)
+    if OPENED in marked:
+        yield from _SHORTENED.findall(marked)
 
 
 def lemma_names(marked: str) -> set[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import read_proofs
+from llmstep.sources.file_proofs import FileProof, nearest_proofs, read_proofs
 from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.steps import Surroundings, plain
 
@@ -95,3 +96,17 @@ def test_no_text_has_no_declarations() -> None:
 def test_any_text_can_be_read(text: str) -> None:
     for declaration in read_proofs(text):
         assert declaration.steps
+
+
+def test_the_proofs_of_the_most_similar_statements_count_the_later_ones_first() -> None:
+    proofs = [
+        FileProof(frozenset(features), (step,))
+        for features, step in (("ab", "one"), ("abcd", "two"), ("xy", "three"), ("ab", "four"))
+    ]
+    goal = frozenset("ab")
+    found = nearest_proofs(proofs, goal, None, 3)
+    assert [proof.steps[0] for proof, _ in found] == ["four", "one", "two"]
+    assert [cosine for _, cosine in found] == pytest.approx([1.0, 1.0, 0.5**0.5])
+    assert [proof.steps[0] for proof, _ in nearest_proofs(proofs, goal, None, 1)] == ["four"]
+    weighty = nearest_proofs(proofs, goal, lambda names: dict.fromkeys(names, 1.0) | {"c": 9.0}, 3)
+    assert weighty[2][1] == pytest.approx((2 / 12) ** 0.5)

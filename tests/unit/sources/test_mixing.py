@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmstep.errors import ModelFileError
 from llmstep.sources.mixing import (
@@ -74,3 +76,49 @@ def test_a_damaged_table_is_named(tmp_path: Path, text: str) -> None:
 def test_probabilities_of_log_odds(odds: float) -> None:
     assert math.isfinite(log_sigmoid(odds))
     assert sigmoid(odds) == pytest.approx(1 / (1 + math.exp(-odds)) if odds > -700 else 0.0)
+
+
+CHANCE = st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["rw a", "rw b", "simp a", "simp b", "exact a", "exact b"]),
+            CHANCE,
+            st.lists(st.sampled_from("xyz"), max_size=2).map(tuple),
+        ),
+        unique_by=lambda item: item[0],
+    ),
+    st.fixed_dictionaries(dict.fromkeys(("rw", "simp", "exact"), CHANCE)),
+    st.fixed_dictionaries(dict.fromkeys("xyz", CHANCE)),
+    CHANCE,
+    CHANCE,
+)
+def test_each_step_is_the_one_that_adds_most(
+    items: list[tuple[str, float, tuple[str, ...]]],
+    heads: dict[str, float],
+    lemmas: dict[str, float],
+    head_value: float,
+    lemma_value: float,
+) -> None:
+    left = sorted((Judged(*item) for item in items), key=lambda j: (j.chance, j.tactic))[::-1]
+    wanted: list[str] = []
+    covered: set[str] = set()
+    named: set[str] = set()
+
+    def gain(item: Judged) -> float:
+        head = item.tactic.split()[0]
+        new_lemma = max((lemmas[name] for name in item.lemmas if name not in named), default=0.0)
+        new_head = 0.0 if head in covered else head_value * heads[head]
+        return item.chance + new_head + lemma_value * new_lemma
+
+    while left:
+        best = max(left, key=gain)
+        left.remove(best)
+        wanted.append(best.tactic)
+        covered.add(best.tactic.split()[0])
+        named.update(best.lemmas)
+    judged = [Judged(*item) for item in items]
+    found = choose_covering(judged, heads, head_value, len(items), lemmas, lemma_value)
+    assert names(found) == wanted
