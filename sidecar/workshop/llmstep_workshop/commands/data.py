@@ -14,13 +14,13 @@ from llmstep_workshop.commands.data_options import (
     rows_argument,
     write_sheet,
 )
-from llmstep_workshop.commands.data_states import reconstruct, twins
+from llmstep_workshop.commands.data_states import print_, reconstruct, twins
 
 if TYPE_CHECKING:
     from llmstep_workshop.data.splitting import GroupKind
 
 
-@click.group(commands=[synth, check, reconstruct, twins, premises])
+@click.group(commands=[synth, check, reconstruct, twins, print_, premises])
 def data() -> None:
     """Import, reconstruct, generate, clean, split and check proof steps.
 

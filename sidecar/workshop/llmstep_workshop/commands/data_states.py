@@ -1,4 +1,4 @@
-"""``llmstep data reconstruct`` and ``twins``: states from Lean text, held against printed ones."""
+"""``llmstep data reconstruct``, ``twins`` and ``print``: states from Lean text, and from Lean."""
 
 from __future__ import annotations
 
@@ -133,3 +133,90 @@ def twins(rows: tuple[Path, ...], printed: Path, show: int) -> None:
         nearest = twin.found[0]
         click.echo(f"\n{twin.printed.tactic}\n--- printed\n{twin.printed.state}")
         click.echo(f"--- {nearest.file or nearest.src}: {nearest.decl}\n{nearest.state}")
+
+
+@click.command("print")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--elementary",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Elementary theorems to make besides, proofs included.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the elementary theorems.")
+@click.option("--source-name", default="printed", show_default=True, help="Kept as `src`.")
+@click.option("--lean", "command", help="Command that runs Lean (default: lean, or lake env lean).")
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Lean project to run in, by `lake env lean`.",
+)
+@click.option(
+    "--header",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Lean text to put before each file: lemmas, notation.",
+)
+@click.option("--batch", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds per file."
+)
+@add_common_options
+def print_(
+    files: tuple[Path, ...],
+    elementary: int,
+    seed: int,
+    source_name: str,
+    command: str | None,
+    project: Path | None,
+    header: Path | None,
+    batch: int,
+    timeout: float,
+    output: Path,
+    sheet: Path | None,
+    licence: str,
+) -> None:
+    """Run the Lean FILES, and write each step of their proofs with the goal that Lean prints.
+
+    The rows have the kind `printed`. A theorem that Lean refuses gives none. This runs the files:
+    only print what you trust.
+    """
+    from llmstep_workshop.data.cleaning import Cleaner
+    from llmstep_workshop.data.lean_check import find_lean
+    from llmstep_workshop.data.records import Record, RecordWriter
+    from llmstep_workshop.data.rows import empty_data
+    from llmstep_workshop.data.sheet import Profile
+    from llmstep_workshop.data.state_printing import print_states, write_elementary
+    from llmstep_workshop.lean_runner import LeanRunner
+
+    if not files and not elementary:
+        raise click.UsageError("give Lean files, or --elementary with a number")
+    runner = LeanRunner(find_lean(command, project), project)
+    front = header.read_text(encoding="utf-8") if header else ""
+    texts = [(path.name, path.read_text(encoding="utf-8")) for path in files]
+    theorems = write_elementary(elementary, seed) if elementary else []
+    for start in range(0, len(theorems), batch):
+        part = theorems[start : start + batch]
+        texts.append((f"elementary:{seed}:{start // batch}", "\n".join(part)))
+    rows: list[Record] = []
+    given: dict[str, str] = {}
+    for name, text in texts:
+        found = print_states(text, name, source_name, runner, timeout, front)
+        given[name] = f"{len(found):,} of {len({row.decl for row in found}):,} theorems"
+        rows += found
+    cleaner, profile = Cleaner(), Profile()
+    with RecordWriter(output) as writer:
+        for record in cleaner.clean(rows):
+            profile.count(record)
+            writer.write(record)
+        if not writer.rows:
+            raise empty_data(files[0] if files else output)
+    write_sheet(
+        output,
+        sheet,
+        files,
+        licence,
+        {output.name: profile},
+        tables=[("Rows by file", ("file", "rows"), given)],
+        notes=[f"The states were printed by Lean: `{' '.join(runner.command)}`."],
+    )

@@ -165,9 +165,11 @@ def _have(goal: GoalState, argument: str) -> list[GoalState] | None:
 def _specialize(goal: GoalState, argument: str) -> list[GoalState] | None:
     name = argument.partition(" ")[0]
     proved = proved_by(read_term(argument), goal)
-    if proved is None or goal.find(name) is None:
+    old = goal.find(name)
+    if proved is None or old is None or any(h.mentions(name) for h in goal.hypotheses):
         return None
-    return [goal.without(name).adding(Hypothesis(name, proved))]
+    kept = tuple(attrs.evolve(h, type=proved) if h is old else h for h in goal.hypotheses)
+    return [attrs.evolve(goal, hypotheses=kept)]
 
 
 def _let(goal: GoalState, argument: str) -> list[GoalState] | None:

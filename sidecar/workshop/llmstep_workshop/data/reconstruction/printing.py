@@ -69,7 +69,8 @@ def _show(term: Term) -> _Shown:
             end = _show(argument)
             closed = end[1] < least
             shown_argument = f"({end[0]})" if closed else end[0]
-            return f"{operator}{shown_argument}", precedence, min(least, end[2])
+            tail = least if closed else min(least, end[2])
+            return f"{operator}{shown_argument}", precedence, tail
         case Postfix(argument, operator):
             # `↑a.pred` would be the coercion of a field.
             least = MAX + 1 if isinstance(argument, Prefix) else MAX

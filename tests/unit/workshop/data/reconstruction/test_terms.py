@@ -20,6 +20,8 @@ from llmstep_workshop.data.reconstruction.terms import Atom, Infix, Raw
         ("(p → q) → r", "(p → q) → r"),
         ("¬ (a = b)", "¬a = b"),
         ("¬ (p ∧ q)", "¬(p ∧ q)"),
+        ("¬ (p → q) ∨ r", "¬(p → q) ∨ r"),
+        ("(¬ p) = q", "(¬p) = q"),
         ("(f m n) = n", "f m n = n"),
         ("0 + (n + 1)", "0 + (n + 1)"),
         ("(a + b) + c", "a + b + c"),
