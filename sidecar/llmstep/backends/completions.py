@@ -3,7 +3,7 @@
 Format: the OpenAI API reference, "Create completion". Servers differ, so both shapes of
 log-probabilities are read: ``{"token_logprobs": [...]}`` of the completions API (vLLM, OpenAI,
 llama-cpp-python) and ``{"content": [{"logprob": ...}]}`` of the chat API, which llama-server sends
-here too. A server that sends none gives candidates without a score.
+here too. The candidates of a server that sends none have the log-probability 0.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class CompletionReader:
 
     @property
     def cost(self) -> GenerationStats:
-        """Token counts as the server gives them; else the generated ones that were scored."""
+        """Token counts as the server gives them; else the number of log-probabilities that came."""
         counted = sum(choice.tokens for choice in self._choices.values())
         return attrs.evolve(self._usage, generated_tokens=self._usage.generated_tokens or counted)
 

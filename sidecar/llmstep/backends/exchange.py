@@ -160,7 +160,7 @@ def open_client(endpoint: Endpoint, timeout_s: float) -> httpx.AsyncClient:
 
 @functools.cache
 def _ssl_context() -> ssl.SSLContext:
-    """Reading the certificates takes longer than many an answer: once will do."""
+    """The certificates, read once: reading them takes longer than many an answer."""
     return _load_httpx().create_ssl_context()
 
 

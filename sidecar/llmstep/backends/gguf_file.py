@@ -2,6 +2,9 @@
 
 Format (version 2 and 3): https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Only the head
 is read: metadata, and where the tensors lie. Lengths in the file are never trusted.
+
+The gguf package is for the workshop: it reads every token of the vocabulary (20 times as long for
+the built-in model), believes the lengths, and is no dependency of whoever runs models.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""KV caches that begin with the same tokens: what they share is kept once, and joined on in use."""
+"""KV caches that begin with the same tokens: the shared part is kept once."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _TextLayer(DynamicLayer):
         self.is_initialized = True
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Be there for as many rows as are named."""
+        """Repeat the one row for each of the beams."""
         count = len(beam_idx)
         self.keys = self.keys[:1].expand(count, -1, -1, -1)  # pyright: ignore[reportOptionalSubscript]
         self.values = self.values[:1].expand(count, -1, -1, -1)  # pyright: ignore[reportOptionalSubscript]

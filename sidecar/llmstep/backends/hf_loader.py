@@ -103,5 +103,5 @@ def load_model(checkpoint: Checkpoint, kind: Kind, placement: Placement) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of the library says, without its advice for programmers."""
+    """The first line of a library's error: what follows is advice for programmers."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""The llama.cpp library: import it once, keep its mouth shut, remember what it said.
+"""The llama.cpp library: import it once, keep its log off stderr, remember the last lines.
 
 llama.cpp writes its log to stderr unless it is given a callback; the callback here keeps the last
 lines, so that an error can quote them.

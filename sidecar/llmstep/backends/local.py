@@ -231,7 +231,7 @@ class LocalBackend(ABC):
         return search.generated, found
 
     def _check_numbers(self, logits: npt.NDArray[np.float32]) -> None:
-        """Refuse logits that are no numbers: each row's largest is one, or none of it is."""
+        """Refuse logits that are no numbers; a row's maximum is NaN if any of its values is."""
         if not np.isfinite(logits.max(axis=-1)).all():
             raise ModelFileError(
                 f"the model {self._info.model} gives numbers that are none (NaN or infinite): its "

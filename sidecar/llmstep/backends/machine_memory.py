@@ -27,7 +27,7 @@ def whole_memory() -> int:
 
 
 def resident_bytes() -> int:
-    """Bytes this process holds in memory; 0 where the system does not tell (no file to spare)."""
+    """Bytes this process holds in memory; 0 if the system does not tell, as without a free file."""
     try:
         return psutil.Process().memory_info().rss
     except (OSError, psutil.Error):

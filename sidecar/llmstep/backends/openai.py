@@ -7,7 +7,7 @@ the one model the server offers.
 
 What the server does not do is made up for: one that ignores ``n`` is asked n times, one that
 refuses a field is asked without it, one that is busy or breaks off is asked again until the
-request's own deadline. Candidates of a server without log-probabilities all have score 0.
+request's own deadline. Candidates of a server without log-probabilities all have the mean 0.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class OpenAIBackend:
         """Write long answers by the chat API, one request each; see `ProofWriter.write`.
 
         A template that is no conversation is sent as the user's turn. Servers' log-probabilities
-        of chats differ too much to be compared: all answers have score 0.
+        of chats differ too much to be compared: all answers have the mean 0.
 
         Raises:
             LLMStepError: As `generate` says.

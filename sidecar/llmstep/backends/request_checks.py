@@ -1,4 +1,4 @@
-"""What a request must satisfy before a model sees it, and what it shares with the one before."""
+"""What is checked of a request before a model sees it; how much two token sequences share."""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ class Front:
         self._on_log(f"llmstep: {message}")
 
     def make_room(self) -> None:
-        """Let a client that floods wait a while for the engine, rather than keep all it sends."""
+        """Wait while the engine has much to take: then the client's pipe fills up, not memory."""
         for _ in range(_MOST_WAITS):
             output = self._output
             if output is None or output.waiting_bytes < _FLOOD_BYTES:

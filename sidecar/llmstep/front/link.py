@@ -178,7 +178,7 @@ def _spawn(place: Place) -> None:
 
 
 def _working_folder(place: Place) -> str:
-    """A folder that nobody wants to remove, from which the engine finds the same program."""
+    """The engine's working folder: one that stays, and from which the same program is found."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     first = os.path.abspath(sys.path[0]) if sys.path and sys.path[0] else _folder()
     return package if first == package else place.folder

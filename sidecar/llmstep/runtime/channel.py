@@ -184,7 +184,7 @@ def check_peer(connection: socket.socket) -> None:
 
 
 def challenge(nonce: str, side: str, key: bytes) -> str:
-    """The answer to a challenge, which only who knows the key can give."""
+    """The answer to a challenge: only who knows the key can compute it."""
     import hmac
 
     return hmac.new(key, f"{side}:{nonce}".encode(), "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A lock on a file: only one front starts an engine at a time. It goes with the process."""
+"""A lock on a file: only one front starts an engine at a time. It ends with its process."""
 
 from __future__ import annotations
 

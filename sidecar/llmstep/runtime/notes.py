@@ -195,7 +195,7 @@ class Casualties:
                     self._rows[str(key)] = (count, cause, at)
 
     def add(self, works: list[str], cause: str) -> None:
-        """An engine has died of one of these."""
+        """Note the work that an engine was at when it died."""
         for work in works:
             count = self._rows.pop(work, (0, "", 0.0))[0]
             self._rows[work] = (count + 1, cause, time.time())
@@ -209,7 +209,7 @@ class Casualties:
         return cause if count >= _MOST_DEATHS else None
 
     def forgive(self, work: str) -> None:
-        """This work was done without harm."""
+        """Forget the deaths: this work has been done without one."""
         if self._rows.pop(work, None) is not None:
             self._save()
 

@@ -1,1 +1,1 @@
-"""The protocol: JSON-RPC on stdio. The only importer of pygls and lsprotocol."""
+"""The engine's process and what it speaks, JSON-RPC. The only importer of pygls and lsprotocol."""

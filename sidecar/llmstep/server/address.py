@@ -56,8 +56,8 @@ def read_address(
 ) -> tuple[Address, tuple[Problem, ...]]:
     """Settle the address: from the command line, else ``LLMSTEP_HOST`` and ``LLMSTEP_PORT``.
 
-    The variables are those of the first llmstep, whose port had to be a number already and so
-    could not be set at all. A value that is none is told of and not taken.
+    The variables are those of the first llmstep, which could not read its port: a variable is
+    always text. A value that is no address or no port is told of and not taken.
     """
     problems: list[Problem] = []
     named_host = environ.get(environment.HTTP_HOST, "")
@@ -83,7 +83,7 @@ def read_address(
 
 
 def explain_refusal(address: Address, error: OSError) -> ConfigError:
-    """What to do about an address that the system does not give."""
+    """The error for an address that cannot be listened on, with what to do about it."""
     place = f"{address.host}:{address.port}"
     if error.errno == errno.EADDRINUSE:
         return ConfigError(

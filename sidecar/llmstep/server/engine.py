@@ -89,7 +89,7 @@ class Engine:
         await asyncio.to_thread(self.services.close)
 
     def greet(self, connection: Connection, hello: dict[str, Any]) -> dict[str, Any]:
-        """Judge a front that wants to be served; the answer it gets."""
+        """The answer to a front's greeting: whether this engine can serve it."""
         caller = Identity.from_json(hello)
         if self._leaving_since is not None:
             return {"refused": "leaving"}
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
     # asyncio's side ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody is there."""
+        """A front has connected."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if UNIX:
@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
         self._greeting = self._loop.call_later(_GREETING_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the front."""
+        """Cut the front's bytes into messages and take each."""
         for message in self._decoder.feed(data):
             if self._guest is not None:
                 self._guest.receive(message)

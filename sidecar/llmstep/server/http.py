@@ -180,13 +180,13 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _SILENCE_SECONDS
 
     def setup(self) -> None:
-        """Read through a stream that holds a whole request, not each piece, to a time."""
+        """Read through a stream whose time limit holds for a whole request, not for each piece."""
         super().setup()
         self._stream = TimedStream(self.connection)
         self.rfile = io.BufferedReader(self._stream)
 
     def handle_one_request(self) -> None:
-        """Answer one request; its time begins."""
+        """Answer one request; its time limit begins now."""
         self._stream.restart()
         super().handle_one_request()
 

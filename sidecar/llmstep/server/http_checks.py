@@ -46,7 +46,7 @@ class TimedStream(io.RawIOBase):
         self._until = time.monotonic() + seconds
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -59,13 +59,16 @@ class TimedStream(io.RawIOBase):
 
 
 def malformed(message: str) -> RefusedError:
-    """The refusal of a request that is none of this protocol."""
+    """The refusal of a request that does not follow this protocol."""
     hint = 'Send {"tactic_state": "...", "prefix": "...", "context": "..."} as JSON.'
     return RefusedError(HTTPStatus.BAD_REQUEST, message, hint)
 
 
 def check_caller(target: str, headers: Message, *, local: bool, token: str) -> None:
-    """Refuse web pages, which may post to this machine also under a name of their own, and others.
+    """Refuse requests of web pages, and requests without the token where there is one.
+
+    A page can reach this machine under a host name of its own (DNS rebinding), so that name is
+    looked at as well as the page's origin.
 
     Args:
         target: What the request line names.

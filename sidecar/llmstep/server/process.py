@@ -51,7 +51,7 @@ def run_server(
 
 
 def _end_when_stuck() -> None:
-    """The client is gone: if the event loop does not notice in a moment, end all the same."""
+    """End the process if the event loop does not end it soon after the client has gone."""
     timer = threading.Timer(_STUCK_SECONDS, os._exit, [1])
     timer.daemon = True
     timer.start()

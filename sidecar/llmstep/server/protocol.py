@@ -89,7 +89,7 @@ class Handler:
 
 
 class Owner(Protocol):
-    """Whose connection it is."""
+    """What a connection belongs to: it is told of the client's coming and going."""
 
     def initialize(self, params: Any) -> dict[str, Any]:
         """Take the client in; the result of ``initialize``."""

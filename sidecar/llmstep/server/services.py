@@ -53,7 +53,7 @@ class Services:
             return entry.service
 
     def release(self, service: SuggestService) -> None:
-        """One user less. The service stays for the next one, until `close_unused`."""
+        """Give a service back. It stays open for the next client, until `close_unused`."""
         with self._lock:
             for entry in self._entries.values():
                 if entry.service is service:
@@ -61,7 +61,7 @@ class Services:
                     entry.unused_since = time.monotonic()
 
     def close_unused(self, idle_s: float) -> None:
-        """Close the services that nobody has used for so long."""
+        """Close the services that nobody has used for some time."""
         now = time.monotonic()
         with self._lock:
             gone = [

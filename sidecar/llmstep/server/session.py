@@ -97,7 +97,7 @@ class Session:
             self._service.note_document(uri, text)
 
     def heed_flags(self, request: Request) -> Request:
-        """The request as it counts: where ``--model`` chose the model, no request changes it."""
+        """The request, without a model of its own where ``--model`` chose the model for all."""
         if request.model is None or self._flags.get("model") is None:
             return request
         logger.info("the model was chosen with --model; the request's %r is left", request.model)

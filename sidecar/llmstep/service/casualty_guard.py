@@ -1,4 +1,4 @@
-"""Keeps work away from the engine that engines have died of before."""
+"""Refuses work of which earlier engines have died, so that this one lives."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Answers that are known already, asked for on a thread of their own.
 
 The cache lies on a disk that may be slow, locked or gone; the key of a question reads files too. A
-question waits for it no longer than the answer is worth, and then goes on without.
+question waits for it one second at most, and then goes on without.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class RememberedAnswers:
             return None
 
     def _is_stuck(self) -> bool:
-        """Whether a call has not come back; asked again when the thread is free."""
+        """Whether a call has not come back yet; the cache is used again when it has."""
         if self._asked_since is not None and not self._thread.busy:
             self._asked_since = None
         return self._asked_since is not None

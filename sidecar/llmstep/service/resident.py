@@ -176,7 +176,7 @@ class ResidentModels:
             _close(record)
 
     def unload_unused(self, idle_s: float) -> None:
-        """Free, in the background, the models that nobody has used for so long."""
+        """Free, in the background, the models that nobody has used for some time."""
         for record in self._loaded():
             if time.monotonic() - record.used_at >= idle_s:
                 lane = self.lane(record.engine)

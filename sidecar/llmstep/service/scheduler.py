@@ -198,7 +198,7 @@ class Scheduler:
 
 
 def _begins(job: _Job) -> bool:
-    """Whether somebody still waits for a job; whoever has withdrawn it is told."""
+    """Whether a job is still wanted; the future of one that was withdrawn gets its error."""
     if not job.future.set_running_or_notify_cancel():
         return False
     if job.cancel.is_set() and job.cancel.reason != "deadline":

@@ -334,7 +334,7 @@ class SuggestService:
         return SuggestReply((), engine.model.id, False, stats, proofs=proofs)
 
     async def _load_patiently(self, ask: Ask, found: Found) -> None:
-        """Wait for a model to be loaded, but no longer than it is worth.
+        """Wait until a model is loaded, but only for its `Found.patience_s`.
 
         Raises:
             LLMStepError: It cannot be loaded, or not that soon; then it is loaded all the same.

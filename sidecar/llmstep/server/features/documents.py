@@ -1,4 +1,4 @@
-"""Documents of an editor: what is open counts as it is there, not as it lies on disk."""
+"""Documents of an editor: of an open file its text in the editor counts, not the file on disk."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """``llmstep/models/pull``: fetch a model because the user says so, with progress in the editor.
 
-The one message that reaches for the network. Transfers run on a thread of their own, beside the
-model that answers meanwhile, and one after the other: two of one file would write into each
+The one message for which the sidecar uses the network. Transfers run on a thread of their own, so
+that the model answers meanwhile, and one after the other: two of one file would write into each
 other's part of it, and one that was cancelled goes on until its next piece comes in.
 """
 
