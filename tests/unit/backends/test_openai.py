@@ -414,9 +414,9 @@ class Impatient(CancelToken):
 
 
 def test_a_failure_before_the_deadline_is_told(connect: Connect) -> None:
-    with ScriptedServer(status(503, {"error": "loading"}, [("Retry-After", "60")])) as server:
-        with pytest.raises(GenerationError, match="503 loading"):
-            ask(connect(server), cancel=Impatient())
+    answer = status(503, {"error": "loading"}, [("Retry-After", "60")])
+    with ScriptedServer(answer) as server, pytest.raises(GenerationError, match="503 loading"):
+        ask(connect(server), cancel=Impatient())
 
 
 def test_cancelling_while_connecting_does_not_wait(connect: Connect) -> None:
