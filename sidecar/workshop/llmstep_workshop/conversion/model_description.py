@@ -5,7 +5,6 @@ Keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md#general-metadata
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llmstep.backends.hf_files import Checkpoint
-
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
-_LICENCE = re.compile(r"^license:[ \t]*['\"]?([^'\"#\n]+?)['\"]?[ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 @attrs.frozen
@@ -49,10 +45,11 @@ def describe_checkpoint(checkpoint: Checkpoint, licence: str = "") -> About:
 
 def _read_licence(folder: Path) -> str:
     """The licence in the YAML head of a hub's model card; empty if it names none."""
+    import gguf
+    import yaml  # which gguf needs
+
     try:
-        text = (folder / "README.md").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        licence = gguf.Metadata.load_model_card(folder).get("license")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return ""
-    head = _FRONT_MATTER.search(text)
-    found = _LICENCE.search(head[1]) if head else None
-    return found[1].strip() if found else ""
+    return licence.strip() if isinstance(licence, str) else ""

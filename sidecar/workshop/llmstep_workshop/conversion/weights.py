@@ -1,16 +1,15 @@
 """The weights of a Hugging Face folder, one tensor at a time, as 32-bit floats.
 
-A safetensors file is mapped, not read: it needs no torch, and no more memory than one tensor.
-Format: https://huggingface.co/docs/safetensors/index#format.
+A safetensors file is mapped, by the reader of the `gguf` package: it needs no torch, and no more
+memory than one tensor.
 """
 
 from __future__ import annotations
 
-import json
-import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from gguf.utility import LocalTensor, SafetensorsLocal
 
 from llmstep.errors import BackendUnavailableError
 from llmstep.paths import install_command
@@ -68,34 +67,29 @@ def open_weights(checkpoint: Checkpoint) -> Weights:
 
 class _SafetensorsWeights:
     def __init__(self, files: Sequence[Path]) -> None:
-        self._entries: dict[str, tuple[Path, str, tuple[int, ...], int]] = {}
+        self._tensors: dict[str, LocalTensor] = {}
         for file in files:
-            with file.open("rb") as stream:
-                (length,) = struct.unpack("<Q", stream.read(8))
-                header = json.loads(stream.read(length))
-            header.pop("__metadata__", None)
-            for name, entry in header.items():
-                start = 8 + length + entry["data_offsets"][0]
-                self._entries[name] = (file, entry["dtype"], tuple(entry["shape"]), start)
+            self._tensors |= SafetensorsLocal(file).tensors
 
     def names(self) -> Iterable[str]:
-        return self._entries
+        return self._tensors
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self._entries[name][2]
+        return self._tensors[name].shape
 
     def stored_as(self, name: str) -> str:
-        return self._entries[name][1]
+        return self._tensors[name].dtype
 
     def read(self, name: str) -> Array:
-        file, kind, shape, start = self._entries[name]
-        if kind not in _FORMATS:
-            raise _odd_format(name, kind)
+        tensor = self._tensors[name]
+        if tensor.dtype not in _FORMATS:
+            raise _odd_format(name, tensor.dtype)
         try:
-            stored = np.memmap(file, dtype=_FORMATS[kind], mode="r", offset=start, shape=shape)
+            stored = tensor.mmap_bytes().view(_FORMATS[tensor.dtype]).reshape(tensor.shape)
         except OSError as error:
+            file = tensor.data_range.filename
             raise ConversionError(f"{file} cannot be read: {error}") from error
-        if kind == "BF16":
+        if tensor.dtype == "BF16":
             values = (stored.astype(np.uint32) << 16).view(np.float32)
         else:
             values = stored.astype(np.float32)

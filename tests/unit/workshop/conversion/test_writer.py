@@ -90,7 +90,7 @@ def test_a_converted_prover_writes_proofs_as_its_folder_does(
         answers.append(written[0])
     assert answers[0].tokens == answers[1].tokens > 0
     assert answers[0].text == answers[1].text
-    assert answers[0].score == pytest.approx(answers[1].score, abs=0.02)
+    assert answers[0].logprob == pytest.approx(answers[1].logprob, abs=0.02)
 
 
 def test_a_hub_snapshot_tells_owner_and_licence(
@@ -106,8 +106,9 @@ def test_a_hub_snapshot_tells_owner_and_licence(
     url = "https://huggingface.co/someone/prover-1b"
     assert about == About("prover-1b", "", "apache-2.0", "someone", url)
     assert describe_checkpoint(read_checkpoint(place), "MIT").licence == "MIT"
-    (place / "README.md").write_text("license: mit")
-    assert describe_checkpoint(read_checkpoint(place)).licence == ""
+    for text in ("license: mit", "---\nlicense: [a: b\n---\n", "---\nlicense: [mit]\n---\n"):
+        (place / "README.md").write_text(text)
+        assert describe_checkpoint(read_checkpoint(place)).licence == ""
 
 
 def test_8_bits_are_close_to_the_originals(
