@@ -102,13 +102,13 @@ def run_http_server(
 
 
 class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Answers each connection on a thread of its own; the engine takes the questions in turn.
+    """Answers each connection on a thread of its own; the service takes the questions in turn.
 
     Not the standard library's ``HTTPServer``, which looks up its own name and may wait for that.
 
     Args:
         address: Where to listen.
-        service: The engine.
+        service: Answers the questions.
         most_connections: How many are served at a time; the others are turned away.
         token: What every request must bring; empty asks for none.
 

@@ -1,4 +1,4 @@
-"""The messages of ``llmstep/lemmas``: raw JSON to the engine's types and back."""
+"""The messages of ``llmstep/lemmas``: raw JSON to the service's types and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``llmstep/*`` messages: raw JSON to the engine's types; `replies` has the way back.
+"""The ``llmstep/*`` messages: raw JSON to the service's types; `replies` has the way back.
 
 Written by hand and not with a converter: a wrong field must be answered by its name, and a
 structuring error inside pygls would leave the request without any answer. Unknown fields are

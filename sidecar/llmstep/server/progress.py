@@ -27,7 +27,7 @@ async def show_loading(editor: LanguageServer, ask_status: Callable[[], ServiceS
 
     Args:
         editor: The client; it must have the capability ``window.workDoneProgress``.
-        ask_status: Tells the engine's state now.
+        ask_status: Tells the service's state now.
     """
     await asyncio.sleep(_PATIENCE_SECONDS)
     if ask_status().state != "loading":
@@ -54,7 +54,7 @@ async def show_indexing(editor: LanguageServer, ask_status: Callable[[], Service
 
     Args:
         editor: The client; it must have the capability ``window.workDoneProgress``.
-        ask_status: Tells the engine's state now.
+        ask_status: Tells the service's state now.
     """
     while True:
         await asyncio.sleep(_INDEX_POLL_SECONDS)

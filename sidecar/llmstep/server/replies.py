@@ -1,4 +1,4 @@
-"""What the sidecar says: the engine's types as JSON.
+"""What the sidecar says: the service's types as JSON.
 
 Results of requests, and the params of ``$/progress``; docs/protocol.md has them to the letter.
 """

@@ -1,4 +1,4 @@
-"""The language server: one client on one pair of streams, one engine behind it."""
+"""The language server: one client on one pair of streams, one service behind it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _MESSAGE_TYPES = ((logging.ERROR, 1), (logging.WARNING, 2), (logging.INFO, 3), (
 
 
 class LLMStepServer:
-    """Wires the protocol to the engine.
+    """Wires the protocol to the service.
 
     Args:
         flags: Settings from the command line; they win over what the client asks for.
         client_log: Where log records wait until the client can take them.
-        open_service: Makes the engine from the settings; tests put another one in.
+        open_service: Makes the service from the settings; tests put another one in.
         on_input_end: Called in another thread when the client has closed its end.
         environ: The client's environment variables, if it has others than this process.
         release_service: Takes back what ``open_service`` gave, if it is shared.
@@ -169,5 +169,5 @@ class LLMStepServer:
         return code
 
     def close(self) -> None:
-        """End the engine's threads; does not wait for one that is stuck in native code."""
+        """End the service's threads; does not wait for one that is stuck in native code."""
         self._session.close()

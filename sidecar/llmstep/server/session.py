@@ -1,4 +1,4 @@
-"""What one client has: its settings, and the engine that they open."""
+"""What one client has: its settings, and the service that they open."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Request = TypeVar("Request", SuggestRequest, PrepareRequest)
 
 
 class Session:
-    """Settles the settings and opens the engine.
+    """Settles the settings and opens the service.
 
     Args:
         flags: Settings from the command line; they win over what the client asks for.
-        open_service: Makes the engine from the settings; tests put another one in.
+        open_service: Makes the service from the settings; tests put another one in.
         environ: The client's environment variables; the process's by default.
         release_service: Takes a shared service back; one that is not is closed.
         log_owner: Marks what is logged on behalf of this client.
@@ -62,7 +62,7 @@ class Session:
 
     @property
     def service(self) -> SuggestService:
-        """The engine; there from `begin` on, before which no request gets through."""
+        """The service; there from `begin` on, before which no request gets through."""
         if self._service is None:
             service = self._open_service(self._settings)
             service.start()
@@ -88,7 +88,7 @@ class Session:
         _ = self.service  # begins to load
 
     def status(self) -> ServiceStatus:
-        """The engine's state."""
+        """The service's state."""
         return self.service.status()
 
     def note_document(self, uri: str, text: str | None) -> None:
@@ -104,7 +104,7 @@ class Session:
         return attrs.evolve(request, model=None)
 
     def close(self) -> None:
-        """End the engine's threads; does not wait for one that is stuck in native code."""
+        """End the service's threads; does not wait for one that is stuck in native code."""
         service, self._service = self._service, None
         if service is None:
             return

@@ -1,1 +1,1 @@
-"""The engine: from a goal to ranked suggestions. Knows no protocol and no model library."""
+"""The service: from a goal to ranked suggestions. Knows no protocol and no model library."""

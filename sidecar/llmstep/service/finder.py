@@ -10,8 +10,8 @@ import attrs
 
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError, ModelNotFoundError
-from llmstep.service.engine import Engine, find_engine
 from llmstep.service.errands import Errands
+from llmstep.service.model_setup import ModelSetup, find_setup
 
 # A small model is there in a moment; a larger one is not waited for where others can answer.
 _SMALL_BYTES = 200 << 20
@@ -27,11 +27,11 @@ class Found:
     """A model that was found.
 
     Attributes:
-        engine: The model, not loaded.
+        setup: The model, not loaded.
         patience_s: How long its load is waited for where other sources can answer.
     """
 
-    engine: Engine
+    setup: ModelSetup
     patience_s: float = _PATIENCE_S
 
 
@@ -48,9 +48,9 @@ class ModelFinder:
         self.error: LLMStepError | None = None
 
     @property
-    def default(self) -> Engine | None:
+    def default(self) -> ModelSetup | None:
         """The model of the settings, once it is found."""
-        return self._default.engine if self._default else None
+        return self._default.setup if self._default else None
 
     def begin(self, name: str | None) -> Future[Found]:
         """Begin to look for a model; the settings' for ``None``.
@@ -102,10 +102,10 @@ class ModelFinder:
 
 
 def _find(settings: Settings, name: str | None) -> Found:
-    engine = find_engine(settings, name)
-    path = engine.options.path
+    setup = find_setup(settings, name)
+    path = setup.options.path
     small = path is not None and _is_small(path)
-    return Found(engine, _PATIENCE_SMALL_S if small else _PATIENCE_S)
+    return Found(setup, _PATIENCE_SMALL_S if small else _PATIENCE_S)
 
 
 def _is_small(path: Path) -> bool:

@@ -19,7 +19,7 @@ from llmstep.backends.base import (
 )
 from llmstep.errors import LLMStepError
 from llmstep.service.collector import Collector
-from llmstep.service.engine import Engine
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.near import Near
 from llmstep.service.question import Document, SuggestRequest, SuggestStats
 from llmstep.service.resident import ResidentModels
@@ -60,7 +60,7 @@ class ModelQuestion:
     """One question for one model.
 
     Attributes:
-        engine: The model.
+        setup: The model.
         request: The question.
         sampling: How to draw candidates.
         cancel: Withdraws it.
@@ -69,7 +69,7 @@ class ModelQuestion:
         near: What is known of the question's place.
     """
 
-    engine: Engine
+    setup: ModelSetup
     request: SuggestRequest
     sampling: Sampling
     cancel: CancelToken
@@ -79,17 +79,17 @@ class ModelQuestion:
 
     def _what_it_is(self) -> tuple[object, ...]:
         request = self.request
-        return self.engine.options, request.goals, request.prefix, self.sampling
+        return self.setup.options, request.goals, request.prefix, self.sampling
 
     def begin(self, models: ResidentModels) -> _Asking | None:
         """Load the model if need be, and make the prompts; ``None`` if nobody waits any more."""
         # A question nobody waits for any more is not worth a load, nor the model before it.
-        if self.cancel.is_set() and not models.holds(self.engine):
+        if self.cancel.is_set() and not models.holds(self.setup):
             return None
-        backend = models.backend(self.engine)
-        load_ms = 0.0 if self.loaded_before else models.state(self.engine).load_ms
+        backend = models.backend(self.setup)
+        load_ms = 0.0 if self.loaded_before else models.state(self.setup).load_ms
         request = self.request
-        prompts = self.engine.prompts(
+        prompts = self.setup.prompts(
             backend,
             request.goals,
             request.document,
@@ -104,7 +104,7 @@ class ModelQuestion:
             log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
         asked: list[Asked] = []
         for prompt in prompts:
-            stop = (*self.engine.model.card.stop, *prompt.stop)
+            stop = (*self.setup.model.card.stop, *prompt.stop)
             question = GenerationRequest(
                 prompt.parts, request.prefix, stop, self.sampling, self.near.names
             )
@@ -216,8 +216,8 @@ def _watch(models: ResidentModels, asking: _Asking, one: Asked):
     return models.guard.watch("this request", asking.question._what_it_is(), one.request.prompt)
 
 
-def prefill(engine: Engine, backend: Backend, document: Document, cancel: CancelToken) -> None:
+def prefill(setup: ModelSetup, backend: Backend, document: Document, cancel: CancelToken) -> None:
     """Bring a file's text into the model where its prompt begins with it."""
-    for prompt in engine.prompts(backend, _ANY_GOAL, document, engine.sampling()):
+    for prompt in setup.prompts(backend, _ANY_GOAL, document, setup.sampling()):
         if not cancel.is_set():
             backend.prefill(prompt.parts, cancel)

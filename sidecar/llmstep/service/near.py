@@ -11,7 +11,7 @@ import attrs
 from llmstep.backends.base import NameFilter
 from llmstep.config import Settings
 from llmstep.prompts.mention import Mention
-from llmstep.service.engine import Engine
+from llmstep.service.model_setup import ModelSetup
 
 if TYPE_CHECKING:
     from llmstep.service.ask import Ask
@@ -35,13 +35,13 @@ class Near:
     names: NameFilter | None = None
 
 
-def looks_around(engine: Engine | None, settings: Settings) -> bool:
+def looks_around(setup: ModelSetup | None, settings: Settings) -> bool:
     """Whether the model's answer depends on what is known of the place."""
-    return engine is not None and (engine.states_premises or _cuts(engine, settings))
+    return setup is not None and (setup.states_premises or _cuts(setup, settings))
 
 
 async def look_around(
-    ask: Ask, engine: Engine, settings: Settings, sources: Sources, reading: Scheduler
+    ask: Ask, setup: ModelSetup, settings: Settings, sources: Sources, reading: Scheduler
 ) -> Near:
     """What is known of a question's place, from the other sources' answer where they were asked.
 
@@ -49,7 +49,7 @@ async def look_around(
     """
     assert ask.collector is not None
     evidence = ask.collector.evidence
-    if not looks_around(engine, settings):
+    if not looks_around(setup, settings):
         return Near()
     if evidence is None and not sources.others:
         request = ask.request
@@ -64,10 +64,10 @@ async def look_around(
     if evidence is None:
         return Near()
     return Near(
-        tuple(evidence.mentions()) if engine.states_premises else (),
-        evidence.known_names() if _cuts(engine, settings) else None,
+        tuple(evidence.mentions()) if setup.states_premises else (),
+        evidence.known_names() if _cuts(setup, settings) else None,
     )
 
 
-def _cuts(engine: Engine, settings: Settings) -> bool:
-    return settings.known_names and engine.model.backend in _CHOOSING
+def _cuts(setup: ModelSetup, settings: Settings) -> bool:
+    return settings.known_names and setup.model.backend in _CHOOSING

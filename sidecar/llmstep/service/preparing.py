@@ -9,9 +9,9 @@ from concurrent.futures import Future
 
 from llmstep.backends.base import CancelToken
 from llmstep.errors import CancelledError, LLMStepError
-from llmstep.service.engine import Engine
 from llmstep.service.finder import Found, ModelFinder
 from llmstep.service.model_question import prefill
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.question import Document
 from llmstep.service.resident import ResidentModels
 
@@ -24,7 +24,7 @@ def prepare_soon(
     name: str | None,
     document: Document | None,
     key: Hashable | None,
-    on_found: Callable[[Engine], None],
+    on_found: Callable[[ModelSetup], None],
 ) -> None:
     """Find a model, load it, and prefill a file's text, all in the background.
 
@@ -45,11 +45,11 @@ def prepare_soon(
         return
     cancel = CancelToken()
 
-    def load(engine: Engine) -> None:
+    def load(setup: ModelSetup) -> None:
         try:
-            backend = models.backend(engine)
+            backend = models.backend(setup)
             if document is not None:
-                prefill(engine, backend, document, cancel)
+                prefill(setup, backend, document, cancel)
         except LLMStepError as error:
             log.warning("the model is not loaded: %s", error.message)
 
@@ -57,14 +57,14 @@ def prepare_soon(
         if (error := finding.exception()) is not None:
             log.warning("the model is not loaded: %s", error)
             return
-        engine = finding.result().engine
-        on_found(engine)
+        setup = finding.result().setup
+        on_found(setup)
         try:
             # A model that is prepared gives way to every question; one that is started is what
             # the first question will wait for.
             background = document is not None or name is not None
-            models.lane(engine).submit(
-                functools.partial(load, engine), cancel, key=key, background=background
+            models.lane(setup).submit(
+                functools.partial(load, setup), cancel, key=key, background=background
             )
         except CancelledError:
             log.debug("closed before the model was found")

@@ -15,8 +15,8 @@ from llmstep.prompts.context import cut_context
 from llmstep.prompts.proof_template import ProofQuestion, ProofTemplate, build_writing
 from llmstep.prompts.statement import find_statement, state_goal
 from llmstep.service.catalog import read_catalog
-from llmstep.service.engine import Engine
 from llmstep.service.model_question import ModelAnswer
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.proof_text import read_proof
 from llmstep.service.question import Proof, SuggestRequest, WritingProgress
 from llmstep.service.resident import ResidentModels
@@ -41,7 +41,7 @@ class ProofJob:
         on_progress: Told how far each proof is; on the model's thread.
     """
 
-    engine: Engine
+    engine: ModelSetup
     request: SuggestRequest
     seed: int
     cancel: CancelToken

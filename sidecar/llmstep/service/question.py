@@ -1,4 +1,4 @@
-"""What is asked of the engine and what it answers, free of any protocol."""
+"""What is asked of the service and what it answers, free of any protocol."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ class SuggestReply:
 
 @attrs.frozen
 class ServiceStatus:
-    """The engine's state as plain values.
+    """The service's state as plain values.
 
     Attributes:
         model: Id of the model that is loaded; before the first load, of the setting's.

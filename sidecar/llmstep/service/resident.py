@@ -20,7 +20,7 @@ from llmstep.backends.base import Backend, BackendOptions, CancelToken
 from llmstep.errors import LLMStepError
 from llmstep.limits import explain_limit
 from llmstep.service.casualty_guard import CasualtyGuard
-from llmstep.service.engine import Engine
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.scheduler import Scheduler
 
 LoadState = Literal["unloaded", "loading", "ready", "failed"]
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 class _Record:
     """What is known of one model."""
 
-    engine: Engine
+    setup: ModelSetup
     backend: Backend | None = None
     state: LoadState = "unloaded"
     error: LLMStepError | None = None
@@ -102,11 +102,11 @@ class ResidentModels:
         self._lock = threading.Lock()
         self._closed = False
 
-    def lane(self, engine: Engine) -> Scheduler:
+    def lane(self, setup: ModelSetup) -> Scheduler:
         """The thread and the queue of a model."""
         name: object = _LOCAL
-        if engine.model.backend in _REMOTE_BACKENDS:
-            name = _key(engine)
+        if setup.model.backend in _REMOTE_BACKENDS:
+            name = _key(setup)
         with self._lock:
             lane = self._lanes.get(name)
             if lane is not None and self._is_stuck(lane, name):
@@ -121,19 +121,19 @@ class ResidentModels:
                 lane = self._lanes[name] = Scheduler()
             return lane
 
-    def state(self, engine: Engine) -> ModelState:
+    def state(self, setup: ModelSetup) -> ModelState:
         """How a model stands."""
         with self._lock:
-            record = self._records.get(_key(engine))
+            record = self._records.get(_key(setup))
         if record is None:
             return ModelState()
         return ModelState(record.state, record.error, record.load_ms, record.backend)
 
-    def holds(self, engine: Engine) -> bool:
+    def holds(self, setup: ModelSetup) -> bool:
         """Whether this model can answer without a load."""
-        return self.state(engine).backend is not None
+        return self.state(setup).backend is not None
 
-    def backend(self, engine: Engine) -> Backend:
+    def backend(self, setup: ModelSetup) -> Backend:
         """The loaded backend of a model. Call on its lane's thread only.
 
         Models that there is no room for beside it are freed first.
@@ -141,10 +141,10 @@ class ResidentModels:
         Raises:
             LLMStepError: The model cannot be loaded; the error says why.
         """
-        key = _key(engine)
+        key = _key(setup)
         with self._lock:
-            record = self._records.setdefault(key, _Record(engine))
-        record.engine, record.used_at = engine, time.monotonic()
+            record = self._records.setdefault(key, _Record(setup))
+        record.setup, record.used_at = setup, time.monotonic()
         if record.backend is not None:
             return record.backend
         if _lane_of(key) == _LOCAL:
@@ -153,9 +153,9 @@ class ResidentModels:
         begin = time.monotonic()
         try:
             # A fresh copy of the file is another matter than the one that ended an engine.
-            stamp = _stamp(engine.options.path)
-            with self.guard.watch(f"loading the model {engine.model.id}", key, stamp):
-                record.backend = open_backend(engine.model.backend, engine.options)
+            stamp = _stamp(setup.options.path)
+            with self.guard.watch(f"loading the model {setup.model.id}", key, stamp):
+                record.backend = open_backend(setup.model.backend, setup.options)
         except LLMStepError as error:
             record.state, record.error = "failed", error
             raise
@@ -168,10 +168,10 @@ class ResidentModels:
         record.state, record.error = "ready", None
         return record.backend
 
-    def free(self, engine: Engine) -> None:
+    def free(self, setup: ModelSetup) -> None:
         """Let go of a model, so that the next question loads it anew. On its lane's thread."""
         with self._lock:
-            record = self._records.get(_key(engine))
+            record = self._records.get(_key(setup))
         if record is not None:
             _close(record)
 
@@ -179,7 +179,7 @@ class ResidentModels:
         """Free, in the background, the models that nobody has used for some time."""
         for record in self._loaded():
             if time.monotonic() - record.used_at >= idle_s:
-                lane = self.lane(record.engine)
+                lane = self.lane(record.setup)
                 work = _unloader(record, idle_s)
                 lane.submit(work, CancelToken(), key=("unload", id(record)), background=True)
 
@@ -190,8 +190,8 @@ class ResidentModels:
             records = list(self._records.values())
         return [
             ResidentInfo(
-                record.engine.model.id,
-                record.engine.model.backend,
+                record.setup.model.id,
+                record.setup.model.backend,
                 record.state,
                 now - record.used_at,
             )
@@ -214,23 +214,23 @@ class ResidentModels:
         for name, lane in list(self._lanes.items()):
             if lane.close():
                 for record in self._loaded():
-                    if _lane_of(_key(record.engine)) == name:
+                    if _lane_of(_key(record.setup)) == name:
                         _close(record)
 
     def _make_room(self, coming: _Record) -> None:
-        need = _file_bytes(coming.engine)
+        need = _file_bytes(coming.setup)
         others = [
             record
             for record in self._loaded()
-            if record is not coming and _lane_of(_key(record.engine)) == _LOCAL
+            if record is not coming and _lane_of(_key(record.setup)) == _LOCAL
         ]
         others.sort(key=lambda record: record.used_at)
-        held = sum(_file_bytes(record.engine) for record in others)
+        held = sum(_file_bytes(record.setup) for record in others)
         for record in others:
             if self._most_bytes and held + need <= self._most_bytes:
                 break
             _close(record)
-            held -= _file_bytes(record.engine)
+            held -= _file_bytes(record.setup)
         with self._lock:
             unloaded = [key for key, other in self._records.items() if other.backend is None]
             for key in unloaded[:-_MOST_REMEMBERED]:
@@ -255,7 +255,7 @@ class ResidentModels:
 def _unloader(record: _Record, idle_s: float) -> Callable[[], None]:
     def unload() -> None:
         if time.monotonic() - record.used_at >= idle_s:
-            log.info("unloaded %s: not used for %.0f s", record.engine.model.id, idle_s)
+            log.info("unloaded %s: not used for %.0f s", record.setup.model.id, idle_s)
             _close(record)
 
     return unload
@@ -267,8 +267,8 @@ def _close(record: _Record) -> None:
         backend.close()
 
 
-def _key(engine: Engine) -> _Key:
-    return engine.model.backend, engine.options
+def _key(setup: ModelSetup) -> _Key:
+    return setup.model.backend, setup.options
 
 
 def _lane_of(key: _Key) -> object:
@@ -283,9 +283,9 @@ def _stamp(path: Path | None) -> tuple[int, int]:
     return (state.st_mtime_ns, state.st_size) if state else (0, 0)
 
 
-def _file_bytes(engine: Engine) -> int:
+def _file_bytes(setup: ModelSetup) -> int:
     """Bytes of a model's files; a small number for one that has none."""
-    path = engine.options.path
+    path = setup.options.path
     if path is None:
         return 0
     try:
@@ -293,4 +293,4 @@ def _file_bytes(engine: Engine) -> int:
             return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
         return path.stat().st_size
     except OSError:
-        return engine.model.card.size_bytes or 0
+        return setup.model.card.size_bytes or 0

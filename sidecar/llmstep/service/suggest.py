@@ -29,10 +29,10 @@ from llmstep.errors import (
 from llmstep.service.ask import Ask, Places
 from llmstep.service.cache import cache_key
 from llmstep.service.collector import Collector, OnSuggestion
-from llmstep.service.engine import Engine
 from llmstep.service.finder import Found, ModelFinder
 from llmstep.service.lookups import Lookups
 from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_models
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.near import look_around, looks_around
 from llmstep.service.preparing import prepare_soon
 from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
@@ -82,7 +82,7 @@ class SuggestService:
         self._models = models or ResidentModels()
         self._owns_models = models is None
         self._finder = ModelFinder(settings)
-        self._last: Engine | None = None  # the model that was asked, or looked for, last
+        self._last: ModelSetup | None = None  # the model that was asked, or looked for, last
         self._sources = Sources(settings)
         self._reading = Scheduler("llmstep-sources")
         self.lookups = Lookups(self._sources)
@@ -170,14 +170,14 @@ class SuggestService:
         self._sources.note_document(uri, text)
 
     def status(self) -> ServiceStatus:
-        """The engine's state now."""
-        engine = self._last or self._finder.default
-        state = self._models.state(engine) if engine else None
+        """The service's state now."""
+        setup = self._last or self._finder.default
+        state = self._models.state(setup) if setup else None
         error = state.error if state else self._finder.error
-        name = "failed" if self._finder.error and not engine else "unloaded"
+        name = "failed" if self._finder.error and not setup else "unloaded"
         return ServiceStatus(
-            model=engine.model.id if engine else self._settings.model,
-            backend=engine.model.backend if engine else "",
+            model=setup.model.id if setup else self._settings.model,
+            backend=setup.model.backend if setup else "",
             state=state.state if state else name,
             error=f"{error.message} {error.hint}" if error else None,
             load_ms=state.load_ms if state else 0.0,
@@ -205,16 +205,16 @@ class SuggestService:
 
     async def _answer(self, ask: Ask) -> SuggestReply:
         found, problem = await self._find(ask)
-        engine = found.engine if found else None
-        if engine is not None:
-            self._last = engine
+        setup = found.setup if found else None
+        if setup is not None:
+            self._last = setup
         if ask.request.mode == "proof":
             return await self._write_proofs(ask, found, problem)
-        sampling = self._sampling(ask, engine)
+        sampling = self._sampling(ask, setup)
         known = Known()
         if problem is None:
             ask.stage = "the cache did not answer"
-            make_key = functools.partial(self._cache_key, ask, engine, sampling)
+            make_key = functools.partial(self._cache_key, ask, setup, sampling)
             known = await self._remembered.look_up(make_key, ask.request.prefix)
         ask.check()
         if known.suggestions is not None:
@@ -222,7 +222,7 @@ class SuggestService:
                 if ask.on_suggestion:
                     ask.on_suggestion(suggestion)
             stats = SuggestStats(total_ms=ask.elapsed_ms)
-            return SuggestReply(known.suggestions, self._name(engine), True, stats)
+            return SuggestReply(known.suggestions, self._name(setup), True, stats)
         silent = await self._ask_sources(ask, sampling)
         answer = ModelAnswer()
         if found is not None:
@@ -250,7 +250,7 @@ class SuggestService:
             self._remembered.remember(known.key, suggestions)
         stats = answer.stats(ask.elapsed_ms)
         return SuggestReply(
-            suggestions, self._name(engine), False, stats, answer.dropped, _partial(silent)
+            suggestions, self._name(setup), False, stats, answer.dropped, _partial(silent)
         )
 
     async def _find(self, ask: Ask) -> tuple[Found | None, LLMStepError | None]:
@@ -297,21 +297,21 @@ class SuggestService:
 
     async def _ask_model(self, ask: Ask, found: Found, sampling: Sampling) -> ModelAnswer:
         assert ask.collector is not None
-        engine, models = found.engine, self._models
+        setup, models = found.setup, self._models
         ask.stage = "the model was busy with other requests"
-        loaded_before = models.holds(engine)
+        loaded_before = models.holds(setup)
         if not loaded_before and self._sources.others:
             await self._load_patiently(ask, found)
         if self._sources.others:
             sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
         settings = self._settings_of(ask.asker)
-        near = await look_around(ask, engine, settings, self._sources, self._reading)
+        near = await look_around(ask, setup, settings, self._sources, self._reading)
         question = ModelQuestion(
-            engine, ask.request, sampling, ask.token, ask.collector, loaded_before, near
+            setup, ask.request, sampling, ask.token, ask.collector, loaded_before, near
         )
         run = functools.partial(ask_models, models)
-        work = Joint((engine.model.backend, engine.options), question, run)
-        future = models.lane(engine).submit(work, ask.token, client=ask.asker.client)
+        work = Joint((setup.model.backend, setup.options), question, run)
+        future = models.lane(setup).submit(work, ask.token, client=ask.asker.client)
         return await asyncio.wrap_future(future)
 
     async def _write_proofs(
@@ -320,18 +320,18 @@ class SuggestService:
         """Whole proofs come from the model alone."""
         if found is None:
             raise problem or NoProofModeError(self._name(None), list_provers())
-        engine = found.engine
+        setup = found.setup
         seed = self._settings_of(ask.asker).seed
-        job = ProofJob(engine, ask.request, seed, ask.token, ask.on_writing)
+        job = ProofJob(setup, ask.request, seed, ask.token, ask.on_writing)
         job.template()  # known before any model is loaded
         ask.stage = "the model was busy with other requests"
-        future = self._models.lane(engine).submit(
+        future = self._models.lane(setup).submit(
             functools.partial(job.run, self._models), ask.token, client=ask.asker.client
         )
         proofs, answer = await asyncio.wrap_future(future)
         ask.check()
         stats = answer.stats(ask.elapsed_ms)
-        return SuggestReply((), engine.model.id, False, stats, proofs=proofs)
+        return SuggestReply((), setup.model.id, False, stats, proofs=proofs)
 
     async def _load_patiently(self, ask: Ask, found: Found) -> None:
         """Wait until a model is loaded, but only for its `Found.patience_s`.
@@ -339,23 +339,23 @@ class SuggestService:
         Raises:
             LLMStepError: It cannot be loaded, or not that soon; then it is loaded all the same.
         """
-        engine, models = found.engine, self._models
+        setup, models = found.setup, self._models
 
         def load() -> None:
             if not ask.token.is_set():
-                models.backend(engine)
+                models.backend(setup)
 
         # A token of its own: the load goes on when the question is answered without it.
-        future = models.lane(engine).submit(load, CancelToken(), client=ask.asker.client)
+        future = models.lane(setup).submit(load, CancelToken(), client=ask.asker.client)
         waiting = asyncio.wrap_future(future)
         loading_s = 0.0
         while not (await asyncio.wait({waiting}, timeout=_POLL_S))[0]:
             ask.check()
-            if models.state(engine).state == "loading":
+            if models.state(setup).state == "loading":
                 loading_s += _POLL_S
             if loading_s > found.patience_s:
                 raise LLMStepError(
-                    f"the model {engine.model.id} is still being loaded",
+                    f"the model {setup.model.id} is still being loaded",
                     hint="Ask again in a moment; `llmstep ps` tells when it is ready.",
                 )
         waiting.result()
@@ -365,11 +365,11 @@ class SuggestService:
         ask.check()
         if ask.collector is None or not len(ask.collector):
             raise problem
-        engine = self._last if ask.request.model is None else None
-        sampling = self._sampling(ask, engine)
+        setup = self._last if ask.request.model is None else None
+        sampling = self._sampling(ask, setup)
         return SuggestReply(
             ask.collector.answer(sampling.n),
-            ask.request.model or self._name(engine),
+            ask.request.model or self._name(setup),
             False,
             SuggestStats(total_ms=ask.elapsed_ms),
             partial=_partial(problem),
@@ -380,31 +380,31 @@ class SuggestService:
     def _settings_of(self, asker: Asker) -> Settings:
         return asker.settings or self._settings
 
-    def _sampling(self, ask: Ask, engine: Engine | None) -> Sampling:
+    def _sampling(self, ask: Ask, setup: ModelSetup | None) -> Sampling:
         settings = self._settings_of(ask.asker)
-        if engine is None:
+        if setup is None:
             return Sampling(n=ask.request.n or settings.n)
-        return attrs.evolve(engine, settings=settings).sampling(ask.request.n)
+        return attrs.evolve(setup, settings=settings).sampling(ask.request.n)
 
-    def _name(self, engine: Engine | None) -> str:
-        return engine.model.id if engine else self._settings.model
+    def _name(self, setup: ModelSetup | None) -> str:
+        return setup.model.id if setup else self._settings.model
 
-    def _note(self, engine: Engine) -> None:
-        self._last = engine
+    def _note(self, setup: ModelSetup) -> None:
+        self._last = setup
 
-    def _cache_key(self, ask: Ask, engine: Engine | None, sampling: Sampling) -> str:
+    def _cache_key(self, ask: Ask, setup: ModelSetup | None, sampling: Sampling) -> str:
         """Key over all that the answer depends on; the prompt itself needs the model to build."""
         request, settings = ask.request, self._settings_of(ask.asker)
-        around = looks_around(engine, settings)
-        document = request.document if engine and engine.reads("context") else None
+        around = looks_around(setup, settings)
+        document = request.document if setup and setup.reads("context") else None
         return cache_key(
             goals=request.goals,
             text_before=document.text_before if document else "",
             prefix=request.prefix,
             banned=sorted(request.banned),
-            premises=request.premises if engine and engine.reads("premises") else (),
+            premises=request.premises if setup and setup.reads("premises") else (),
             sampling=sampling,
-            **(engine.fingerprint() if engine else {}),
+            **(setup.fingerprint() if setup else {}),
             known_names=around and settings.known_names,
             **self._sources.fingerprint(request.text_before, request.uri, looks_around=around),
         )

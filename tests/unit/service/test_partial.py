@@ -20,7 +20,7 @@ from llmstep.backends import open_backend
 from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import BackendUnavailableError, DeadlineError, LLMStepError
-from llmstep.service.engine import find_engine
+from llmstep.service.model_setup import find_setup
 from llmstep.service.question import Asker, SuggestReply, SuggestRequest
 from llmstep.service.resident import ResidentModels
 from llmstep.service.suggest import SuggestService
@@ -171,9 +171,9 @@ def test_eight_requests_whose_disk_hangs_delay_no_ninth(
     def find(settings: Settings, name: str | None = None) -> Any:
         if name and name.startswith("dead"):
             gate.wait(120)
-        return find_engine(settings, name)
+        return find_setup(settings, name)
 
-    monkeypatch.setattr(llmstep.service.finder, "find_engine", find)
+    monkeypatch.setattr(llmstep.service.finder, "find_setup", find)
     service = open_service(sources=("model",))
 
     async def run() -> None:
@@ -197,7 +197,7 @@ def test_eight_requests_whose_disk_hangs_delay_no_ninth(
 def test_the_other_sources_answer_where_the_disk_hangs(
     open_service: Open, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
 ) -> None:
-    monkeypatch.setattr(llmstep.service.finder, "find_engine", lambda *_: gate.wait(120) and None)
+    monkeypatch.setattr(llmstep.service.finder, "find_setup", lambda *_: gate.wait(120) and None)
     monkeypatch.setattr("llmstep.service.suggest._FIND_PATIENCE_S", 0.05)
     service = open_service()
     service.start()
@@ -257,8 +257,8 @@ def test_a_thread_stuck_in_a_library_is_given_up(
     monkeypatch.setattr("llmstep.service.suggest._GRACE_S", 0.05)
     service = open_service(sources=("model",))
     assert ask(service).suggestions
-    engine = find_engine(Settings(model="echo", sources=("model",), cache=False))
-    service.models.lane(engine).submit(lambda: gate.wait(120), cancel := CancelToken())
+    setup = find_setup(Settings(model="echo", sources=("model",), cache=False))
+    service.models.lane(setup).submit(lambda: gate.wait(120), cancel := CancelToken())
     with pytest.raises(DeadlineError):
         ask(service, timeout_ms=50)
     cancel.cancel()

@@ -20,7 +20,7 @@ from llmstep.errors import (
     ModelNotFoundError,
     SupersededError,
 )
-from llmstep.service.engine import Engine
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.question import Document, PrepareRequest, SuggestRequest
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.ranking import Suggestion
@@ -158,14 +158,14 @@ def test_a_prompt_that_shows_premises_is_given_what_the_library_and_the_file_sta
     file = "theorem my_comm (a b : ℕ) : a + b = b + a := foo\n\nexample : p := by\n  "
     prompts: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        real = Engine.prompts
+        real = ModelSetup.prompts
 
         def spy(*args: Any, **named: Any):
             built = real(*args, **named)
             prompts.extend(prompt.text for prompt in built)
             return built
 
-        patch.setattr(Engine, "prompts", spy)
+        patch.setattr(ModelSetup, "prompts", spy)
         ask(service, goal, document=Document("file:///A.lean", file))
         ask(service, goal, document=Document("file:///A.lean", file), banned=("my_comm",))
         for sources in (("model", "library", "file"), ("library",)):

@@ -24,7 +24,7 @@ from llmstep.errors import (
     LLMStepError,
     ModelNotFoundError,
 )
-from llmstep.service.engine import find_engine
+from llmstep.service.model_setup import find_setup
 from llmstep.service.question import Document, PrepareRequest, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
@@ -273,7 +273,7 @@ def test_prepare_loads_the_model_it_names(open_service: Open, caplog: Any) -> No
 def test_settings_hold_for_whichever_model(loads: Loads) -> None:
     settings = Settings(model="first", n=3, temperature=0.25, context_tokens=512)
     for name in (None, "second"):
-        engine = find_engine(settings, name)
-        assert engine.options.context_tokens == 512
-        assert (engine.sampling().n, engine.sampling().temperature) == (3, 0.25)
+        setup = find_setup(settings, name)
+        assert setup.options.context_tokens == 512
+        assert (setup.sampling().n, setup.sampling().temperature) == (3, 0.25)
     assert loads.events == []

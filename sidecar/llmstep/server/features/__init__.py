@@ -1,1 +1,1 @@
-"""One handler per file: raw params in, a call to the engine, plain JSON out."""
+"""One handler per file: raw params in, a call to the service, plain JSON out."""

@@ -132,7 +132,7 @@ def fit(
         from tqdm import tqdm
 
         from llmstep.config import resolve
-        from llmstep.service.engine import find_engine
+        from llmstep.service.model_setup import find_setup
         from llmstep.sources.library_index import LibraryIndex
         from llmstep.sources.mixing import load_mixing
         from llmstep.sources.portfolio import load_portfolio
@@ -143,7 +143,7 @@ def fit(
         data = list(_read(rows))
         found = LibraryIndex(library_path(library))
         settings = resolve({"model": model, "n": n, "threads": threads}).settings
-        source = CandidateSource(find_engine(settings))
+        source = CandidateSource(find_setup(settings))
         try:
             with tqdm(total=len(data), unit="rows") as bar:
                 cases = collect_cases(

@@ -12,7 +12,7 @@ from llmstep.backends import open_backend
 from llmstep.backends.base import Backend, CancelToken, Candidate, GenerationRequest
 from llmstep.lean_text.document import read_document
 from llmstep.prompts.template import BuiltPrompt
-from llmstep.service.engine import Engine
+from llmstep.service.model_setup import ModelSetup
 from llmstep.service.postprocess import extract_tactic
 from llmstep.service.question import Document
 from llmstep.sources.evidence import Evidence
@@ -113,19 +113,19 @@ class MixingScores:
 class CandidateSource:
     """A model's candidates for a row, as the sidecar would get them."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._sampling = engine.sampling()
-        self._backend: Backend = open_backend(engine.model.backend, engine.options)
+    def __init__(self, setup: ModelSetup) -> None:
+        self._setup = setup
+        self._sampling = setup.sampling()
+        self._backend: Backend = open_backend(setup.model.backend, setup.options)
 
     def ask(self, row: Row) -> Iterator[tuple[str, Candidate]]:
         """Tactics and the candidates they were cut from."""
         document = Document("", row.context)
-        for prompt in self._engine.prompts(self._backend, [row.state], document, self._sampling):
+        for prompt in self._setup.prompts(self._backend, [row.state], document, self._sampling):
             yield from self._ask_once(prompt)
 
     def _ask_once(self, prompt: BuiltPrompt) -> Iterator[tuple[str, Candidate]]:
-        stop = (*self._engine.model.card.stop, *prompt.stop)
+        stop = (*self._setup.model.card.stop, *prompt.stop)
         found: list[Candidate] = []
         request = GenerationRequest(prompt.parts, "", stop, self._sampling)
         self._backend.generate(request, CancelToken(), found.append)

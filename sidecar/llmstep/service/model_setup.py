@@ -22,7 +22,7 @@ _PROOF_PROMPT = 3072
 
 
 @attrs.frozen
-class Engine:
+class ModelSetup:
     """What there is to know of a model before it is loaded.
 
     Attributes:
@@ -101,7 +101,7 @@ class Engine:
         return any(prompt.states_premises for prompt in self.template.prompts)
 
 
-def find_engine(settings: Settings, name: str | None = None) -> Engine:
+def find_setup(settings: Settings, name: str | None = None) -> ModelSetup:
     """Find a model and its template; nothing is loaded.
 
     Args:
@@ -137,7 +137,7 @@ def find_engine(settings: Settings, name: str | None = None) -> Engine:
         allow_pickle=settings.allow_pickle,
         remote_model=model.remote_model,
     )
-    return Engine(model, template, options, settings, proof)
+    return ModelSetup(model, template, options, settings, proof)
 
 
 def _own_window(model: ResolvedModel, proof: ProofTemplate | None) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from llmstep.backends.base import BackendInfo
 from llmstep.config import Settings
-from llmstep.service.engine import find_engine
+from llmstep.service.model_setup import find_setup
 
 GOAL = "n : ℕ\n" + "".join(f"h{i} : n ≠ {i}\n" for i in range(100, 400)) + "⊢ n = 0"
 
@@ -26,10 +26,10 @@ class Window:
 
 @pytest.mark.parametrize("length", [0, 100, 300])
 def test_prompt_prefix_and_answer_share_the_window(length: int) -> None:
-    engine = find_engine(Settings(model="echo", prompt="proofstep"))
-    sampling, window = engine.sampling(), 1500
+    setup = find_setup(Settings(model="echo", prompt="proofstep"))
+    sampling, window = setup.sampling(), 1500
     prefix = "x" * length
-    (prompt,) = engine.prompts(Window(window), (GOAL,), None, sampling, prefix)
+    (prompt,) = setup.prompts(Window(window), (GOAL,), None, sampling, prefix)
     used = len(prompt.text) + length + sampling.max_tokens
     # Of the hypotheses as many are left as fit: what stays free is shorter than one of them.
     assert window - 20 < used <= window
