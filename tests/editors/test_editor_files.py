@@ -20,8 +20,8 @@ FILES = ["settings.json", "extensions.json", "tasks.json", "llmstep.code-snippet
 FILES += ["keybindings.json"]
 
 
-def _load_jsonc():
-    spec = importlib.util.spec_from_file_location("jsonc", Path(__file__).parent / "jsonc.py")
+def load_module(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -29,7 +29,7 @@ def _load_jsonc():
     return module
 
 
-JSONC = _load_jsonc()
+JSONC = load_module(Path(__file__).with_name("jsonc.py"))
 SETTINGS = json.loads((Path(__file__).parent / "lean4_settings.json").read_text())
 
 
@@ -158,6 +158,27 @@ def test_the_neovim_and_emacs_examples_are_balanced_and_start_the_server():
         assert command in code
         for opening, closing in ("()", "{}"):
             assert code.count(opening) == code.count(closing)
+
+
+def test_the_table_of_editors_is_what_was_seen():
+    table = load_module(ROOT / "docs" / "editor_table.py")
+    observed = json.loads((Path(__file__).parent / "observed.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "editors.md").read_text(encoding="utf-8")
+    assert table.replace_table(page, table.render_table(observed)) == page, (
+        "run: python docs/editor_table.py"
+    )
+    for editor, seen in observed.items():
+        assert set(seen) == set(table.ROWS), editor
+
+
+def test_another_version_of_an_editor_starts_a_column_anew():
+    table = load_module(ROOT / "docs" / "editor_table.py")
+    kept = {"A": {"version": "1", "list": "yes", "take": "yes"}}
+    table.merge(kept, {"A": {"version": "1", "take": "no"}, "B": {"version": "7"}})
+    assert kept == {"A": {"version": "1", "list": "yes", "take": "no"}, "B": {"version": "7"}}
+    table.merge(kept, {"A": {"version": "2", "take": "no"}})
+    assert kept["A"] == {"version": "2", "take": "no"}
+    assert "| **no** |" in table.render_table(kept)
 
 
 def test_the_editor_page_claims_the_features_the_server_has():

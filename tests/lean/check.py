@@ -158,6 +158,12 @@ class LeanChecker:
         return problems
 
 
+@functools.cache
+def shared_checker() -> LeanChecker:
+    """The one whose compiled files the tests of several folders share."""
+    return LeanChecker()
+
+
 def _relative(file: Path) -> Path:
     return file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
 

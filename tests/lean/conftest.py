@@ -16,4 +16,4 @@ import check
 def checker() -> check.LeanChecker:
     if reason := check.why_not():
         pytest.skip(reason)
-    return check.LeanChecker()
+    return check.shared_checker()

@@ -1,0 +1,173 @@
+"""Emacs with eglot or with lsp-mode, as a daemon that is asked through emacsclient."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tests.editors.drivers.editor import (
+    PATIENCE_SECONDS,
+    Editor,
+    EditorMissingError,
+    Servers,
+    environment,
+    read_block,
+    wait_for,
+)
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parents[2] / "docs" / "editors.md"
+CURE = "apt-get install emacs-nox elpa-eglot elpa-lsp-mode"
+
+
+class Emacs(Editor):
+    """Emacs without a user's settings; ``client`` is the feature that speaks to servers."""
+
+    client: ClassVar[str]
+
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        emacs, asker = shutil.which("emacs"), shutil.which("emacsclient")
+        if emacs is None or asker is None:
+            raise EditorMissingError(f"Emacs is not installed: {CURE}")
+        self._folder = folder
+        self._environ = environment(servers, folder, TERM="dumb")
+        # The path of a socket may have about a hundred characters.
+        self._name = f"llmstep-{folder.name}-{self.client}"
+        self._environ["XDG_RUNTIME_DIR"] = str(folder)
+        self._ask = [asker, f"--socket-name={self._socket()}"]
+        load = [f"--load={FOLDER / 'emacs.el'}", f"--load={FOLDER / f'emacs_{self.client}.el'}"]
+        log = (folder / "emacs.log").open("wb")
+        self._process = subprocess.Popen(
+            [emacs, "-q", "--no-splash", f"--fg-daemon={self._socket()}", *load],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=self._environ,
+        )
+        log.close()
+        wait_for(lambda: self._process.poll() is not None or self._is_up(), what="Emacs")
+        if self._process.poll() is not None or not self._call("ready"):
+            self.close()
+            text = (folder / "emacs.log").read_text(encoding="utf-8", errors="replace")
+            raise EditorMissingError(f"Emacs has no {self.client}: {CURE} ({text[-300:]})")
+        self._set_up(servers)
+
+    def _set_up(self, servers: Servers) -> None:
+        self._call("set-up", str(servers.lean))
+
+    def _socket(self) -> Path:
+        return self._folder / "socket"
+
+    def _is_up(self) -> bool:
+        if not self._socket().exists():
+            return False
+        asked = subprocess.run(
+            [*self._ask, "--eval", "t"], env=self._environ, capture_output=True, check=False
+        )
+        return asked.returncode == 0
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        question, answer = self._folder / "question.json", self._folder / "answer.json"
+        question.write_text(json.dumps([name, *arguments]), encoding="utf-8")
+        answer.unlink(missing_ok=True)
+        form = f'(llmstep-driver-answer "{question}" "{answer}")'
+        asked = subprocess.run(
+            [*self._ask, "--eval", form],
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE_SECONDS,
+            check=False,
+        )
+        assert answer.exists(), asked.stdout + asked.stderr
+        reply = json.loads(answer.read_text(encoding="utf-8"))
+        assert "error" not in reply, f"{name}: {reply['error']}"
+        return reply["value"]
+
+    @property
+    def version(self) -> str:
+        return self._call("version")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def open(self, path: Path, servers: Sequence[str]) -> None:
+        self._call("open", str(path), list(servers))
+        wait_for(lambda: self._call("attached"), lambda n: n == len(servers), "attached servers")
+
+    def move(self, line: int, column: int) -> None:
+        self._call("move", line, column)
+
+    def type(self, text: str) -> None:
+        self._call("type", text)
+
+    @property
+    def text(self) -> str:
+        return self._call("text")
+
+    @property
+    def messages(self) -> list[str]:
+        return self._call("messages")
+
+    def settle(self) -> None:
+        self._call("settle")
+
+    def list_completions(self) -> list[str]:
+        return self._call("list-completions")
+
+    def take_completion(self, label: str) -> None:
+        self._call("take-completion", label)
+
+    def list_actions(self) -> list[str]:
+        return self._call("list-actions")
+
+    def take_action(self, title: str) -> None:
+        self._call("take-action", title)
+
+    def announces(self, *path: str) -> bool:
+        return self._call("announces", list(path))
+
+    def restart_server(self) -> None:
+        self._call("restart-server")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class EmacsEglot(Emacs):
+    """Emacs with eglot: one server for a buffer."""
+
+    name = "Emacs, eglot"
+    client = "eglot"
+    joins_servers = False
+    restart = "`M-x eglot`"
+
+    def restart_server(self) -> None:
+        wait_for(lambda: self._call("attached"), lambda count: count == 0, "eglot's notice")
+        super().restart_server()
+
+
+class EmacsLspMode(Emacs):
+    """Emacs with lsp-mode; the page's block adds the sidecar."""
+
+    name = "Emacs, lsp-mode"
+    client = "lsp"
+    restart = "asks, then starts it"
+
+    def _set_up(self, servers: Servers) -> None:
+        super()._set_up(servers)
+        block = self._folder / "page.el"
+        block.write_text(read_block(PAGE, "Emacs, lsp-mode", "elisp"), encoding="utf-8")
+        self._call("load", str(block))
