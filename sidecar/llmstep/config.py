@@ -57,6 +57,8 @@ class Settings:
     cache_mb: int = 64
     log_level: str = "warning"
     keep_alive: float = 15
+    complete_names: bool = True
+    inline_steps: bool = False
 
 
 @attrs.frozen
@@ -279,6 +281,18 @@ TABLE: tuple[Setting, ...] = (
         _number(0, 10_080),
         "minutes that the engine stays without a client, and a model in memory without a question; "
         "15 spans a break between two files",
+    ),
+    Setting(
+        "complete_names",
+        _flag,
+        "complete the names of tactics and lemmas in an editor that has the sidecar attached; off "
+        "leaves only `llmstep` itself",
+    ),
+    Setting(
+        "inline_steps",
+        _flag,
+        "propose the next step as grey text in such an editor, where the goal can be told from the "
+        "text; off, as Lean has not checked it",
     ),
     Setting(
         "log_level",

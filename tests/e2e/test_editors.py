@@ -79,6 +79,31 @@ async def test_the_tactic_is_completed_after_an_edit(client: LanguageClient) -> 
     assert [item.label for item in result.items] == ['llmstep ""']
 
 
+async def test_names_of_the_file_are_completed_in_proofs_alone(client: LanguageClient) -> None:
+    text = "theorem zorp_one : 1 = 1 := by rfl\n\ntheorem u : 1 = 1 := by\n  exact zorp\n"
+    client.text_document_did_change(
+        types.DidChangeTextDocumentParams(
+            text_document=types.VersionedTextDocumentIdentifier(uri=URI, version=2),
+            content_changes=[types.TextDocumentContentChangeWholeDocument(text=text)],
+        )
+    )
+
+    async def complete(line: int, column: int) -> list[types.CompletionItem]:
+        result = await client.text_document_completion_async(
+            types.CompletionParams(
+                text_document=types.TextDocumentIdentifier(uri=URI),
+                position=types.Position(line, column),
+            )
+        )
+        assert isinstance(result, types.CompletionList)
+        return list(result.items)
+
+    (item,) = [item for item in await complete(3, 12) if item.label == "zorp_one"]
+    assert isinstance(item.text_edit, types.TextEdit)
+    assert item.text_edit.range == types.Range(types.Position(3, 8), types.Position(3, 12))
+    assert await complete(2, 10) == []
+
+
 async def test_plugins_may_ask_for_suggestions(client: LanguageClient) -> None:
     reply = await client.protocol.send_request_async(
         "llmstep/suggest", {"goals": ["⊢ 𝕜 = 𝕜"], "prefix": ""}

@@ -9,18 +9,18 @@ import re
 
 import attrs
 
+from llmstep.lean_text.blocks import BlockPlace, read_blocks
+from llmstep.lean_text.document import read_document
+
 # Comments, the character literal '"', and strings.
 _NON_CODE = re.compile(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
 _COMMENT_EDGE = re.compile(r"/-|-/")
 _ENDS_IN_BY = re.compile(r"(?:^|[\s(⟨,])by[ \t]*$")
-# After these a whole term is expected, after `=>` a term or a tactic. After whatever is in no list
-# stands an argument: most places in a line are no tactic's.
-_TERM_OPENERS = (":=", "⟨", "[", ",", "←", "<|", "$", "|>")
+# After these a whole term is expected, after whatever is in no list an argument.
+_TERM_OPENERS = (":=", "=>", "|", "⟨", "[", ",", "←", "<|", "$", "|>")
 _TERM_WORDS = frozenset(
     ("exact", "refine", "refine'", "apply", "using", "from", "show", "return", "use", "exists")
-)
-_TACTIC_OPENERS = ("·", "<;>", ";")
-_TACTIC_WORDS = frozenset(("by", "try", "repeat", "all_goals", "any_goals", "focus"))
+) | {"then", "else"}
 _TACTIC = frozenset({"tactic"})
 _TERM = frozenset({"term"})
 _ARGUMENT = frozenset({"argument"})
@@ -52,7 +52,7 @@ class Place:
 
     def in_code(self) -> bool:
         """Whether the cursor is outside comments and string literals."""
-        text = "\n".join((*self.lines[: self.line], self.before))
+        text = self.text_before()
         at = 0
         while (match := _NON_CODE.search(text, at)) is not None:
             at = match.end()
@@ -85,16 +85,40 @@ class Place:
         """What may stand at the cursor.
 
         Returns:
-            ``tactic``, ``term``, both behind ``=>``, or ``argument``: a term that needs brackets.
+            ``tactic``, ``term``, both behind a ``=>`` of which too little is seen, or ``argument``:
+            a term that needs brackets.
         """
+        blocks = self.blocks()
+        if blocks.begins_step:
+            return _TACTIC | _TERM if blocks.may_be_term else _TACTIC
         role = _role_behind(self.before)
-        if role is not None:
-            return role
-        above = next((line for line in reversed(self.lines[: self.line]) if _code(line)), "")
-        role = _role_behind(above) or _TACTIC
-        if role == _ARGUMENT and _indent(self.before) <= _content_column(above):
-            role = _TACTIC
-        return role if "tactic" in role or not self.before.strip() else _TERM
+        if role is None and self.before.strip():
+            return _TERM  # in brackets
+        if role is None:
+            above = next((line for line in reversed(self.lines[: self.line]) if _code(line)), "")
+            role = _role_behind(above) or _TERM
+        return role
+
+    def text_before(self) -> str:
+        """The document up to the cursor."""
+        return "\n".join((*self.lines[: self.line], self.before))
+
+    def blocks(self) -> BlockPlace:
+        """The tactic blocks that are open at the cursor; of a text without a declaration all."""
+        return self.open_declaration()[1]
+
+    def open_declaration(self) -> tuple[str, BlockPlace]:
+        """The text of the declaration up to the cursor, and the blocks that are open there."""
+        text = self.text_before()
+        commands = read_document(text).commands
+        declaration = text[commands[-1].at :] if commands else text
+        return declaration, read_blocks(declaration, inside=not commands)
+
+    def binder_names(self) -> list[str]:
+        """What the statement at the cursor calls its variables and hypotheses."""
+        document = read_document(self.text_before())
+        declared = document.declarations(last=True)[-1:]
+        return [name for found in declared for name in found.types]
 
     def _last_text(self) -> str:
         for line in (self.before, *reversed(self.lines[: self.line])):
@@ -112,36 +136,12 @@ def _code(line: str) -> str:
     return line.split("--")[0].rstrip()
 
 
-def _content_column(line: str) -> int:
-    """The column at which a line's text begins, bullets left out."""
-    return len(line) - len(line.lstrip(" ·."))
-
-
 def _role_behind(before: str) -> frozenset[str] | None:
-    """What may stand behind the beginning of a line; ``None`` if that is brackets at most."""
+    """What term may stand behind the beginning of a line; ``None`` if that is brackets at most."""
     outer = _code(before)
     text = outer.rstrip("({ ")
     if not text:
         return None
-    role = _role_behind_code(text)
-    if text == outer or "tactic" in role:
-        return role
-    return _TERM  # in brackets
-
-
-def _role_behind_code(text: str) -> frozenset[str]:
-    if text.endswith("=>"):
-        return _TACTIC | _TERM
-    words = text.split()
-    if text.endswith(_TACTIC_OPENERS) or words == ["."]:
-        return _TACTIC
-    if text.endswith("|"):
-        return _TACTIC if "first" in words or words == ["|"] else _TERM
-    if text.endswith(_TERM_OPENERS):
-        return _TERM
-    last = words[-1].lstrip("(⟨[{")
-    if last in _TACTIC_WORDS:
-        return _TACTIC
-    if last in ("then", "else"):
-        return _TACTIC if next(w for w in words if w not in "·.") == "if" else _TERM
-    return _TERM if last in _TERM_WORDS else _ARGUMENT
+    last = text.split()[-1].lstrip("(⟨[{")
+    whole = text != outer or text.endswith(_TERM_OPENERS) or last in _TERM_WORDS
+    return _TERM if whole else _ARGUMENT

@@ -54,6 +54,21 @@ NEED_ARGUMENT = _set(
     """
 )
 
+# Words behind which a block of steps begins.
+BLOCK_OPENERS = _set("by decreasing_by")
+# Tactics before another tactic, which may stand behind them.
+WRAPPING_TACTICS = _set(
+    "try repeat repeat' repeat1 repeat1' all_goals any_goals focus first iterate"
+)
+# Tactics with arms: behind their `=>` stand tactics.
+ARM_TACTICS = _set("case case' next on_goal cases induction match fun_induction fun_cases nofun")
+# Words that bind names, up to a comma, a colon or an arrow.
+BINDERS = _set("fun λ ∀ ∃ ∃!")
+# Tactics whose arguments are new names; new names up to a colon or `:=`; new names behind `with`.
+BINDING_TACTICS = _set("intro intros rintro ext ext1 funext rename_i case case' next unhygienic")
+NAMING_TACTICS = _set("have haveI let letI set obtain suffices by_cases replace by_contra")
+PATTERN_TACTICS = _set("rcases cases cases' induction induction' match")
+
 # Commands that stay in force until their section ends, that open a section, that import, and all
 # others that start at the beginning of a line.
 SCOPED = _set("open variable variables universe universes set_option include omit export local")

@@ -47,7 +47,7 @@ def read_stated_goal(text: str) -> StatedGoal:
         if declared:
             last = declared[-1]
             name = last.statement.name or "the example"
-            return StatedGoal(_goal_of(last), f"taken for the goal that `{name}` states")
+            return StatedGoal(goal_of(last), f"taken for the goal that `{name}` states")
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     raise InvalidParamsError(
         f"this is no goal: {first[:60]!r} has no ⊢",
@@ -57,8 +57,11 @@ def read_stated_goal(text: str) -> StatedGoal:
     )
 
 
-def _goal_of(declaration: Declaration) -> str:
-    """Its binders as hypotheses, those of one bracket on one line, and its target."""
+def goal_of(declaration: Declaration) -> str:
+    """What a declaration states, as a goal: its binders as hypotheses, and its target.
+
+    The names of one bracket share a line.
+    """
     lines = [
         # A nameless instance is shown as Lean prints it.
         f"{' '.join(group.names) or 'inst✝'} : {group.type or '_'}"

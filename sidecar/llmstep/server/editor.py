@@ -23,7 +23,7 @@ from llmstep.server.open_documents import LspWorkspace
 from llmstep.server.protocol import Handler, LLMStepProtocol
 
 if TYPE_CHECKING:
-    from llmstep.service.question import ServiceStatus
+    from llmstep.server.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ class Editor(LanguageServer):
 
     Args:
         core: Takes the messages that go out.
-        ask_status: The state that the progress bar shows.
-        note_document: Told each document's name and text; ``None`` when it is closed.
+        session: Whose settings and sources count.
     """
 
     protocol: _EditorProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -56,8 +55,7 @@ class Editor(LanguageServer):
     def __init__(
         self,
         core: LLMStepProtocol,
-        ask_status: Callable[[], ServiceStatus],
-        note_document: Callable[[str, str | None], object] = lambda _uri, _text: None,
+        session: Session,
     ) -> None:
         super().__init__(
             "llmstep",
@@ -67,10 +65,11 @@ class Editor(LanguageServer):
         )
         self.protocol.core = core
         self._core = core
-        self._ask_status = ask_status
-        for feature in (completion, inline_completion, code_action):
+        self._ask_status = session.status
+        completion.register(self, session)
+        for feature in (inline_completion, code_action):
             feature.register(self)
-        documents.register(self, note_document)
+        documents.register(self, session.note_document)
 
     def initialize(self, params: dict[str, Any]) -> dict[str, Any]:
         """Take the client's capabilities; return the server's as JSON."""

@@ -92,7 +92,7 @@ class LLMStepServer:
         if handshake.is_editor and self._protocol is not None:
             from llmstep.server.editor import Editor
 
-            self._editor = Editor(self._protocol, self._session.status, self._session.note_document)
+            self._editor = Editor(self._protocol, self._session)
             capabilities = self._editor.initialize(params)
             self._protocol.extension = self._editor
         capabilities["experimental"] = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}

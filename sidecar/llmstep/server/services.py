@@ -14,7 +14,7 @@ from llmstep.service.suggest import SuggestService
 
 # Settings that a question brings along: they may differ within one service.
 _OF_THE_QUESTION = ("n", "temperature", "top_p", "max_tokens", "seed", "timeout_ms", "log_level",
-                    "keep_alive")  # fmt: skip
+                    "keep_alive", "complete_names", "inline_steps")  # fmt: skip
 
 
 @attrs.define(eq=False)

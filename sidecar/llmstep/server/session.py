@@ -14,11 +14,13 @@ from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
 from llmstep.service.question import Asker, PrepareRequest, ServiceStatus, SuggestRequest
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.sources import Sources
 
 _CLOSE_SECONDS = 0.3
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Request = TypeVar("Request", SuggestRequest, PrepareRequest)
 
 
@@ -95,6 +97,10 @@ class Session:
         """An editor opened or changed a document; ``None`` when it closed it."""
         if self._service is not None:
             self._service.note_document(uri, text)
+
+    async def look_up(self, work: Callable[[Sources], T], key: str) -> T | None:
+        """Do what reads text and asks the sources; see `Lookups.look_up`."""
+        return await self.service.lookups.look_up(work, key, self.asker)
 
     def heed_flags(self, request: Request) -> Request:
         """The request, without a model of its own where ``--model`` chose the model for all."""

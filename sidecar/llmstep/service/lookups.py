@@ -1,4 +1,4 @@
-"""Questions that no model is asked: lemmas for a goal or for words.
+"""Questions that no model is asked: lemmas for a goal or for words, and what editors complete.
 
 They have a thread of their own, so that no suggestion waits behind one.
 """
@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 
 from llmstep.backends.base import CancelToken
-from llmstep.errors import DeadlineError, InvalidParamsError
+from llmstep.errors import DeadlineError, InvalidParamsError, SupersededError
 from llmstep.prompts.goal import clean_text
 from llmstep.service.question import (
     MAX_TIMEOUT_MS,
@@ -22,12 +22,18 @@ from llmstep.service.question import (
     check_unicode,
 )
 from llmstep.service.scheduler import Scheduler
-from llmstep.sources.sources import FoundLemmas, LemmaQuestion, Sources
+from llmstep.sources.sources import (
+    FoundLemmas,
+    LemmaQuestion,
+    Sources,
+)
 from llmstep.sources.text_query import LONGEST_TEXT
 
 MAX_LEMMAS = 50
 DEFAULT_LEMMAS = 10
 _TIMEOUT_MS = 20_000
+# An editor shows what other servers have by then.
+_EDITOR_MS = 2_000
 _NOBODY = Asker()
 
 T = TypeVar("T")
@@ -122,14 +128,39 @@ class Lookups:
         )
         return LemmaReply(found, self._explain(found))
 
+    async def look_up(
+        self, work: Callable[[Sources], T], key: str, asker: Asker = _NOBODY
+    ) -> T | None:
+        """Do what reads text and asks the sources, for an editor; cancelling withdraws it.
+
+        Args:
+            work: What to do.
+            key: A newer question of the client with the same key takes this one's place.
+            asker: Who asks.
+
+        Returns:
+            What came of it; ``None`` where it took too long, or a newer question came.
+        """
+        try:
+            place = (key, asker.client)
+            return await self._ask(lambda: work(self._sources), asker, _EDITOR_MS, place)
+        except (DeadlineError, SupersededError):
+            return None
+
     def close(self) -> None:
         """Withdraw what waits, and end the thread."""
         self._thread.close(0.2)
 
-    async def _ask(self, work: Callable[[], T], asker: Asker, timeout_ms: int | None) -> T:
+    async def _ask(
+        self,
+        work: Callable[[], T],
+        asker: Asker,
+        timeout_ms: int | None,
+        key: tuple[object, ...] | None = None,
+    ) -> T:
         token = CancelToken()
         timeout_s = (timeout_ms or _TIMEOUT_MS) / 1000
-        future = self._thread.submit(work, token, client=asker.client)
+        future = self._thread.submit(work, token, key=key, client=asker.client)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
         except TimeoutError:

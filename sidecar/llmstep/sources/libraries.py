@@ -7,7 +7,7 @@ only what the file at hand reaches is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,6 +18,7 @@ from llmstep.sources.module_reach import Reach, first_component
 from llmstep.sources.opened_library import Library
 from llmstep.sources.premises import PremiseTable
 from llmstep.sources.projects import AtHand
+from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import Query
 
 if TYPE_CHECKING:
@@ -137,6 +138,17 @@ class Libraries:
             usable = _Others(self._roots, reaches) if self._roots else reaches
             found += self._shipped.premises(query, count, usable)
         return sorted(found, key=lambda item: -item[1])[:count]
+
+    def shelves(self, reaches: Reaches | None) -> Iterator[tuple[LibraryIndex, Origin, Reaches]]:
+        """Each index with whose it is, and which of its modules can be used.
+
+        Args:
+            reaches: Whether a module of the shipped index can be used; all of them if ``None``.
+        """
+        for library in self._libraries:
+            yield library.index, "project" if library.project else "library", self._reaches
+        if self._shipped is not None:
+            yield self._shipped, "library", _Others(self._roots, reaches)
 
     def _indexes(self) -> Iterable[LibraryIndex]:
         if self._shipped is not None:

@@ -25,7 +25,7 @@ import json
 import math
 import mmap
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from llmstep.sources.features import hash_feature
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
 from llmstep.sources.statement_features import Query
-from llmstep.sources.statement_text import unpack_statement
+from llmstep.sources.statement_text import packed_name, unpack_statement
 from llmstep.sources.steps import endings, unmarked_names
 from llmstep.sources.text_store import TextStore
 from llmstep.user_files import open_file
@@ -257,6 +257,42 @@ class LibraryIndex:
         if reaches is not None:
             scores[~self._reachable(reaches)[self._module_of_row]] = 0.0
         return [(self._statement(int(row)), float(scores[row])) for row in _largest(scores, count)]
+
+    def iter_names(self) -> Iterator[str]:
+        """The full names of the statements, in the order of their rows."""
+        try:
+            yield from map(packed_name, self._texts.read_all())
+        except ValueError as error:
+            raise _broken(self.path, f"holds a damaged statement: {error}") from None
+
+    def count_steps(self) -> Iterator[tuple[str, int]]:
+        """Every step's text, its local names marked, and on how many goals it was taken."""
+        import numpy as np
+
+        counts = np.bincount(self._tactics).tolist()
+        try:
+            yield from zip(self._tactic_texts.read_all(), counts, strict=False)
+        except ValueError as error:
+            raise _broken(self.path, f"holds a damaged text: {error}") from None
+
+    def likeliest(
+        self, rows: Sequence[int], count: int, reaches: Callable[[str], bool] | None = None
+    ) -> list[tuple[Statement, int]]:
+        """Of these rows the ``count`` statements that steps name most, each with how often.
+
+        Args:
+            rows: Rows of statements.
+            count: How many to give back.
+            reaches: Whether a module can be used; all of them if ``None``.
+        """
+        import numpy as np
+
+        chosen = np.asarray(rows, dtype=np.intp)
+        if reaches is not None and len(chosen):
+            chosen = chosen[self._reachable(reaches)[self._module_of_row[chosen]]]
+        uses = self._uses[chosen].astype(np.int32)
+        best = np.argsort(-uses, kind="stable")[:count]
+        return [(self._statement(int(chosen[at])), int(uses[at])) for at in best]
 
     def _statement_norms(self) -> npt.NDArray[np.float32]:
         import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import attrs
@@ -12,8 +12,10 @@ import attrs
 from llmstep import paths
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError
-from llmstep.lean_text.document import read_document
+from llmstep.lean_text.document import LeanDocument, read_document
 from llmstep.limits import explain_limit
+from llmstep.prompts.goal import parse_goal
+from llmstep.prompts.stated_goal import goal_of
 from llmstep.sources import mixing, portfolio
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.file_proofs import read_proofs
@@ -22,8 +24,16 @@ from llmstep.sources.lemma_search import find_by_text
 from llmstep.sources.libraries import AnyLibrary, Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
+from llmstep.sources.name_completion import (
+    SHORTEST_NAME,
+    FoundName,
+    NameFinder,
+    Shelf,
+    find_tactics,
+)
+from llmstep.sources.name_table import NameTables
 from llmstep.sources.portfolio import imports_core_only, is_core_module, load_portfolio
-from llmstep.sources.premise_source import FoundLemma
+from llmstep.sources.premise_source import FoundLemma, rank_premises
 from llmstep.sources.premises import PremiseTable, Ranking
 from llmstep.sources.projects import (
     NOTHING,
@@ -79,6 +89,40 @@ class FoundLemmas:
     missing: tuple[str, ...] = ()
 
 
+@attrs.frozen
+class NameQuestion:
+    """A place where a name has been begun.
+
+    Attributes:
+        word: What has been written of it, dots included.
+        text_before: The file up to the word.
+        uri: Name of the file, by which its project is found.
+        tactics: Whether a tactic may stand there.
+        lemmas: Whether something stated may.
+        count: How many names at most, of each kind.
+    """
+
+    word: str
+    text_before: str
+    uri: str = ""
+    tactics: bool = False
+    lemmas: bool = True
+    count: int = 50
+
+
+@attrs.frozen
+class FoundNames:
+    """Names to offer.
+
+    Attributes:
+        names: Tactics, then what is stated; each the likeliest first.
+        complete: Whether these are all.
+    """
+
+    names: tuple[FoundName, ...] = ()
+    complete: bool = True
+
+
 class Sources:
     """Library, file and portfolio as the settings want them.
 
@@ -98,6 +142,8 @@ class Sources:
         # its version.
         self._file_table: tuple[str, PremiseTable] | None = None
         self._project_table: tuple[str, ProjectTable] | None = None
+        self._name_tables = NameTables()
+        self._last_said: tuple[tuple[str, ...], list[str]] | None = None
 
     @property
     def model(self) -> bool:
@@ -171,7 +217,7 @@ class Sources:
                 index,
                 self._tables(before, at_hand),
                 question.count,
-                reaches=at_hand.reaches or (is_core_module if imports_core_only(before) else None),
+                reaches=self._reaches(before, at_hand),
                 write=lambda s: names.write(s.name, protected=s.protected, knows=knows),
             )
         return FoundLemmas(tuple(found), at_hand.missing)
@@ -188,6 +234,63 @@ class Sources:
         index = self._read_index()
         mixing = load_mixing()
         return Evidence(goal, text_before, index, False, None, mixing, prefix, tables=tables)
+
+    def complete_names(self, question: NameQuestion) -> FoundNames:
+        """Tactics and lemmas that can be named at a place, by how their names begin."""
+        before, word = question.text_before, question.word
+        at_hand = self._at_hand(before, question.uri)
+        index = self._library(at_hand)
+        reaches = self._reaches(before, at_hand)
+        libraries = list(_shelves(index, reaches))
+        shelves = [
+            Shelf(library, self._name_tables.get(library), origin, usable)
+            for library, origin, usable in libraries
+        ]
+        document = read_document(before)
+        found: list[FoundName] = []
+        if question.tactics:
+            core_only = imports_core_only(before) or bool(
+                at_hand.reaches and at_hand.reaches.without_mathlib
+            )
+            found += find_tactics(
+                word, document, shelves, core_only=core_only, count=question.count
+            )
+        if question.lemmas and (len(word) >= SHORTEST_NAME or "." in word):
+            knows = index.has_name if index is not None else lambda _: False
+            said = self._said(document, index, at_hand, reaches)
+            finder = NameFinder(word, document.names(), knows, said)
+            for shelf in reversed(shelves):
+                finder.add_shelf(shelf)
+            finder.add_statements(at_hand.edited, "project")
+            if "file" in self._wanted:
+                finder.add_statements(document.statements(), "file")
+            found += finder.best(question.count)
+        ready = all(shelf.table is not None for shelf in shelves)
+        return FoundNames(tuple(found), complete=ready and len(found) < question.count)
+
+    def _said(
+        self,
+        document: LeanDocument,
+        index: AnyLibrary | None,
+        at_hand: AtHand,
+        reaches: Callable[[str], bool] | None,
+    ) -> list[str]:
+        """Statements that speak of what the last declaration states, the nearest first."""
+        declared = document.declarations(last=True)[-1:]
+        goal = goal_of(declared[0]) if declared else ""
+        key = (goal, document.finished_digest(), at_hand.version)
+        known = self._last_said
+        if known is None or known[0] != key:
+            tables = self._tables(document.text, at_hand)
+            ranked = rank_premises(parse_goal(goal), index, tables, {}, reaches) if goal else []
+            known = self._last_said = key, [premise.statement.name for premise in ranked]
+        return known[1]
+
+    def _reaches(self, text_before: str, at_hand: AtHand) -> Callable[[str], bool] | None:
+        """Which modules of a library a file can use; ``None`` for all."""
+        if at_hand.reaches is not None:
+            return at_hand.reaches
+        return is_core_module if imports_core_only(text_before) else None
 
     def note_document(self, uri: str, text: str | None) -> None:
         """A document was opened or changed in an editor; ``None`` when it was closed."""
@@ -275,6 +378,15 @@ class Sources:
                         "no suggestions from the library: %s", limit.message if limit else error
                     )
             return self._index
+
+
+def _shelves(
+    index: AnyLibrary | None, reaches: Callable[[str], bool] | None
+) -> Iterable[tuple[LibraryIndex, Origin, Callable[[str], bool] | None]]:
+    """The indexes that a library is made of."""
+    if isinstance(index, Libraries):
+        return index.shelves(reaches)
+    return [(index, "library", reaches)] if index is not None else []
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -23,6 +23,11 @@ def pack_statement(statement: Statement) -> str:
     return _BETWEEN.join(part.replace(_BETWEEN, " ") for part in parts)
 
 
+def packed_name(text: str) -> str:
+    """The name in a text that `pack_statement` has written, without unpacking the rest."""
+    return text.partition(_BETWEEN)[0]
+
+
 def unpack_statement(text: str, module: str) -> Statement:
     """The statement of a text.
 

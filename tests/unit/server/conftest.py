@@ -14,7 +14,6 @@ import pytest
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
-from llmstep.service.lookups import Lookups
 from llmstep.service.proofs import OnWritingProgress
 from llmstep.service.question import (
     Asker,
@@ -27,12 +26,27 @@ from llmstep.service.question import (
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
+from llmstep.sources.sources import FoundNames, NameQuestion
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 
 
 def golden(name: str) -> dict[str, Any]:
     return json.loads((CONTRACT / f"{name}.json").read_text(encoding="utf-8"))
+
+
+class FakeSources:
+    """Know nothing."""
+
+    def complete_names(self, _question: NameQuestion) -> FoundNames:
+        return FoundNames()
+
+
+class FakeLookups:
+    """Asks those."""
+
+    async def look_up(self, work: Callable[[Any], Any], _key: str, _asker: Asker) -> Any:
+        return work(FakeSources())
 
 
 @attrs.define
@@ -48,7 +62,7 @@ class FakeService:
     report: Callable[[Suggestion], None] | None = None
     state: str = "ready"
     projects: tuple[ProjectStatus, ...] = ()
-    lookups: Lookups | None = None
+    lookups: Any = attrs.field(factory=lambda: FakeLookups())
 
     def start(self) -> None:
         self.started = True

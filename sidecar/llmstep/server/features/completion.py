@@ -1,44 +1,141 @@
-"""Completion: the tactic itself, and the usual first words inside its quotes."""
+"""Completion: the tactic itself, what stands between its quotes, and names inside proofs."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+import attrs
 from lsprotocol import types
 
+from llmstep.lean_text.blocks import read_blocks
+from llmstep.lean_text.lexer import WORD_PATTERN
+from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
-from llmstep.server.open_documents import find_place
+from llmstep.server.open_documents import LspDocument, find_document, find_place
+from llmstep.sources.name_completion import FoundName
+from llmstep.sources.sources import FoundNames, NameQuestion, Sources
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
+    from llmstep.server.session import Session
+
 _TACTIC = "llmstep"
-_WORD = re.compile(r"(?:^|[\s·;(⟨>])(l[a-z]*)$")
-_INSIDE_QUOTES = re.compile(r'\bllmstep\s+"([a-z_]*)$')
-_FIRST_WORDS = (
-    "apply", "by_cases", "cases", "constructor", "exact", "ext", "have", "induction", "intro",
-    "linarith", "norm_num", "nlinarith", "obtain", "omega", "refine", "rcases", "ring", "rw",
-    "simp", "simp_all", "use",
-)  # fmt: skip
+# What has been written of a name; no line is looked at for longer.
+_WORD = re.compile(rf"{WORD_PATTERN}\.?\Z")
+_LONGEST_WORD = 200
+_INSIDE_QUOTES = re.compile(r'(?<![\w.«])llmstep\s+"([^"\\]*)\Z')
 _DOCUMENTATION = (
     "Asks the language model for the next step of this proof. Write the beginning of the step "
     "between the quotes, or nothing."
 )
+_KINDS = {
+    "tactic": types.CompletionItemKind.Keyword,
+    "local": types.CompletionItemKind.Variable,
+    "field": types.CompletionItemKind.Field,
+    "constructor": types.CompletionItemKind.Constructor,
+    "def": types.CompletionItemKind.Function,
+    "abbrev": types.CompletionItemKind.Function,
+    "instance": types.CompletionItemKind.Class,
+}
 
 
-def register(editor: LanguageServer) -> None:
-    """Add the handler."""
+def register(editor: LanguageServer, session: Session) -> None:
+    """Add the handler.
+
+    Args:
+        editor: Keeps the documents.
+        session: Whose sources know names.
+    """
 
     @editor.feature(
-        types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=['"'])
+        types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=['"', "."])
     )
     async def complete(params: types.CompletionParams) -> types.CompletionList | None:
-        place = find_place(editor.workspace, params.text_document.uri, params.position)
-        if place is None:
+        uri = params.text_document.uri
+        place = find_place(editor.workspace, uri, params.position)
+        document = find_document(editor.workspace, uri)
+        if place is None or document is None:
             return None
-        items = _complete_first_word(place) or _complete_tactic(place, _takes_snippets(editor))
-        return types.CompletionList(is_incomplete=False, items=items)
+        named = session.settings.complete_names
+
+        def look(sources: Sources) -> tuple[_Begun | None, FoundNames]:
+            begun = _read_begun(place, uri)
+            if begun is None or not named:
+                return begun, FoundNames()
+            return begun, sources.complete_names(begun.question)
+
+        found = await session.look_up(look, "names")
+        if found is None:
+            return types.CompletionList(is_incomplete=True, items=[])
+        begun, names = found
+        if begun is None:
+            return types.CompletionList(is_incomplete=False, items=[])
+        items = _complete_tactic(begun, _takes_snippets(editor)) if not begun.quoted else []
+        locals_ = [FoundName(n, n, "local", "file") for n in begun.locals]
+        for number, name in enumerate((*locals_, *names.names)):
+            items.append(_name_item(name, number, document, place, begun))
+        return types.CompletionList(is_incomplete=not names.complete, items=items)
+
+
+@attrs.frozen
+class _Begun:
+    """What has been begun at the cursor.
+
+    Attributes:
+        question: The names that are looked for.
+        word: What has been written of the name.
+        quoted: Whether it stands between the quotes of ``llmstep``.
+        locals: Names of the proof's own that begin so.
+    """
+
+    question: NameQuestion
+    word: str
+    quoted: bool
+    locals: tuple[str, ...] = ()
+
+
+def _read_begun(place: Place, uri: str) -> _Begun | None:
+    """What may be completed at a place, if anything."""
+    quotes = _INSIDE_QUOTES.search(place.before)
+    if quotes is not None:
+        call = attrs.evolve(place, column=quotes.start())
+        if not (call.in_code() and call.blocks().begins_step):
+            return None
+        return _read_quoted(call, quotes[1], uri)
+    word = _word_before(place.before)
+    start = attrs.evolve(place, column=place.column - len(word))
+    if not word or start.before.endswith((".", "'")) or not start.in_code():
+        return None
+    blocks = start.blocks()
+    if not blocks.in_proof or blocks.binds:
+        return None
+    begins = blocks.begins_step
+    question = NameQuestion(
+        word, start.text_before(), uri, tactics=begins, lemmas=not begins or blocks.may_be_term
+    )
+    return _Begun(question, word, quoted=False)
+
+
+def _read_quoted(call: Place, prefix: str, uri: str) -> _Begun | None:
+    """What may be completed between the quotes of a call, of which a step has been begun."""
+    word = _word_before(prefix)
+    step = read_blocks(prefix[: len(prefix) - len(word)], inside=True)
+    if step.binds:
+        return None
+    begins = step.begins_step
+    before = call.text_before()
+    declaration, blocks = call.open_declaration()
+    named = [*names_of_steps(declaration, blocks), *call.binder_names()]
+    shown = [name for name in dict.fromkeys(named) if name.startswith(word)]
+    question = NameQuestion(word, before, uri, tactics=begins, lemmas=not begins)
+    return _Begun(question, word, quoted=True, locals=() if begins else tuple(shown))
+
+
+def _word_before(text: str) -> str:
+    found = _WORD.search(text[-_LONGEST_WORD:])
+    return found[0] if found else ""
 
 
 def _takes_snippets(editor: LanguageServer) -> bool:
@@ -48,9 +145,8 @@ def _takes_snippets(editor: LanguageServer) -> bool:
     return bool(item and item.snippet_support)
 
 
-def _complete_tactic(place: Place, snippets: bool) -> list[types.CompletionItem]:
-    match = _WORD.search(place.before)
-    if match is None or not _TACTIC.startswith(match[1]) or not place.in_code():
+def _complete_tactic(begun: _Begun, snippets: bool) -> list[types.CompletionItem]:
+    if not begun.question.tactics or not _TACTIC.startswith(begun.word):
         return []
     return [
         types.CompletionItem(
@@ -59,6 +155,7 @@ def _complete_tactic(place: Place, snippets: bool) -> list[types.CompletionItem]
             detail="llmstep: suggest a step",
             documentation=_DOCUMENTATION,
             filter_text=_TACTIC,
+            sort_text="0",
             insert_text=f'{_TACTIC} "$1"' if snippets else f'{_TACTIC} ""',
             insert_text_format=(
                 types.InsertTextFormat.Snippet if snippets else types.InsertTextFormat.PlainText
@@ -67,12 +164,21 @@ def _complete_tactic(place: Place, snippets: bool) -> list[types.CompletionItem]
     ]
 
 
-def _complete_first_word(place: Place) -> list[types.CompletionItem]:
-    match = _INSIDE_QUOTES.search(place.before)
-    if match is None:
-        return []
-    return [
-        types.CompletionItem(label=word, kind=types.CompletionItemKind.Keyword)
-        for word in _FIRST_WORDS
-        if word.startswith(match[1])
-    ]
+def _name_item(
+    name: FoundName, number: int, document: LspDocument, place: Place, begun: _Begun
+) -> types.CompletionItem:
+    """A name as an editor shows it; what was written of it is replaced, dots included."""
+    here = types.Position(place.line, place.column)
+    begin = types.Position(place.line, place.column - len(begun.word))
+    where = document.position_codec.range_to_client_units(document.lines, types.Range(begin, here))
+    source = name.module or ("this file" if name.origin == "file" else f"the {name.origin}")
+    return types.CompletionItem(
+        label=name.text,
+        kind=_KINDS.get(name.kind, types.CompletionItemKind.Constant),
+        detail=name.statement or None,
+        label_details=types.CompletionItemLabelDetails(description=source),
+        documentation=f"{name.statement}\n\n{name.kind}, {source}" if name.statement else None,
+        filter_text=name.typed,
+        sort_text=f"1{number:04d}",
+        text_edit=types.TextEdit(where, name.text),
+    )
