@@ -14,8 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from llmstep import paths
-from llmstep.backends import BACKENDS
+from llmstep import backends, environment, paths
 from llmstep.backends.hf_files import find_folder
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, read_card
@@ -29,8 +28,8 @@ _TABLES = {"mixing.toml", "portfolio.toml"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
 # Library and extra that a backend needs; the library is looked for, never imported, here.
 LIBRARIES: dict[str, tuple[str, str]] = {
-    "llama_cpp": ("llama_cpp", "gguf"),
-    "transformers": ("transformers", "hf"),
+    backends.LLAMA_CPP: ("llama_cpp", "gguf"),
+    backends.TRANSFORMERS: ("transformers", "hf"),
 }
 
 
@@ -65,23 +64,20 @@ class ResolvedModel:
 
     def fingerprint(self) -> str:
         """What the model's answers depend on, for the cache: changes whenever the file does."""
-        if self.backend != REMOTE:
+        if self.backend != backends.OPENAI:
             return fingerprint(self.path) if self.path else self.backend
         # Which model an unnamed one is, only the server knows: good for this process alone.
         name = self.remote_model or f"process {os.getpid()}"
-        return f"{os.environ.get('LLMSTEP_OPENAI_BASE_URL', '')} {name}"
+        return f"{os.environ.get(environment.OPENAI_URL, '')} {name}"
 
 
 ECHO = ModelCard(
-    id="echo",
+    id=backends.ECHO,
     name="echo (scripted answers, no model)",
-    backends=("echo",),
+    backends=(backends.ECHO,),
     proof="instruct",
     description="answers from a script, for tests of clients",
 )
-
-# ``openai``, or ``openai:<name>``: a model behind an OpenAI-compatible server.
-REMOTE = "openai"
 
 
 def card_folders() -> list[Path]:
@@ -126,13 +122,14 @@ def find_model(name: str) -> ResolvedModel:
         BackendUnavailableError: No backend of this version can run the model.
     """
     if name == ECHO.id:
-        return ResolvedModel(ECHO, None, "echo")
-    if name == REMOTE or name.startswith(f"{REMOTE}:"):
+        return ResolvedModel(ECHO, None, backends.ECHO)
+    # `openai`, or `openai:<name>`: a model behind an OpenAI-compatible server.
+    if name == backends.OPENAI or name.startswith(f"{backends.OPENAI}:"):
         return _find_remote(name)
     card = find_card(name)
     if card is None:
         return _from_path(name)
-    backend = next((kind for kind in card.backends if kind in BACKENDS), None)
+    backend = next((kind for kind in card.backends if kind in backends.BACKENDS), None)
     if backend is None:
         raise BackendUnavailableError(
             f"the model {card.id!r} needs the backend {' or '.join(card.backends)}, "
@@ -212,7 +209,7 @@ def _find_remote(name: str) -> ResolvedModel:
     A card is found by id, alias or repository. Servers know a model by its repository; for a card
     of a GGUF file that is the alias, the repository the file was made from.
     """
-    own_name = os.environ.get("LLMSTEP_OPENAI_MODEL", "").strip()
+    own_name = os.environ.get(environment.OPENAI_MODEL, "").strip()
     wanted = name.partition(":")[2].strip() or own_name
     for card in read_catalog().cards if wanted else ():
         if wanted not in (card.id, *card.aliases, card.repo):
@@ -221,18 +218,18 @@ def _find_remote(name: str) -> ResolvedModel:
         if "/" not in wanted:
             origins = (alias for alias in card.aliases if "/" in alias)
             served = own_name or next(origins, card.repo) or wanted
-        remote = attrs.evolve(card, id=name, backends=(REMOTE,))
-        return ResolvedModel(remote, None, REMOTE, served)
+        remote = attrs.evolve(card, id=name, backends=(backends.OPENAI,))
+        return ResolvedModel(remote, None, backends.OPENAI, served)
     # Without a card a base model is the safest guess: three examples show it what to do.
     card = ModelCard(
         id=name,
         name=wanted or "the server's model",
-        backends=(REMOTE,),
+        backends=(backends.OPENAI,),
         prompt="llemma-fewshot",
         proof="instruct",
         description="a model behind an OpenAI-compatible server",
     )
-    return ResolvedModel(card, None, REMOTE, wanted)
+    return ResolvedModel(card, None, backends.OPENAI, wanted)
 
 
 def _from_path(name: str) -> ResolvedModel:
@@ -250,13 +247,13 @@ def _from_path(name: str) -> ResolvedModel:
     card = ModelCard(
         id=path.stem,
         name=path.stem,
-        backends=("llama_cpp",),
+        backends=(backends.LLAMA_CPP,),
         file=path.name,
         size_bytes=path.stat().st_size,
         description=f"the file {path}",
     )
     # Not resolved: the further parts of a split model lie beside the link, under their names.
-    return ResolvedModel(card, path.absolute(), "llama_cpp")
+    return ResolvedModel(card, path.absolute(), backends.LLAMA_CPP)
 
 
 def _from_folder(path: Path, name: str) -> ResolvedModel:
@@ -272,11 +269,11 @@ def _from_folder(path: Path, name: str) -> ResolvedModel:
     card = ModelCard(
         id=name,
         name=name,
-        backends=("transformers",),
+        backends=(backends.TRANSFORMERS,),
         prompt="byt5" if encoder_decoder else "proofstep-plain",
         description=f"the folder {path}",
     )
-    return ResolvedModel(card, path, "transformers")
+    return ResolvedModel(card, path, backends.TRANSFORMERS)
 
 
 def _not_found(name: str, path: Path) -> ModelNotFoundError:
@@ -296,7 +293,7 @@ def missing_backend(card: ModelCard) -> str:
     """Why no backend can run the card here; empty if one can."""
     reasons: list[str] = []
     for kind in card.backends:
-        if kind not in BACKENDS:
+        if kind not in backends.BACKENDS:
             reasons.append(f"needs the backend {kind}, not in this version")
             continue
         library, extra = LIBRARIES.get(kind, ("", ""))

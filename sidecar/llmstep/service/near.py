@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llmstep.backends import LLAMA_CPP, TRANSFORMERS
 from llmstep.backends.base import NameFilter
 from llmstep.config import Settings
 from llmstep.prompts.mention import Mention
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from llmstep.sources.sources import Sources
 
 # Backends that choose each token themselves; the others send whole candidates.
-_CHOOSING = frozenset({"llama_cpp", "transformers"})
+_CHOOSING = frozenset({LLAMA_CPP, TRANSFORMERS})
 
 
 @attrs.frozen(eq=False)
