@@ -137,21 +137,22 @@ def fit(
         from llmstep.sources.mixing import load_mixing
         from llmstep.sources.portfolio import load_portfolio
         from llmstep.sources.sources import library_path
-        from llmstep_workshop.index.mixing_fit import CandidateSource, collect_cases, fit_mixing
+        from llmstep_workshop.index.mixing_fit import fit_mixing
+        from llmstep_workshop.index.mixing_rows import ModelCandidates, rate_rows
         from llmstep_workshop.index.table_files import write_mixing
 
         data = list(_read(rows))
         found = LibraryIndex(library_path(library))
         settings = resolve({"model": model, "n": n, "threads": threads}).settings
-        source = CandidateSource(find_setup(settings))
+        source = ModelCandidates(find_setup(settings))
         try:
             with tqdm(total=len(data), unit="rows") as bar:
-                cases = collect_cases(
+                rated = rate_rows(
                     data, source.ask, found, load_portfolio(), load_mixing(), bar.update
                 )
         finally:
             source.close()
-        mixing, scores = fit_mixing(cases, n)
+        mixing, scores = fit_mixing(rated, n)
         write_mixing(output, mixing, scores, n)
     click.echo(
         f"{output}: {scores.rows:,} rows, cross-validated: exact@1 {scores.exact_at_1:.3f}, "

@@ -21,7 +21,8 @@ from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import DataOutputError, TrainingDataError
 from llmstep_workshop.index.closers import learn_closers
 from llmstep_workshop.index.logistic import fit_logistic
-from llmstep_workshop.index.mixing_fit import collect_cases, fit_mixing, score_mixing
+from llmstep_workshop.index.mixing_fit import fit_mixing, score_mixing
+from llmstep_workshop.index.mixing_rows import rate_rows
 from llmstep_workshop.index.table_files import write_mixing, write_portfolio
 
 LINEAR = [Row(f"a b : ℕ\nh : a < b\n⊢ a < b + {i}", "omega") for i in range(400)]
@@ -60,8 +61,8 @@ def library(path: Path) -> LibraryIndex:
 
 
 def test_the_fit_learns_which_source_to_trust(tmp_path: Path) -> None:
-    cases = collect_cases([*LINEAR[300:340], *EQUAL[300:340]], None, library(tmp_path / "i"), None)
-    mixing, scores = fit_mixing(cases, 4)
+    rated = rate_rows([*LINEAR[300:340], *EQUAL[300:340]], None, library(tmp_path / "i"), None)
+    mixing, scores = fit_mixing(rated, 4)
     assert set(mixing.weights) == set(FEATURES)
     assert set(mixing.head_weights) == set(HEAD_FEATURES)
     assert mixing.head_weights["library_head"] > 0
@@ -69,35 +70,35 @@ def test_the_fit_learns_which_source_to_trust(tmp_path: Path) -> None:
     assert scores.exact_at_1 == scores.exact_at_n == scores.proposed == 1.0
     turned = {name: -weight for name, weight in mixing.weights.items()}
     reversed_ = attrs.evolve(mixing, weights=turned, head_value=0.0)
-    assert score_mixing(cases, mixing, 1).exact_at_n > score_mixing(cases, reversed_, 1).exact_at_n
+    assert score_mixing(rated, mixing, 1).exact_at_n > score_mixing(rated, reversed_, 1).exact_at_n
 
 
 def test_the_files_own_steps_are_proposed(tmp_path: Path) -> None:
     context = "theorem a (p : Prop) (hp : p) : p ∨ p := by\n  exact Or.inl hp\n\nexample : p := by "
     row = Row("q r : Prop\nhp : q\n⊢ r ∨ r", "exact Or.inl hp", context=context)
-    with_file, *_ = collect_cases([row], None, None, None)
-    without, *_ = collect_cases([attrs.evolve(row, context="")], None, None, None)
+    with_file, *_ = rate_rows([row], None, None, None)
+    without, *_ = rate_rows([attrs.evolve(row, context="")], None, None, None)
     assert with_file.right.any()
     assert without.tactics == ()
 
 
-def test_some_cases_lack_a_source(tmp_path: Path) -> None:
-    cases = collect_cases(LINEAR[:3], None, library(tmp_path / "i"), None)
-    assert [case.complete for case in cases] == [True, False] * 3
-    assert [bool(case.tactics) for case in cases] == [True, True, True, False, True, False]
+def test_some_rows_lack_a_source(tmp_path: Path) -> None:
+    rated = rate_rows(LINEAR[:3], None, library(tmp_path / "i"), None)
+    assert [row.complete for row in rated] == [True, False] * 3
+    assert [bool(row.tactics) for row in rated] == [True, True, True, False, True, False]
 
 
 def test_nothing_to_fit_is_told() -> None:
     with pytest.raises(TrainingDataError, match="nothing to fit"):
-        fit_mixing(collect_cases(NO_CLOSERS, None, None, None), 4)
+        fit_mixing(rate_rows(NO_CLOSERS, None, None, None), 4)
 
 
 def test_tables_are_read_back_as_written(tmp_path: Path) -> None:
     closers = (Closer("omega", -1.5, {"type Nat": 2.0, "target \\": 0.5, 'a"b': 1.0}),)
     write_portfolio(tmp_path / "p.toml", closers, 3)
     assert load_portfolio(tmp_path / "p.toml").closers == closers
-    cases = collect_cases(LINEAR[:8], None, library(tmp_path / "i"), None)
-    mixing, scores = fit_mixing(cases, 4)
+    rated = rate_rows(LINEAR[:8], None, library(tmp_path / "i"), None)
+    mixing, scores = fit_mixing(rated, 4)
     write_mixing(tmp_path / "m.toml", mixing, scores, 4)
     assert load_mixing(tmp_path / "m.toml") == mixing
 
