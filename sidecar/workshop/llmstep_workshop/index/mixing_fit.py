@@ -69,7 +69,9 @@ def fit_mixing(rows: Sequence[RatedRow], n: int) -> tuple[Mixing, MixingScores]:
             "no source proposes the tactic of any row: there is nothing to fit",
             hint="Give more rows.",
         )
-    folds = [_fit([rated for rated in rows if rated.number % FOLDS != fold]) for fold in range(FOLDS)]
+    folds = [
+        _fit([rated for rated in rows if rated.number % FOLDS != fold]) for fold in range(FOLDS)
+    ]
     judged = [(rated, folds[rated.number % FOLDS]) for rated in rows if rated.complete]
     chances = [(rated, mixing, _estimate_all(rated, mixing)) for rated, mixing in judged]
     choices = [(head, lemma) for head in HEAD_VALUES for lemma in LEMMA_VALUES]

@@ -27,7 +27,7 @@ from llmstep_workshop.data.reconstruction.terms import (
 
 
 @attrs.frozen
-class Case:
+class ConstructorGoal:
     """One goal of a case split.
 
     Attributes:
@@ -66,7 +66,7 @@ def _free(goal: GoalState, name: str) -> GoalState:
 
 def split_cases(
     goal: GoalState, major: str, *, induction: bool, generalizing: Sequence[str] = ()
-) -> list[Case] | None:
+) -> list[ConstructorGoal] | None:
     """The goals of `cases` or `induction` on a hypothesis, variable or proof.
 
     Returns:
@@ -90,7 +90,7 @@ def split_cases(
     ]
 
 
-def _split_proof(goal: GoalState, variable: str, proved: Term) -> list[Case] | None:
+def _split_proof(goal: GoalState, variable: str, proved: Term) -> list[ConstructorGoal] | None:
     """The cases of a disjunction, a conjunction and their like."""
     if variable and any(h.mentions(variable) for h in goal.hypotheses):
         return None
@@ -112,7 +112,11 @@ def _split_proof(goal: GoalState, variable: str, proved: Term) -> list[Case] | N
             with_witness = rest.tagged("intro").adding(Hypothesis(witness, type_))
             proof = with_witness.fresh("h")
             body = replace_name(body, name, Atom(witness))
-            return [Case("intro", with_witness.adding(Hypothesis(proof, body)), (witness, proof))]
+            return [
+                ConstructorGoal(
+                    "intro", with_witness.adding(Hypothesis(proof, body)), (witness, proof)
+                )
+            ]
         case Atom("False"):
             return []
         case _:
@@ -120,12 +124,12 @@ def _split_proof(goal: GoalState, variable: str, proved: Term) -> list[Case] | N
     return [_add_fields(rest.tagged(name), name, fields) for name, fields in parts]
 
 
-def _add_fields(goal: GoalState, name: str, fields: Sequence[tuple[str, Term]]) -> Case:
+def _add_fields(goal: GoalState, name: str, fields: Sequence[tuple[str, Term]]) -> ConstructorGoal:
     names: list[str] = []
     for field, type_ in fields:
         names.append(goal.fresh(field))
         goal = goal.adding(Hypothesis(names[-1], type_))
-    return Case(name, goal, tuple(names))
+    return ConstructorGoal(name, goal, tuple(names))
 
 
 def _constructors(type_: Term) -> Iterator[_Constructor]:
@@ -155,7 +159,7 @@ def _split_value(
     constructor: _Constructor,
     induction: bool,
     generalizing: Sequence[str],
-) -> Case:
+) -> ConstructorGoal:
     """The case of one constructor; what depends on the variable is put behind its fields."""
     stay: list[Hypothesis] = []
     moved: list[Hypothesis] = []
@@ -191,7 +195,9 @@ def _split_value(
         case = case.adding(Hypothesis(names[-1], said))
     for hypothesis in moved:
         case = case.adding(hypothesis.replaced(variable, value))
-    return Case(constructor.name, case.to(replace_name(target, variable, value)), tuple(names))
+    return ConstructorGoal(
+        constructor.name, case.to(replace_name(target, variable, value)), tuple(names)
+    )
 
 
 def _fresh(name: str, taken: Sequence[Hypothesis]) -> str:

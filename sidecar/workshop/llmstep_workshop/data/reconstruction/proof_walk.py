@@ -9,7 +9,7 @@ import attrs
 
 from llmstep.lean_text.lexer import scan_tokens
 from llmstep.sources.proposition import symbols
-from llmstep_workshop.data.reconstruction.case_splits import Case, split_cases
+from llmstep_workshop.data.reconstruction.case_splits import ConstructorGoal, split_cases
 from llmstep_workshop.data.reconstruction.effects import follow, rename_hidden
 from llmstep_workshop.data.reconstruction.known_types import elaborate
 from llmstep_workshop.data.reconstruction.layout import (
@@ -296,7 +296,7 @@ class _Walk:
         return []
 
 
-def _find_case(cases: Sequence[Case], name: str) -> Case | None:
+def _find_case(cases: Sequence[ConstructorGoal], name: str) -> ConstructorGoal | None:
     constructor = name.rpartition(".")[2]
     return next((case for case in cases if case.constructor == constructor), None)
 
