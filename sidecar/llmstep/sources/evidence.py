@@ -19,7 +19,6 @@ from llmstep.prompts.goal import parse_goal
 from llmstep.prompts.mention import Mention
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import nearest_proofs, read_proofs
 from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
@@ -53,19 +52,10 @@ from llmstep.sources.premise_source import (
 )
 from llmstep.sources.premises import Premise, Ranking
 from llmstep.sources.ranking import Origin, normal_form
-from llmstep.sources.steps import (
-    Surroundings,
-    lemma_names,
-    map_lemmas,
-    short_names,
-    words,
-)
-from llmstep.sources.votes import POWER, Votes, strongest
+from llmstep.sources.similar_goals import ask_file, ask_library, recall
+from llmstep.sources.steps import Surroundings, lemma_names, map_lemmas, words
+from llmstep.sources.votes import POWER, Votes
 
-# Steps of this many similar goals vote.
-NEIGHBOURS = 200
-_LATER_STEP = 0.5
-_MOST_RECALLED = 40
 # Each closer is a tactic of its own kind: more of them would push aside what the model proposes.
 _MOST_CLOSERS = 3
 _SMALLEST_SHARE = 1e-3
@@ -130,7 +120,6 @@ class Evidence:
         knows = index.knows if index is not None else lambda _: False
         self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
         self._locals = self._surroundings.roles
-        self._full_names: dict[str, str] = {}
         self._in_goal = set(words(goal))
         core_only = imports_core_only(text_before)
         core_only = core_only or (imported is not None and imported.without_mathlib)
@@ -139,9 +128,12 @@ class Evidence:
         self._can_name = NameReach(index, known, core_only, self._is_own)
         reaches = reaches or known
         features = goal_features(parsed)
-        self._name_votes: dict[str, float] = defaultdict(float)
-        library, self._similarity = self._ask_library(index, features)
-        file = self._ask_file(text_before, index, features) if use_file else {}
+        library = ask_library(index, features, self._surroundings, prefix)
+        self._full_names, self._similarity = library.full_names, library.similarity
+        self._name_votes = library.names
+        file: dict[str, float] = {}
+        if use_file:
+            file = ask_file(text_before, index, features, self._surroundings, prefix)
         premises = rank_premises(parsed, index, tables or {}, self._name_votes, reaches)
         self._premises = {premise.statement.name: premise for premise in premises}
         self._written = {p.statement.name: self._write(p.statement) for p in premises}
@@ -155,7 +147,7 @@ class Evidence:
             head = first_word(tactic)
             self._closer_heads[head] = max(odds, self._closer_heads.get(head, LOWEST_LOG_ODDS))
         self._model_votes: dict[str, dict[str, float]] = defaultdict(dict)
-        self._library_votes = Votes(self._remember(library))
+        self._library_votes = Votes(self._remember(library.steps))
         self._file_votes = Votes(self._remember(file))
         self._premise_steps = self._make_steps(premises)
         self._read: dict[Origin, set[str]] = {}
@@ -167,7 +159,7 @@ class Evidence:
         made = [step.step for step in self._premise_steps.values()]
         self._remember({step.tactic: 1.0 for step in made})
         self._remember(dict.fromkeys(read, 1.0))
-        self._remember(self._recall(closers, _MOST_CLOSERS))
+        self._remember(recall(closers, _MOST_CLOSERS, prefix))
 
     def propose(self) -> list[tuple[str, Estimate]]:
         """All tactics of these sources, the likeliest first."""
@@ -395,45 +387,6 @@ class Evidence:
             if step.step.tactic.startswith(self._prefix):
                 made.setdefault(normal_form(step.step.tactic), step)
         return made
-
-    def _ask_library(
-        self, index: AnyLibrary | None, features: frozenset[str]
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        votes: dict[str, float] = defaultdict(float)
-        nearest: dict[str, float] = {}
-        for neighbour in index.nearest(features, NEIGHBOURS) if index else []:
-            weight = neighbour.similarity**POWER
-            for namespace, name in short_names(neighbour.step):
-                self._full_names.setdefault(name, self._surroundings.shorten(namespace, name))
-            for name in lemma_names(neighbour.step):
-                self._name_votes[name] += weight
-            step = self._surroundings.adapt(neighbour.step)
-            if step is not None:
-                votes[step] += weight
-                nearest.setdefault(step, neighbour.similarity)
-        recalled = strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
-        return recalled, {normal_form(step): nearest[step] for step in recalled}
-
-    def _ask_file(
-        self, text_before: str, index: AnyLibrary | None, features: frozenset[str]
-    ) -> dict[str, float]:
-        declarations = read_proofs(text_before) if text_before else []
-        votes: dict[str, float] = defaultdict(float)
-        weigh = index.weigh if index is not None else None
-        for declaration, similarity in nearest_proofs(declarations, features, weigh, NEIGHBOURS):
-            weight = similarity**POWER
-            for number, step in enumerate(declaration.steps):
-                adapted = self._surroundings.adapt(step)
-                if adapted is not None:
-                    votes[adapted] += weight * (_LATER_STEP if number else 1.0)
-        return strongest(votes, _MOST_RECALLED) | self._recall(votes, _MOST_RECALLED)
-
-    def _recall(self, votes: Mapping[str, float], count: int) -> dict[str, float]:
-        """The strongest of those that start with the prefix."""
-        if not self._prefix:
-            return strongest(votes, count)
-        fitting = {text: vote for text, vote in votes.items() if text.startswith(self._prefix)}
-        return strongest(fitting, count)
 
     def _remember(self, votes: dict[str, float]) -> dict[str, float]:
         for text in votes:
