@@ -17,6 +17,7 @@ import attrs
 
 from llmstep import environment, paths
 from llmstep.first_version import find_leftovers
+from llmstep.setting_kinds import choice, flag, integer, name_or_path, number, one_line, some_of
 from llmstep.user_files import read_toml
 
 MAX_CANDIDATES = 64
@@ -108,195 +109,116 @@ class Resolved:
     problems: tuple[Problem, ...] = ()
 
 
-def _integer(low: int, high: int) -> Callable[[Any], int]:
-    wanted = f"a whole number from {low} to {high}"
-
-    def parse(value: Any) -> int:
-        if isinstance(value, str):
-            try:
-                value = int(value.strip())
-            except ValueError:
-                raise ValueError(wanted) from None
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(wanted)
-        return value
-
-    return parse
-
-
-def _number(low: float, high: float, *, above_low: bool = False) -> Callable[[Any], float]:
-    wanted = f"a number {'above' if above_low else 'from'} {low:g} to {high:g}"
-
-    def parse(value: Any) -> float:
-        if isinstance(value, str):
-            try:
-                value = float(value.strip())
-            except ValueError:
-                raise ValueError(wanted) from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(wanted)
-        if not low <= value <= high or (above_low and value == low):
-            raise ValueError(wanted)
-        return float(value)
-
-    return parse
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"1": True, "true": True, "yes": True, "on": True}
-    words |= {"0": False, "false": False, "no": False, "off": False}
-    if isinstance(value, str) and value.strip().lower() in words:
-        return words[value.strip().lower()]
-    raise ValueError("true or false")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or any(c < " " or c == "\x7f" for c in value):
-        # TOML reads "C:\\new\\tab" in double quotes with a line break and a tab in it.
-        raise ValueError("text on one line (in TOML, a path with \\ stands in single quotes)")
-    return value
-
-
-def _name(value: Any) -> str:
-    if not _text(value).strip():
-        raise ValueError("a name or a path, not empty")
-    return value.strip()
-
-
-def _choice(*words: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if not isinstance(value, str) or value.lower() not in words:
-            raise ValueError(f"one of {', '.join(words)}")
-        return value.lower()
-
-    return parse
-
-
-def _some_of(*words: str) -> Callable[[Any], tuple[str, ...]]:
-    wanted = f"one or more of {', '.join(words)}, separated by commas"
-
-    def parse(value: Any) -> tuple[str, ...]:
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
-            raise ValueError(wanted)
-        found = {part.strip().lower() for part in parts} - {""}
-        if not found or not found <= set(words):
-            raise ValueError(wanted)
-        return tuple(word for word in words if word in found)
-
-    return parse
-
-
 TABLE: tuple[Setting, ...] = (
-    Setting("model", _name, "model id, or path of a .gguf file; the built-in one needs nothing"),
-    Setting("prompt", _text, "prompt template id; empty takes the one the model's card names"),
+    Setting(
+        "model", name_or_path, "model id, or path of a .gguf file; the built-in one needs nothing"
+    ),
+    Setting("prompt", one_line, "prompt template id; empty takes the one the model's card names"),
     Setting(
         "proof_prompt",
-        _text,
+        one_line,
         "template id for whole proofs; empty takes the one the model's card names, if any",
     ),
     Setting(
         "n",
-        _integer(1, MAX_CANDIDATES),
+        integer(1, MAX_CANDIDATES),
         "candidates per request; 8 cost little more than 1, as they share the prompt",
     ),
     Setting(
         "temperature",
-        _number(0, 5),
+        number(0, 5),
         "softmax temperature, 0 is beam search; unset takes the model card's",
     ),
     Setting(
         "top_p",
-        _number(0, 1, above_low=True),
+        number(0, 1, above_low=True),
         "nucleus mass; unset takes the model card's",
     ),
     Setting(
         "max_tokens",
-        _integer(1, 4096),
+        integer(1, 4096),
         "most tokens of one candidate; unset takes the model card's",
     ),
     Setting(
         "seed",
-        _integer(0, 2**63 - 1),
+        integer(0, 2**63 - 1),
         "seed of the random numbers; fixed, so that the same goal gives the same answer",
     ),
     Setting(
         "timeout_ms",
-        _integer(1, 3_600_000),
+        integer(1, 3_600_000),
         "longest time for one request in milliseconds; what is finished by then is the answer",
     ),
     Setting(
         "context_tokens",
-        _integer(0, 1_048_576),
+        integer(0, 1_048_576),
         "context window in tokens; 0 takes the model's own, up to 4096 to bound memory",
     ),
     Setting(
         "threads",
-        _integer(0, 1024),
+        integer(0, 1024),
         "CPU threads of the model; 0 lets the backend choose: one for the built-in model, up to "
         "all physical cores for larger ones",
     ),
     Setting(
         "precision",
-        _choice("auto", "float32", "bfloat16", "float16", "int8"),
+        choice("auto", "float32", "bfloat16", "float16", "int8"),
         "number format of Hugging Face weights; auto takes the smallest that does no harm, `int8` "
         "(CPU) trades a little accuracy for speed and memory",
     ),
     Setting(
         "allow_pickle",
-        _flag,
+        flag,
         "read weights from a Python pickle, which can run any program: only if you trust it",
     ),
     Setting(
         "sources",
-        _some_of(*SOURCES),
+        some_of(*SOURCES),
         "where suggestions come from: `model`, `library` (steps on similar goals, and lemmas, of "
         "Mathlib), `file` (those of the file itself), `goal` (its own hypotheses), "
         "`portfolio` (closers by the goal's shape)",
     ),
     Setting(
         "library",
-        _name,
+        name_or_path,
         "index of a library's steps and lemmas, a path; `builtin` is Mathlib's, `llmstep index "
         "build` makes another",
     ),
     Setting(
         "known_names",
-        _flag,
+        flag,
         "give a candidate of the model up where it names what exists neither near the goal nor in "
         "the library; for models that run here",
     ),
     Setting(
         "project",
-        _flag,
+        flag,
         "read the Lean project around the file, and its packages, for lemmas; in the background, "
         "as text, at idle priority",
     ),
-    Setting("cache", _flag, "answer a repeated question from disk"),
-    Setting("cache_mb", _integer(1, 65_536), "most megabytes the cache may take on disk"),
+    Setting("cache", flag, "answer a repeated question from disk"),
+    Setting("cache_mb", integer(1, 65_536), "most megabytes the cache may take on disk"),
     Setting(
         "keep_alive",
-        _number(0, 10_080),
+        number(0, 10_080),
         "minutes that the engine stays without a client, and a model in memory without a question; "
         "15 spans a break between two files",
     ),
     Setting(
         "complete_names",
-        _flag,
+        flag,
         "complete the names of tactics and lemmas in an editor that has the sidecar attached; off "
         "leaves only `llmstep` itself",
     ),
     Setting(
         "inline_steps",
-        _flag,
+        flag,
         "propose the next step as grey text in such an editor, where the goal can be told from the "
         "text; off, as Lean has not checked it",
     ),
     Setting(
         "log_level",
-        _choice("debug", "info", "warning", "error"),
+        choice("debug", "info", "warning", "error"),
         "debug, info, warning or error; debug shows goals and file text",
     ),
 )

@@ -19,6 +19,7 @@ import numpy as np
 from llmstep.backends import LLAMA_CPP
 from llmstep.backends.base import Asked, BackendInfo, GenerationStats
 from llmstep.backends.chat import ChatTemplate
+from llmstep.backends.llama_beams import BeamSequences
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
 from llmstep.backends.local import LocalBackend, choose_window
 from llmstep.backends.request_checks import check_sampling, encode_text
@@ -27,7 +28,7 @@ from llmstep.backends.tokens import Question, plan_opening
 from llmstep.errors import GenerationError, ModelNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -154,7 +155,7 @@ class LlamaCppBackend(LocalBackend):
         request = one.request
         question = self._plan(request.prompt, request.prefix)
         slot, reused = self._feed(question, one.cancel)
-        beams = _BeamSequences(
+        beams = BeamSequences(
             self._model, slot.index, [free.pop() for _ in range(Search.width(request.sampling.n))]
         )
         room = self._info.context_tokens - len(question.opening.tokens)
@@ -272,7 +273,7 @@ class LlamaCppBackend(LocalBackend):
     def _fork(self, slot: PromptSlot) -> Iterator[Step]:
         position = len(slot.tokens)
         free = list(range(self._model.sequences - 1, len(self._slots) - 1, -1))
-        beams = _BeamSequences(self._model, slot.index, free)
+        beams = BeamSequences(self._model, slot.index, free)
 
         def step(search: Beams) -> npt.NDArray[np.float32] | None:
             nonlocal position
@@ -328,7 +329,7 @@ class _Joined:
     asked: Asked
     question: Question
     search: Search
-    beams: _BeamSequences
+    beams: BeamSequences
     position: int
     reused: int
     found: int = 0
@@ -345,57 +346,3 @@ class _Joined:
             self.found += 1
             self.asked.on_candidate(candidate)
         self.beams.follow([beam.parent for beam in self.search.live])
-
-
-class _BeamSequences:
-    """Which sequence of the KV cache belongs to which live beam.
-
-    Attributes:
-        sequences: Sequence of each live beam, row by row.
-
-    Args:
-        model: The model.
-        prompt: Sequence of the prompt they begin with.
-        free: Sequences that no prompt has, and no other question.
-    """
-
-    def __init__(self, model: LlamaModel, prompt: int, free: list[int]) -> None:
-        self._model = model
-        self._prompt = prompt
-        self._free = free
-        self.sequences: list[int] = [prompt]
-
-    def follow(self, parents: Sequence[int]) -> None:
-        """Let the next beams take over the sequences of their parents' rows.
-
-        The first child inherits its parent's sequence, so that only a beam that splits is copied.
-        """
-        before = self.sequences
-        self._drop(before[row] for row in set(range(len(before))) - set(parents))
-        heirs: set[int] = set()
-        self.sequences = []
-        for row in parents:
-            sequence = before[row]
-            if row in heirs or sequence == self._prompt:
-                target = self._free.pop()
-                self._model.copy_sequence(sequence, target)
-                sequence = target
-            heirs.add(row)
-            self.sequences.append(sequence)
-
-    def shrink(self, count: int) -> None:
-        """Keep the first beams only."""
-        self._drop(self.sequences[count:])
-        self.sequences = self.sequences[:count]
-
-    def release(self) -> None:
-        """Give all cells back; the prompt stays."""
-        if self._model.is_open:
-            self._drop(self.sequences)
-        self.sequences = []
-
-    def _drop(self, sequences: Iterable[int]) -> None:
-        for sequence in sequences:
-            if sequence != self._prompt:
-                self._model.cut_sequence(sequence)
-                self._free.append(sequence)

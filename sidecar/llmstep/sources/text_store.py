@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -109,11 +109,3 @@ class TextPacker:
         if self._waiting:
             self._packed.append(zlib.compress(b"".join(self._waiting), 9))
             self._waiting = []
-
-
-def pack_texts(texts: Iterable[str]) -> TextStore:
-    """Pack texts, in order."""
-    packer = TextPacker()
-    for text in texts:
-        packer.add(text)
-    return packer.finish()

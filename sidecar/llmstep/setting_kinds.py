@@ -1,0 +1,99 @@
+"""The kinds of values that settings have.
+
+Each reads a TOML, JSON or environment value; of one that it does not take it raises a
+``ValueError`` whose message completes "must be ...".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def integer(low: int, high: int) -> Callable[[Any], int]:
+    """Whole numbers of a range, both ends included; text is read as in the environment."""
+    wanted = f"a whole number from {low} to {high}"
+
+    def parse(value: Any) -> int:
+        if isinstance(value, str):
+            try:
+                value = int(value.strip())
+            except ValueError:
+                raise ValueError(wanted) from None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+def number(low: float, high: float, *, above_low: bool = False) -> Callable[[Any], float]:
+    """Numbers of a range; ``above_low`` leaves its lower end out."""
+    wanted = f"a number {'above' if above_low else 'from'} {low:g} to {high:g}"
+
+    def parse(value: Any) -> float:
+        if isinstance(value, str):
+            try:
+                value = float(value.strip())
+            except ValueError:
+                raise ValueError(wanted) from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(wanted)
+        if not low <= value <= high or (above_low and value == low):
+            raise ValueError(wanted)
+        return float(value)
+
+    return parse
+
+
+def flag(value: Any) -> bool:
+    """True or false, also as the words that people write for them."""
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    raise ValueError("true or false")
+
+
+def one_line(value: Any) -> str:
+    """One line of text; it may be empty."""
+    if not isinstance(value, str) or any(c < " " or c == "\x7f" for c in value):
+        # TOML reads "C:\\new\\tab" in double quotes with a line break and a tab in it.
+        raise ValueError("text on one line (in TOML, a path with \\ stands in single quotes)")
+    return value
+
+
+def name_or_path(value: Any) -> str:
+    """A name or a path."""
+    if not one_line(value).strip():
+        raise ValueError("a name or a path, not empty")
+    return value.strip()
+
+
+def choice(*words: str) -> Callable[[Any], str]:
+    """One of some words."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return value.lower()
+
+    return parse
+
+
+def some_of(*words: str) -> Callable[[Any], tuple[str, ...]]:
+    """Some of these words, in their own order; text separates them by commas."""
+    wanted = f"one or more of {', '.join(words)}, separated by commas"
+
+    def parse(value: Any) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
+            raise ValueError(wanted)
+        found = {part.strip().lower() for part in parts} - {""}
+        if not found or not found <= set(words):
+            raise ValueError(wanted)
+        return tuple(word for word in words if word in found)
+
+    return parse
