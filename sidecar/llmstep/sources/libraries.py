@@ -16,7 +16,7 @@ from llmstep.lean_text.declarations import Statement
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.module_reach import Reach, first_component
 from llmstep.sources.opened_library import Library
-from llmstep.sources.premises import PremiseTable
+from llmstep.sources.premises import PremiseTable, merge
 from llmstep.sources.projects import AtHand
 from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import Query
@@ -131,13 +131,15 @@ class Libraries:
             count: How many.
             reaches: Whether a module of the shipped index can be used; all of them if ``None``.
         """
-        found: list[tuple[Statement, float]] = []
-        for library in self._packages:
-            found += library.index.premises(query, count, self._reaches)
-        if self._shipped is not None:
+        rankings = [
+            (index.statement_count, index.premises(query, count, self._reaches))
+            for index in (library.index for library in self._packages)
+        ]
+        if (shipped := self._shipped) is not None:
             usable = _Others(self._roots, reaches) if self._roots else reaches
-            found += self._shipped.premises(query, count, usable)
-        return sorted(found, key=lambda item: -item[1])[:count]
+            ranked = shipped.premises(query, count, usable)
+            rankings.append((shipped.statement_count, ranked))
+        return merge(rankings, count)
 
     def shelves(self, reaches: Reaches | None) -> Iterator[tuple[LibraryIndex, Origin, Reaches]]:
         """Each index with whose it is, and which of its modules can be used.
@@ -171,10 +173,12 @@ class ProjectTable:
 
     def rank(self, query: Query, count: int) -> list[tuple[Statement, float]]:
         """The ``count`` statements that most likely help, the likeliest first, with scores."""
-        found = self._edited.rank(query, count)
+        # What is edited is of the project: it counts as if it stood in its index.
+        size = len(self._edited) + sum(library.index.statement_count for library in self._own)
+        rankings = [(size, self._edited.rank(query, count))]
         for library in self._own:
-            found += library.index.premises(query, count, self._reaches)
-        return sorted(found, key=lambda item: -item[1])[:count]
+            rankings.append((size, library.index.premises(query, count, self._reaches)))
+        return merge(rankings, count)
 
 
 AnyLibrary = LibraryIndex | Libraries

@@ -102,6 +102,33 @@ def fuse(rankings: Mapping[str, tuple[float, Sequence[Statement]]], count: int) 
     return [Premise(statements[name], worth[name], ranks[name]) for name in best]
 
 
+def merge(
+    rankings: Iterable[tuple[int, Sequence[tuple[Statement, float]]]], count: int
+) -> list[tuple[Statement, float]]:
+    """One ranking of those of several libraries, each given with its number of statements.
+
+    Scores of two libraries do not compare: a word that is rare in one is common in the other. So
+    ranks are joined, and those of a library count by the logarithm of its size, as of many
+    statements the first is the better for it.
+
+    Returns:
+        The ``count`` best. The scores are those given if one library alone has any.
+    """
+    known = [(size, ranked) for size, ranked in rankings if ranked]
+    if len(known) < 2:
+        return list(known[0][1][:count]) if known else []
+    worth: dict[str, float] = {}
+    statements: dict[str, Statement] = {}
+    for size, ranked in known:
+        for rank, (statement, _) in enumerate(ranked, start=1):
+            own = math.log1p(size) / (_FUSION + rank)
+            if own > worth.get(statement.name, 0.0):
+                worth[statement.name] = own
+                statements.setdefault(statement.name, statement)
+    best = sorted(worth, key=lambda name: -worth[name])[:count]
+    return [(statements[name], worth[name]) for name in best]
+
+
 @functools.lru_cache(maxsize=50_000)
 def _features(name: str, conclusion: str) -> frozenset[str]:
     return statement_features(name, conclusion)

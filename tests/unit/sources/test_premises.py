@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmstep.lean_text.declarations import Statement
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.premises import PremiseTable, fuse
+from llmstep.sources.premises import PremiseTable, fuse, merge
 from llmstep.sources.statement_features import goal_query
 
 TABLE = [
@@ -33,3 +33,22 @@ def test_fused_rankings_favour_what_several_name() -> None:
     assert fused[0].ranks == {"library": 2, "file": 1}
     assert [premise.worth for premise in fused] == sorted((p.worth for p in fused), reverse=True)
     assert [p.statement for p in fuse({"library": (1.0, [a, b]), "file": (3.0, [c])}, 1)] == [c]
+
+
+def test_rankings_of_several_libraries_are_joined_by_rank_and_size() -> None:
+    def ranking(prefix: str, scores: list[float]) -> list[tuple[Statement, float]]:
+        return [
+            (Statement(f"{prefix}{at}", "theorem", "", "p"), score)
+            for at, score in enumerate(scores)
+        ]
+
+    large, small = ranking("large", [5.0, 4.0, 3.9]), ranking("small", [90.0, 80.0, 70.0])
+    merged = [s.name for s, _ in merge([(200_000, large), (100, small)], 9)]
+    assert merged[:3] == ["large0", "large1", "large2"]
+    assert merged[3:] == ["small0", "small1", "small2"]
+    alike = [s.name for s, _ in merge([(100, large), (100, small)], 4)]
+    assert alike == ["large0", "small0", "large1", "small1"]
+    assert merge([(7, large), (9, [])], 2) == large[:2]
+    assert merge([], 3) == []
+    twice = merge([(100, large), (100, large[::-1])], 9)
+    assert [s.name for s, _ in twice] == ["large0", "large2", "large1"]
