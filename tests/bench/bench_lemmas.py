@@ -29,6 +29,7 @@ from llmstep.service.suggest import SuggestService
 from llmstep.sources.index_writer import write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.sources import BUILTIN_LIBRARY, library_path
+from llmstep.sources.statement_features import goal_query
 
 CANDIDATES = 24
 SIZES_KB = (0, 20, 60, 200)
@@ -117,7 +118,7 @@ def processor_time(work: Callable[[], object]) -> float:
 def time_libraries() -> None:
     """Print what libraries of several sizes cost."""
     shipped = LibraryIndex(library_path(BUILTIN_LIBRARY))
-    goals = [parse_goal(goal) for goal, _ in load_cases()]
+    goals = [goal_query(parse_goal(goal)) for goal, _ in load_cases()]
     rows: list[tuple[int, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         for part in PARTS:

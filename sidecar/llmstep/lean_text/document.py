@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -109,6 +109,12 @@ class LeanDocument:
         """
         entries = self._entries if last else self._entries[:-1]
         return [found for entry in entries if (found := self._declared(entry)) is not None]
+
+    def declared_at(self) -> Iterator[tuple[Declaration, int]]:
+        """What the whole text declares, each with the offset of its keyword."""
+        for entry in self._entries:
+            if (found := self._declared(entry)) is not None:
+                yield found, entry.command.at
 
     def statements(self, *, last: bool = False) -> list[Statement]:
         """What a proof at the end of the text can name of it, in order."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llmstep.config import Settings
-    from llmstep_workshop.evaluation.comparison import Comparison, Variant, VariantScores
+    from llmstep_workshop.evaluation.comparison import Comparison, DataFile, Variant, VariantScores
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _WRITABLE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -57,6 +57,12 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, path_type=Path)
     help="Full names of all declarations, one a line: rows are labelled by them, and names in "
     "suggestions looked up.",
 )
+@click.option(
+    "--project",
+    "home",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The Lake project that the rows' `file` is counted from: rows are asked about there.",
+)
 @click.option("--report", type=_WRITABLE, help="Also write an HTML page that compares the models.")
 @click.option(
     "--lean",
@@ -96,6 +102,7 @@ def evaluate(
     as_json: bool,
     lemmas: Path | None,
     names: Path | None,
+    home: Path | None,
     report: Path | None,
     project: Path | None,
     theorems: tuple[Path, ...],
@@ -149,7 +156,7 @@ def evaluate(
         raise click.UsageError("name at least one JSONL file of proof steps, or use --lean")
     if lemmas is not None and len(data) > 1:
         raise click.UsageError("--lemmas labels the rows of one file")
-    comparison = measure(variants, data, limit, nll, lemmas, names)
+    comparison = measure(variants, data, limit, nll, lemmas, names, home)
     for name, reason in comparison.unusable:
         click.echo(f"llmstep: {name} is left out: {reason}", err=True)
     for result in comparison.results:
@@ -195,6 +202,7 @@ def measure(
     with_likelihood: bool,
     lemmas: Path | None = None,
     names: Path | None = None,
+    home: Path | None = None,
 ) -> Comparison:
     """Ask all about all files, with a progress bar where somebody is watching."""
     import attrs
@@ -203,6 +211,7 @@ def measure(
     from llmstep_workshop.data.rows import read_rows
     from llmstep_workshop.data.statement_files import read_names
     from llmstep_workshop.evaluation.comparison import compare_variants, draw_rows
+    from llmstep_workshop.evaluation.placed_rows import index_project
     from llmstep_workshop.evaluation.scores import KnownNames
 
     seed = variants[0].settings.seed
@@ -210,12 +219,26 @@ def measure(
     listed = NameList(read_names(names)) if names else None
     labels = read_labels(lemmas) if lemmas else None
     files = [attrs.evolve(file, rows=label_rows(file.rows, labels, listed)) for file in files]
+    if home is not None:
+        index_project(home)
+        files = [_place(file, home) for file in files]
     known = KnownNames(listed, known_besides(variants[0].settings)) if listed else None
     total = len(variants) * sum(len(file.rows) for file in files)
     with click.progressbar(
         length=total, label="rows", file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()
     ) as bar:
         return compare_variants(variants, files, with_likelihood, lambda: bar.update(1), known)
+
+
+def _place(file: DataFile, home: Path) -> DataFile:
+    """The rows of a file in the files of the project they are from."""
+    import attrs
+
+    from llmstep_workshop.evaluation.placed_rows import place_rows
+
+    rows, count = place_rows(file.rows, home)
+    click.echo(f"{file.path.name}: {count} of {len(rows)} rows stand in {home}", err=True)
+    return attrs.evolve(file, rows=rows)
 
 
 def known_besides(settings: Settings) -> Callable[[str], bool]:

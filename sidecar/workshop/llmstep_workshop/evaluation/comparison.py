@@ -157,7 +157,8 @@ def _answer(
     try:
         # As Lean does: what is being proved cannot be used to prove it.
         banned = (row.decl,) if row.decl else ()
-        return score_row(number, row, source(row.state, row.context, banned), names)
+        path = row.file if row.context and Path(row.file).is_absolute() else ""
+        return score_row(number, row, source(row.state, row.context, banned, path), names)
     except LLMStepError as error:
         return RowScore(number, row.head, failure=error.message)
     finally:

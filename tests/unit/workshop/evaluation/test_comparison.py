@@ -34,7 +34,7 @@ def test_no_rows_are_an_error() -> None:
 def test_any_function_of_a_state_can_be_scored() -> None:
     seen: list[int] = []
 
-    def source(state: str, text_before: str, banned: tuple[str, ...]) -> Answer:
+    def source(state: str, text_before: str, banned: tuple[str, ...], path: str) -> Answer:
         assert text_before == ("theorem" if "1" in state else "")
         if "2" in state:
             raise GenerationError("no")
