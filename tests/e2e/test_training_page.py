@@ -43,7 +43,8 @@ def test_the_four_commands_lead_from_rows_to_suggestions(tmp_path: Path) -> None
         ["llmstep", "suggest"],
     ]
     (row,) = [json.loads(text) for text in blocks("json")]
-    rows = [{"state": f"⊢ {n} + 1 = {n + 1}", "tactic": "simp"} for n in range(30)]
+    shown = {"premises": [{"name": "Nat.succ_eq_add_one", "conclusion": "n.succ = n + 1"}]}
+    rows = [{"state": f"⊢ {n} + 1 = {n + 1}", "tactic": "simp", **shown} for n in range(30)]
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, [row, *rows])))
     recipe = blocks("toml")[0]
     assert "budget_seconds = 3600" in recipe
@@ -68,6 +69,10 @@ def test_the_four_commands_lead_from_rows_to_suggestions(tmp_path: Path) -> None
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
     assert re.search(r"^ *-\d+\.\d+ .*\bsimp\b", done.stdout, re.MULTILINE), done.stdout
+    card = (tmp_path / "home" / "data" / "models" / "my-model.toml").read_text(encoding="utf-8")
+    assert 'prompt = "proofstep-premises"' in card
+    tokenizer = (tmp_path / "runs" / "my-model" / "tokenizer.json").read_text(encoding="utf-8")
+    assert "succ" in tokenizer  # of the premises alone
     curve = json.loads((tmp_path / "runs" / "my-model" / "curve.json").read_text())
     assert [point[0] for point in curve] == [1, 50, 60]
 

@@ -132,15 +132,15 @@ def _tell(
 
 def _next_commands(recipe: Recipe, folder: Path, file: Path | None) -> list[str]:
     model, first = str(file), []
-    if recipe.base is not None:
-        # A path alone would not say with which prompt the model was tuned.
+    if recipe.served_prompt != "proofstep" or recipe.base is not None:
+        # A path alone would not say with which prompt the model was trained.
         from llmstep.backends.hf_files import read_json
 
         # An encoder-decoder model is served from its folder: llama.cpp runs decoders.
         has_encoder = read_json(folder / "config.json").get("is_encoder_decoder")
         way = "import --link" if has_encoder else "import" if file else "convert"
         model = recipe.id
-        prompt, made = recipe.base.prompt, _quote(str(file or folder))
+        prompt, made = recipe.served_prompt, _quote(str(file or folder))
         first = [f"llmstep models {way} {made} --id {model} --prompt {prompt}"]
     return [
         *first,

@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING
 
 from llmstep.backends.hf_files import read_checkpoint
 from llmstep_workshop.conversion.writer import write_gguf
-from llmstep_workshop.training.tokenizer import BOS, EOS, PAD
+from llmstep_workshop.training.tokenizer import TOKENIZER_SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from llmstep_workshop.conversion.model_description import About
     from llmstep_workshop.conversion.writer import Format
-
-# Models trained from scratch have learned texts that open with <s>.
-_TOKENIZER_SETTINGS = {
-    "tokenizer_class": "PreTrainedTokenizerFast",
-    "bos_token": BOS,
-    "eos_token": EOS,
-    "pad_token": PAD,
-    "add_bos_token": True,
-}
 
 
 def convert_folder(source: Path, target: Path, about: About, quantization: Format = "Q8_0") -> int:
@@ -41,5 +32,5 @@ def convert_folder(source: Path, target: Path, about: About, quantization: Forma
     checkpoint = read_checkpoint(source)
     settings = source / "tokenizer_config.json"
     if not settings.exists():
-        settings.write_text(json.dumps(_TOKENIZER_SETTINGS), encoding="utf-8")
+        settings.write_text(json.dumps(TOKENIZER_SETTINGS), encoding="utf-8")
     return write_gguf(checkpoint, target, about, quantization)

@@ -145,6 +145,7 @@ class Recipe:
 
     Paths in ``sources`` and ``validation`` are relative to the data folder of the command line.
     Without ``base`` a new model of the shape ``architecture`` is trained, with it that one goes on.
+    ``prompt`` is the id of the template that a new model will be served with.
     States longer than ``max_state_tokens`` are shortened as in serving, or lose their lines from
     the top (``trim``).
     """
@@ -164,6 +165,12 @@ class Recipe:
     optimization: Optimization = attrs.field(factory=Optimization)
     base: Base | None = attrs.field(default=None, metadata=LATER)
     trim: Literal["serving", "top"] = attrs.field(default="serving", metadata=LATER)
+    prompt: str = attrs.field(default="proofstep", metadata=LATER)
+
+    @property
+    def served_prompt(self) -> str:
+        """Id of the template that the model will be served with."""
+        return self.base.prompt if self.base else self.prompt
 
     def fingerprint(self) -> str:
         """A hash of what fixes model and data order; a run continues only with the same.
@@ -256,8 +263,12 @@ def _find_problems(recipe: Recipe, table: dict[str, Any]) -> Iterator[str]:
         yield "optimization: dropout must be at least 0 and less than 1"
     if plan.keeps_best and not recipe.validation:
         yield "optimization: patience and keep_best need a file in `validation`"
+    if recipe.prompt != "proofstep" and recipe.trim == "top":
+        yield 'trim = "top" is for the prompt proofstep: leave it out'
     if base is None:
         return
+    if "prompt" in table:
+        yield "prompt is the base model's: write it as base.prompt"
     if "architecture" in table:
         yield "architecture is the base model's own: leave it out, or leave out [base]"
     if bool(base.model) == bool(base.gguf):

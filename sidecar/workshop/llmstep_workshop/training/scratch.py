@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,21 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
+from llmstep.backends.hf_tokenizer import JsonSplitter, TextTokens
+from llmstep.prompts.template import load_template
 from llmstep.replacement import replacing
 from llmstep_workshop.data.rows import Row
-from llmstep_workshop.training.batches import IGNORED, Batch, collate
+from llmstep_workshop.errors import RecipeError
+from llmstep_workshop.training.batches import IGNORED, Batch, RowEncoder, collate
 from llmstep_workshop.training.dropout import apply_dropout
 from llmstep_workshop.training.learner import Losses
+from llmstep_workshop.training.prompt_encoder import PromptEncoder
 from llmstep_workshop.training.recipe import Architecture, Recipe
 from llmstep_workshop.training.tokenizer import (
     BOS,
     EOS,
     PAD,
+    TOKENIZER_SETTINGS,
     EncodedPair,
     PairEncoder,
     load_tokenizer,
@@ -55,11 +60,48 @@ def build_model(architecture: Architecture, tokenizer: Tokenizer) -> LlamaForCau
 def obtain_tokenizer(path: Path, sources: Sequence[Sequence[Row]], vocabulary: int) -> Tokenizer:
     """The run's tokenizer; trained on all of its rows where it has none yet."""
     if not path.exists():
-        texts = (text for row in chain(*sources) for text in (row.state, row.tactic))
+        texts = (text for row in chain(*sources) for text in _texts(row))
         tokenizer = train_tokenizer(texts, vocabulary)
         with replacing(path) as partial:
             tokenizer.save(str(partial))
     return load_tokenizer(path)
+
+
+def _texts(row: Row) -> Iterator[str]:
+    yield row.state
+    yield row.tactic
+    if row.premises:
+        yield "\n".join(mention.line for mention in row.premises)
+
+
+def _open_encoder(recipe: Recipe, tokenizer: Tokenizer) -> RowEncoder:
+    """What turns rows into the prompt that the model will be served with.
+
+    Raises:
+        RecipeError: The prompt cannot be trained, or does not fit the window.
+        ConfigError: There is no such template.
+    """
+    if recipe.prompt == "proofstep":
+        return PairEncoder(
+            tokenizer, recipe.max_state_tokens, recipe.max_tactic_tokens, recipe.trim
+        )
+    end = tokenizer.token_to_id(EOS)
+    splitter = JsonSplitter(tokenizer, TOKENIZER_SETTINGS)
+    encoder = PromptEncoder(
+        load_template(recipe.prompt),
+        TextTokens(splitter, recipe.architecture.vocabulary, [end]),
+        end,
+        recipe.max_state_tokens,
+        recipe.max_tactic_tokens,
+        has_encoder=False,
+    )
+    if encoder.longest > recipe.architecture.positions:
+        raise RecipeError(
+            f"prompts and tactics of up to {encoder.longest} tokens do not fit the window of "
+            f"{recipe.architecture.positions} tokens",
+            hint="Raise architecture.positions, or lower max_state_tokens or max_tactic_tokens.",
+        )
+    return encoder
 
 
 class ScratchLearner:
@@ -75,13 +117,11 @@ class ScratchLearner:
         self.tokenizer = tokenizer
         self.model: Any = build_model(recipe.architecture, tokenizer)
         self.architecture = attrs.asdict(recipe.architecture)
-        self._encoder = PairEncoder(
-            tokenizer, recipe.max_state_tokens, recipe.max_tactic_tokens, recipe.trim
-        )
+        self._encoder = _open_encoder(recipe, tokenizer)
         apply_dropout(self.model, recipe.optimization.dropout)
 
     def encode(self, rows: Sequence[Row]) -> list[EncodedPair]:
-        """Encode rows as ``<s>[GOAL]state[PROOFSTEP]`` and ``tactic</s>``."""
+        """Encode rows as the prompt says, ``<s>[GOAL]state[PROOFSTEP]``, and ``tactic</s>``."""
         return self._encoder.encode(rows)
 
     def collate(self, pairs: Sequence[EncodedPair]) -> Batch:

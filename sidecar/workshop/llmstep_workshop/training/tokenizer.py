@@ -16,6 +16,14 @@ from llmstep_workshop.errors import TrainingDataError
 
 PAD, BOS, EOS, GOAL, PROOFSTEP = "<pad>", "<s>", "</s>", "[GOAL]", "[PROOFSTEP]"
 SPECIAL_TOKENS = (PAD, BOS, EOS, GOAL, PROOFSTEP)
+# Models trained from scratch have learned texts that open with <s>.
+TOKENIZER_SETTINGS = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "bos_token": BOS,
+    "eos_token": EOS,
+    "pad_token": PAD,
+    "add_bos_token": True,
+}
 
 
 @attrs.frozen
