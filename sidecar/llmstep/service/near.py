@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
+import logging
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,6 +11,7 @@ import attrs
 from llmstep.backends import LLAMA_CPP, TRANSFORMERS
 from llmstep.backends.base import NameFilter
 from llmstep.config import Settings
+from llmstep.errors import CancelledError, LLMStepError
 from llmstep.prompts.mention import Mention
 from llmstep.service.model_setup import ModelSetup
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from llmstep.service.ask import Ask
     from llmstep.service.scheduler import Scheduler
     from llmstep.sources.sources import Sources
+
+log = logging.getLogger(__name__)
 
 # Backends that choose each token themselves; the others send whole candidates.
 _CHOOSING = frozenset({LLAMA_CPP, TRANSFORMERS})
@@ -49,25 +52,31 @@ async def look_around(
     A question does without what takes too long.
     """
     assert ask.collector is not None
-    evidence = ask.collector.evidence
-    if not looks_around(setup, settings):
+    known = ask.collector.evidence
+    if not looks_around(setup, settings) or (known is None and sources.others):
         return Near()
-    if evidence is None and not sources.others:
-        request = ask.request
-        look = functools.partial(
-            sources.look_around, request.goals[0], request.text_before, request.prefix
+    request = ask.request
+
+    def look() -> Near:
+        evidence = known or sources.look_around(
+            request.goals[0], request.text_before, request.prefix
         )
-        future = reading.submit(look, ask.token, client=ask.asker.client)
-        try:
-            evidence = await asyncio.wait_for(asyncio.wrap_future(future), ask.timeout_s / 2)
-        except TimeoutError:
-            return Near()
-    if evidence is None:
+        return Near(
+            tuple(evidence.mentions()) if setup.states_premises else (),
+            evidence.known_names() if _cuts(setup, settings) else None,
+        )
+
+    # On the thread of the sources: a library that is read for the first time takes its time.
+    future = reading.submit(look, ask.token, client=ask.asker.client)
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), ask.timeout_s / 4)
+    except TimeoutError:
         return Near()
-    return Near(
-        tuple(evidence.mentions()) if setup.states_premises else (),
-        evidence.known_names() if _cuts(setup, settings) else None,
-    )
+    except CancelledError:
+        raise
+    except LLMStepError as error:
+        log.warning("the model is asked without premises and names: %s", error.message)
+        return Near()
 
 
 def _cuts(setup: ModelSetup, settings: Settings) -> bool:

@@ -24,6 +24,7 @@ from llmstep.service.model_setup import ModelSetup
 from llmstep.service.question import Document, PrepareRequest, SuggestRequest
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.ranking import Suggestion
+from llmstep.sources.sources import Sources
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 WAIT_S = 20
@@ -184,6 +185,23 @@ def test_an_answer_with_premises_is_another_in_another_file(open_service: Open) 
         service = open_service(script, prompt=prompt)
         ask(service)
         assert ask(service, document=document).cached is same
+
+
+def test_a_library_that_is_damaged_costs_premises_and_no_answer(
+    open_service: Open, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.tactics"
+    broken.write_bytes(b"no index")
+    script = [{"candidates": candidates("simp")}]
+    service = open_service(script, prompt="proofstep-premises", library=str(broken), cache=False)
+    assert [s.tactic for s in ask(service).suggestions] == ["simp"]
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fail(*_: Any) -> Any:
+            raise GenerationError("a damaged statement")
+
+        patch.setattr(Sources, "look_around", fail)
+        assert [s.tactic for s in ask(service).suggestions] == ["simp"]
 
 
 def plain_tokens(service: SuggestService) -> int:

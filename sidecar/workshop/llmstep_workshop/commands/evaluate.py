@@ -281,6 +281,11 @@ def shown(result: VariantScores) -> str:
             f"  lemma@{min(n, 10)} {scores.lemma_at_10:.3f}   lemma@{n} {scores.lemma_at_n:.3f}   "
             f"of {scores.citing} rows that cite one"
         )
+    if scores.shown:
+        lines.append(
+            f"  of {scores.shown} rows whose lemma is among their premises {scores.shown_at_n:.3f} "
+            f"have it named within {n}"
+        )
     exist = f"names exist {scores.names_exist:.3f}, " if scores.names_exist is not None else ""
     lines.append(f"  candidates: {exist}impossible {scores.impossible:.3f}")
     lines += [

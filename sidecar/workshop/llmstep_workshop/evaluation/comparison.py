@@ -189,7 +189,7 @@ def _score_likelihoods(settings: Settings, files: Sequence[DataFile]) -> list[li
 
 def _score_likelihood(scorer: LikelihoodScorer, row: Row) -> Scored:
     try:
-        return scorer.score(row.state, row.tactic, row.context)
+        return scorer.score(row.state, row.tactic, row.context, row.premises)
     except LLMStepError as error:
         return error.message
 

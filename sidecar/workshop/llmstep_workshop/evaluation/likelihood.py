@@ -21,6 +21,7 @@ from llmstep.backends.base import DEFAULT_CONTEXT, PromptPart
 from llmstep.config import Settings
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import CountTokens, split_goals
+from llmstep.prompts.mention import Mention
 from llmstep.prompts.template import Template, build_prompts, load_template
 from llmstep.service.catalog import ResolvedModel, find_model
 
@@ -47,8 +48,10 @@ class Likelihood:
 class LikelihoodScorer(Protocol):
     """A loaded model that tells how likely a tactic is."""
 
-    def score(self, state: str, tactic: str, text_before: str = "") -> Likelihood:
-        """Score one tactic after one state, and the file's text before it if that is known.
+    def score(
+        self, state: str, tactic: str, text_before: str = "", premises: Sequence[Mention] = ()
+    ) -> Likelihood:
+        """Score one tactic after one state, with file's text and premises if they are known.
 
         Raises:
             LLMStepError: The state does not fit, or the library failed.
@@ -113,12 +116,14 @@ class LlamaScorer:
         self._model = LlamaModel(path)
         self._model.open_context(window, 1, threads)
 
-    def score(self, state: str, tactic: str, text_before: str = "") -> Likelihood:
+    def score(
+        self, state: str, tactic: str, text_before: str = "", premises: Sequence[Mention] = ()
+    ) -> Likelihood:
         """Score one tactic; see `LikelihoodScorer.score`."""
         from llmstep.backends.llama_model import BATCH_TOKENS
 
         model = self._model
-        prompt, stops = self._build(state, text_before)
+        prompt, stops = self._build(state, text_before, premises)
         opening = [model.first_token()] if model.facts.adds_bos else []
         for part in prompt:
             opening += model.tokenize(part.text.encode(), special=part.special)
@@ -140,9 +145,10 @@ class LlamaScorer:
         self._model.close()
 
     def _build(
-        self, state: str, text_before: str
+        self, state: str, text_before: str, premises: Sequence[Mention]
     ) -> tuple[tuple[PromptPart, ...], tuple[str, ...]]:
-        return _build(self._template, state, text_before, self._window, self._count, self._stops)
+        question = state, text_before, premises
+        return _build(self._template, question, self._window, self._count, self._stops)
 
     def _count(self, text: str) -> int:
         return len(self._model.tokenize(text.encode(), special=False))
@@ -181,10 +187,12 @@ class HuggingFaceScorer:
         self._tokens = TextTokens(splitter, self._model.rows, self._model.ends)
         self._window = min(window, self._model.window or window)
 
-    def score(self, state: str, tactic: str, text_before: str = "") -> Likelihood:
+    def score(
+        self, state: str, tactic: str, text_before: str = "", premises: Sequence[Mention] = ()
+    ) -> Likelihood:
         """Score one tactic; see `LikelihoodScorer.score`."""
         model, tokens = self._model, self._tokens
-        prompt, stops = self._build(state, text_before)
+        prompt, stops = self._build(state, text_before, premises)
         opening = list(tokens.lead)
         for part in prompt:
             opening += tokens.encode(part.text, special=part.special)
@@ -207,9 +215,10 @@ class HuggingFaceScorer:
         self._model.close()
 
     def _build(
-        self, state: str, text_before: str
+        self, state: str, text_before: str, premises: Sequence[Mention]
     ) -> tuple[tuple[PromptPart, ...], tuple[str, ...]]:
-        return _build(self._template, state, text_before, self._window, self._count, self._stops)
+        question = state, text_before, premises
+        return _build(self._template, question, self._window, self._count, self._stops)
 
     def _count(self, text: str) -> int:
         return len(self._tokens.encode(text, special=False))
@@ -227,15 +236,16 @@ def _choose_window(settings: Settings, model: ResolvedModel) -> int:
 
 def _build(
     template: Template,
-    state: str,
-    text_before: str,
+    question: tuple[str, str, Sequence[Mention]],
     window: int,
     count: CountTokens,
     stops: Sequence[str],
 ) -> tuple[tuple[PromptPart, ...], tuple[str, ...]]:
     """The template's first prompt for a state, and the strings that end its answer."""
+    state, text_before, premises = question
     goals = split_goals(state) or [""]
-    prompt = build_prompts(template, goals, text_before, window - TACTIC_TOKENS, count)[0]
+    room = window - TACTIC_TOKENS
+    prompt = build_prompts(template, goals, text_before, room, count, retrieved=premises)[0]
     return prompt.parts, (*stops, *prompt.stop)
 
 

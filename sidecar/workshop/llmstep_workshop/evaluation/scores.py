@@ -40,6 +40,7 @@ class RowScore:
         failure: Why the model gave no answer; empty if it did.
         source: The corpus of the row; empty if it is not known.
         citing: Whether the reference names a lemma, as far as is known.
+        shown: Whether one of these lemmas is among the row's own premises.
         lemma: Place of the first candidate that names one of these lemmas, likewise.
         inventing: Candidates that name what does not exist; ``None`` if that was not measured.
         impossible: Candidates that cannot run, by the form of the goal.
@@ -58,6 +59,7 @@ class RowScore:
     failure: str = ""
     source: str = ""
     citing: bool = False
+    shown: bool = False
     lemma: int | None = None
     inventing: int | None = None
     impossible: int = 0
@@ -139,6 +141,8 @@ class Scores:
         citing: Number of rows whose reference names a lemma, as far as is known.
         lemma_at_10, lemma_at_n: Of these, the share with such a lemma named among the first 10, or
             n, candidates.
+        shown: Number of rows with such a lemma among the premises that the row brings.
+        shown_at_n: Of these, the share with such a lemma named among the candidates.
         names_exist: Share of candidates all of whose names exist; ``None`` if it was not measured.
         impossible: Share of candidates that cannot run, by the form of the goal.
         sources: For each corpus of the rows.
@@ -164,6 +168,8 @@ class Scores:
     citing: int
     lemma_at_10: float
     lemma_at_n: float
+    shown: int
+    shown_at_n: float
     names_exist: float | None
     impossible: float
     sources: dict[str, SourceScore]
@@ -191,6 +197,7 @@ def score_row(number: int, row: Row, answer: Answer, names: KnownNames | None = 
         origins=answer.origins[exact - 1] if exact is not None and answer.origins else (),
         source=row.src,
         citing=bool(row.lemmas),
+        shown=any(_is_shown(lemma, row) for lemma in row.lemmas),
         lemma=_place([names_one_of(t, row.lemmas, row.state) for t in answer.tactics]),
         inventing=inventing,
         impossible=sum(bool(why_impossible(tactic, goal)) for tactic in answer.tactics),
@@ -258,10 +265,13 @@ def _score_lemmas(rows: Sequence[RowScore], n: int) -> dict[str, Any]:
     for row in rows:
         by_source[row.source].append(row)
     whole = _score_source(rows, n)
+    shown = [row for row in rows if row.shown]
     return {
         "citing": whole.citing,
         "lemma_at_10": whole.lemma_at_10,
         "lemma_at_n": whole.lemma_at_n,
+        "shown": len(shown),
+        "shown_at_n": _mean([_within(row.lemma, n) for row in shown]),
         "names_exist": 1 - sum(measured) / candidates if measured else None,
         "impossible": sum(row.impossible for row in rows) / candidates,
         "sources": {
@@ -290,6 +300,12 @@ def _score_heads(rows: Sequence[RowScore]) -> tuple[HeadScore, ...]:
         headed = sum(row.headed is not None for row in own) / number
         found.append(HeadScore(head, number, exact, headed))
     return tuple(found)
+
+
+def _is_shown(lemma: str, row: Row) -> bool:
+    return any(
+        lemma == mention.name or lemma.endswith(f".{mention.name}") for mention in row.premises
+    )
 
 
 def _place(hits: Sequence[bool]) -> int | None:

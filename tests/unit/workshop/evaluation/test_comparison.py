@@ -108,7 +108,7 @@ def test_the_likelihood_of_a_model_is_measured_once(
     opened: list[str] = []
 
     class Scorer:
-        def score(self, state: str, tactic: str, text_before: str):
+        def score(self, state: str, tactic: str, text_before: str, premises=()):
             from llmstep_workshop.evaluation.likelihood import Likelihood
 
             if "a + b" in state:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from llmstep.prompts.mention import Mention
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.evaluation.candidates import Answer
 from llmstep_workshop.evaluation.likelihood import Likelihood
@@ -69,3 +70,22 @@ def test_models_are_compared_row_by_row() -> None:
     swapped = [RowScore(i, "rw", exact=None if i % 2 else 1) for i in range(40)]
     around = compare(mixed, swapped, 1)["exact_at_n"]
     assert around.low < 0 < around.high
+
+
+def test_rows_whose_lemma_is_among_their_premises_are_counted_by_themselves() -> None:
+    shown = (Mention("other"), Mention("inter_comm"))
+    rows = [
+        Row("⊢ p", "rw [inter_comm]", lemmas=("Set.inter_comm",), premises=shown),
+        Row("⊢ q", "rw [inter_comm]", lemmas=("Set.inter_comm",), premises=shown),
+        Row("⊢ r", "rw [inter_comm]", lemmas=("Set.inter_comm",), premises=shown[:1]),
+        Row("⊢ s", "simp", premises=shown),
+    ]
+    answers = [("simp", "exact (inter_comm s t).symm"), ("simp",), ("rw [inter_comm]",), ("simp",)]
+    scored = [
+        score_row(i, row, Answer(t, 0.1))
+        for i, (row, t) in enumerate(zip(rows, answers, strict=True))
+    ]
+    scores = summarise(scored, 2)
+    assert (scores.shown, scores.shown_at_n) == (2, 0.5)
+    assert summarise(scored, 1).shown_at_n == 0.0
+    assert summarise(scored[2:], 2).shown == 0
