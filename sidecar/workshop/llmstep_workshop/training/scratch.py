@@ -85,7 +85,7 @@ def _open_encoder(recipe: Recipe, tokenizer: Tokenizer) -> RowEncoder:
         return PairEncoder(
             tokenizer, recipe.max_state_tokens, recipe.max_tactic_tokens, recipe.trim
         )
-    end = tokenizer.token_to_id(EOS)
+    end = tokenizer.get_vocab()[EOS]
     splitter = JsonSplitter(tokenizer, TOKENIZER_SETTINGS)
     encoder = PromptEncoder(
         load_template(recipe.prompt),
