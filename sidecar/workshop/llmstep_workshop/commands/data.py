@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(commands=[synth, check, reconstruct, twins, print_, premises])
 def data() -> None:
-    """Import, reconstruct, generate, clean, split and check proof steps.
+    """Import, reconstruct, generate, clean, split, print and check proof steps.
 
     Each command reads JSONL, plain or .gz, writes its output in one step, and a data sheet beside.
     """

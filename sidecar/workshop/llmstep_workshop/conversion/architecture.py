@@ -129,7 +129,7 @@ def read_shape(checkpoint: Checkpoint) -> ModelShape:
 
 
 def write_shape(writer: gguf.GGUFWriter, shape: ModelShape) -> None:
-    """Write the numbers as metadata."""
+    """Write the numbers of a model as the metadata of a GGUF file."""
     config = shape.config
     writer.add_context_length(shape.context)
     writer.add_embedding_length(config["hidden_size"])
@@ -240,7 +240,7 @@ def _reorder(shape: ModelShape, source: str) -> Reorder | None:
 
 
 def _check_complete(shape: ModelShape, plans: Mapping[str, TensorPlan], is_tied: bool) -> None:
-    """The first block shows what each has; a folder may lack a part without lacking a file."""
+    """Refuse a folder that lacks a tensor; the first block shows what each block has."""
     wanted = {"token_embd.weight", "output_norm.weight"}
     if not is_tied:
         wanted.add("output.weight")
@@ -257,7 +257,7 @@ def _check_complete(shape: ModelShape, plans: Mapping[str, TensorPlan], is_tied:
 
 
 def _place(name: str) -> tuple[int, int, str]:
-    """The embeddings, the blocks in their order, the end."""
+    """A sort key that puts the embeddings first, then the blocks in order, then the output."""
     if name.startswith("blk."):
         return 1, int(name.split(".")[1]), name
     return (0 if name == "token_embd.weight" else 2), 0, name

@@ -1,4 +1,4 @@
-"""The whole way: read the folder, write 16-bit floats, check them, quantize, check again."""
+"""A conversion from end to end: write 16-bit floats, check them, quantize, and check again."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class Plan:
 
     @property
     def is_small(self) -> bool:
-        """Whether comparing it with the folder takes seconds, not minutes."""
+        """Whether the model is small enough that comparing it with its folder takes seconds."""
         return self.checkpoint.parameters <= _SMALL
 
 
 def plan_conversion(checkpoint: Checkpoint, quant: str) -> Plan:
-    """Find what stands against it before anything is written.
+    """Check, before anything is written, that a folder can be converted, and what that needs.
 
     Raises:
         ConversionError: The architecture or a tensor is none that can be converted.
@@ -102,7 +102,7 @@ def convert(
     threads: int = 0,
     on_step: OnStep = lambda _name, _done, _all: None,
 ) -> Report:
-    """Make the file; nothing but it is left, and nothing at all after an error.
+    """Write the GGUF file. Only this file is left behind; after an error, none is.
 
     Args:
         plan: What to make of what.
@@ -180,7 +180,7 @@ def check_disk(plan: Plan, target: Path) -> None:
 
 
 def _check_tokens(checkpoint: Checkpoint, path: Path) -> int:
-    """Also what shows that llama.cpp can load the file."""
+    """Compare the tokens of both sides, which also shows that llama.cpp can load the file."""
     model = LlamaModel(path)
     try:
         return compare_tokens(checkpoint.folder, model)

@@ -34,7 +34,7 @@ class Rotary:
     scaling: Mapping[str, Any]
 
     def write(self, writer: gguf.GGUFWriter) -> None:
-        """Write it as metadata; ``llama3`` has its numbers in `frequency_factors` instead."""
+        """Write the embedding as metadata; ``llama3`` keeps its numbers in `frequency_factors`."""
         import gguf
 
         writer.add_rope_dimension_count(self.size)
@@ -67,7 +67,7 @@ class Rotary:
 
 
 def read_rotary(config: Mapping[str, Any], head_size: int) -> Rotary:
-    """Read it from config.json, written by transformers 5 or by an older version.
+    """Read the rotary embedding from config.json, of transformers 5 or of an older version.
 
     Raises:
         ConversionError: It is of a kind llama.cpp does not compute.

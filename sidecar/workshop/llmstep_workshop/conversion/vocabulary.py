@@ -60,7 +60,7 @@ class Vocabulary:
 
 
 def read_vocabulary(splitter: Splitter, config: Mapping[str, Any], rows: int) -> Vocabulary:
-    """Translate a tokenizer.
+    """Translate a tokenizer into the terms of a GGUF file.
 
     Args:
         splitter: The folder's.
@@ -113,7 +113,7 @@ def read_vocabulary(splitter: Splitter, config: Mapping[str, Any], rows: int) ->
 
 
 def write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
-    """Write it as metadata."""
+    """Write a vocabulary as the metadata of a GGUF file."""
     writer.add_vocab_size(len(vocabulary.tokens))
     writer.add_tokenizer_model(vocabulary.model)
     writer.add_tokenizer_pre(vocabulary.rule or "default")
@@ -140,7 +140,7 @@ def write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
 
 
 def _list_tokens(layout: Mapping[str, Any], rows: int) -> tuple[list[str], list[int]]:
-    """Texts and kinds, padded to the model's rows."""
+    """The text and the kind of each token, padded to the rows of the model's embeddings."""
     vocab = layout["model"]["vocab"]
     if isinstance(vocab, dict):
         numbered = [(number, text) for text, number in vocab.items()]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 
+from llmstep_workshop.data.normal_forms import read_goal, scan_statements
 from llmstep_workshop.data.records import Record, find_data_files
 from llmstep_workshop.data.rows import empty_data, scan_objects
-from llmstep_workshop.data.statements import read_goal, scan_statements
 from llmstep_workshop.errors import TrainingDataError
 
 _GOAL_FIELDS = ("state", "goal", "state_before", "tactic_state")

@@ -26,9 +26,9 @@ from llmstep_workshop.data.families import (
     traces,
 )
 from llmstep_workshop.data.families.goals import Case, Family
+from llmstep_workshop.data.normal_forms import read_goal
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.data.splitting import hash_share
-from llmstep_workshop.data.statements import read_goal
 from llmstep_workshop.errors import RecipeError
 
 TemplateSplit = Literal["all", "train", "valid"]

@@ -31,7 +31,7 @@ class Source:
 
 @attrs.frozen
 class SyntheticSource:
-    """Pairs made by ``training/synthetic.py``: the same count and seed give the same pairs.
+    """Pairs made by ``data/synthetic.py``: the same count and seed give the same pairs.
 
     ``families`` names families or groups of them; of ``split`` ``train`` and ``valid`` no template
     is in both.

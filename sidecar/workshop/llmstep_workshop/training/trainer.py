@@ -269,25 +269,26 @@ class Trainer:
     def _validate(self, bar: tqdm, loss: float) -> None:
         """Measure the loss on the validation files, and keep the weights if they are the best."""
         progress = self.progress
-        scores = {name: self.measure_loss(pairs) for name, pairs in self.validation.items()}
-        if scores:
-            first = next(iter(scores.values()))
+        losses = {name: self.measure_loss(pairs) for name, pairs in self.validation.items()}
+        if losses:
+            first = next(iter(losses.values()))
             self._record(loss, first)
             if self.recipe.optimization.keeps_best:
                 self._keep_best(first)
-        text = ", ".join(f"{name.split('.')[0]} {score:.3f}" for name, score in scores.items())
+        text = ", ".join(f"{name.split('.')[0]} {value:.3f}" for name, value in losses.items())
         if self.world.is_main:
             bar.write(
                 f"step {progress.step}  {progress.seconds:.0f} s  pass {progress.pass_index}  "
                 f"{progress.tokens / 1e6:.2f} M tokens  loss {progress.smoothed_loss:.3f}  {text}"
             )
 
-    def _keep_best(self, score: float) -> None:
+    def _keep_best(self, validation: float) -> None:
+        """Keep the weights if their validation loss is the least so far."""
         progress = self.progress
-        if progress.best_loss is not None and score >= progress.best_loss:
+        if progress.best_loss is not None and validation >= progress.best_loss:
             progress.stale += 1
             return
-        progress.best_loss, progress.best_step, progress.stale = score, progress.step, 0
+        progress.best_loss, progress.best_step, progress.stale = validation, progress.step, 0
         self._write(BEST_NAME, [])
 
     def _is_out_of_patience(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from llmstep_workshop.data import synthetic
 from llmstep_workshop.data.cleaning import is_balanced
-from llmstep_workshop.data.statements import read_goal
+from llmstep_workshop.data.normal_forms import read_goal
 from llmstep_workshop.data.synthetic import family_names, generate
 from llmstep_workshop.errors import RecipeError
 from llmstep_workshop.training.augmentation import declared_names

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep_workshop.data.statements import read_goal, scan_statements
+from llmstep_workshop.data.normal_forms import read_goal, scan_statements
 
 SAME = [
     (

@@ -36,7 +36,7 @@ _DECLARATIONS = {"theorem", "lemma", "example"}
 
 
 @attrs.frozen
-class Statement:
+class TokenStatement:
     """A statement as tokens.
 
     Attributes:
@@ -72,7 +72,7 @@ class Statement:
         return " ; ".join([*sorted(binders), target])
 
 
-def read_goal(state: str) -> Statement:
+def read_goal(state: str) -> TokenStatement:
     """The statement of one goal as Lean prints it."""
     goal = parse_goal(_DAGGER.sub(lambda m: "_x" + m[1].translate(_SUPERSCRIPTS), state))
     binders: list[tuple[str, tuple[str, ...]]] = []
@@ -81,10 +81,10 @@ def read_goal(state: str) -> Statement:
         # A source file leaves instances unnamed.
         names = ["" if name.startswith("inst_x") else name for name in hypothesis.names]
         binders += [(name, type_) for name in names or ("",)]
-    return Statement("", tuple(binders), _tokenize(re.sub(r"^(?:⊢|\|-)", "", goal.target)))
+    return TokenStatement("", tuple(binders), _tokenize(re.sub(r"^(?:⊢|\|-)", "", goal.target)))
 
 
-def scan_statements(source: str) -> Iterator[Statement]:
+def scan_statements(source: str) -> Iterator[TokenStatement]:
     """Yield the statements of the theorems, lemmas and examples in the text of a Lean file."""
     for command in split_commands(source):
         if command.keyword not in _DECLARATIONS:
@@ -99,7 +99,7 @@ def scan_statements(source: str) -> Iterator[Statement]:
             end = _closing(tokens, at) if tokens[at] in BRACKETS else at
             binders += _split_group(tokens[at : end + 1]) if end > at else []
             at = end + 1
-        yield Statement(head.name, tuple(binders), _tokenize(head.conclusion(source)))
+        yield TokenStatement(head.name, tuple(binders), _tokenize(head.conclusion(source)))
 
 
 def _tokenize(text: str) -> tuple[str, ...]:
