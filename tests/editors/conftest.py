@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "lean"))
 
 import check
+from tests.editors.drivers.bed import make_servers
 from tests.editors.drivers.editor import Editor, EditorMissingError, Observe, Servers
 from tests.editors.drivers.emacs import EmacsEglot, EmacsLspMode
 from tests.editors.drivers.neovim import Neovim
@@ -29,17 +29,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Servers:
     """Lean's language server with the package compiled, and the scripted sidecar."""
     if reason := check.why_not():
         pytest.skip(reason)
-    checker = check.shared_checker()
-    assert not checker.check(ROOT / "LLMstep.lean")
-    program = tmp_path_factory.mktemp("servers") / "lean-server"
-    words = [*checker.bed.lean_cmd(), "--server", *checker.bed.OPTS]
-    program.write_text(
-        f"#!/bin/sh\nLEAN_PATH={shlex.quote(checker.search_path)}\nexport LEAN_PATH\n"
-        f"exec {shlex.join(words)}\n",
-        encoding="utf-8",
-    )
-    program.chmod(0o755)
-    return Servers(program, {**check.test_environment(), "LLMSTEP_MODEL": "echo"})
+    return make_servers(tmp_path_factory.mktemp("servers"), LLMSTEP_MODEL="echo")
 
 
 @pytest.fixture(scope="module", params=EDITORS, ids=lambda editor: editor.name)

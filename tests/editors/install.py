@@ -21,7 +21,9 @@ NODE_PACKAGES = (
     "vscode-languageserver-types@3.18.5",
     "vscode-languageserver-textdocument@1.0.12",
 )
-EMACS_PACKAGES = ("emacs-nox", "elpa-eglot", "elpa-lsp-mode")
+EMACS_PACKAGES = ("emacs-nox", "elpa-lsp-mode")
+# Where Emacs is too old to have it; newer systems do not know the package.
+EGLOT_PACKAGE = "elpa-eglot"
 LIMIT_SECONDS = 600
 
 
@@ -58,7 +60,14 @@ def install_emacs() -> None:
         return
     environ = {"DEBIAN_FRONTEND": "noninteractive"}
     run([apt, "-qq", "update"], "Emacs", environ)
-    run([apt, "-qq", "install", "-y", "--no-install-recommends", *EMACS_PACKAGES], "Emacs", environ)
+    install = [apt, "-qq", "install", "-y", "--no-install-recommends"]
+    if run([*install, *EMACS_PACKAGES], "Emacs", environ) and not has_eglot():
+        run([*install, EGLOT_PACKAGE], "Emacs", environ)
+
+
+def has_eglot() -> bool:
+    """Whether Emacs brings eglot along, as it does since 29."""
+    return run(["emacs", "-Q", "--batch", "--eval", "(require 'eglot)"], "Emacs without eglot")
 
 
 def run(command: list[str], what: str, environ: dict[str, str] | None = None) -> bool:

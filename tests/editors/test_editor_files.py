@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from llmstep.cli import COMMANDS
+from llmstep.commands.setup import setup
 from llmstep.commands.workshop import WORKSHOP
 from llmstep.config import BY_NAME
 
@@ -30,6 +32,10 @@ def load_module(path: Path) -> Any:
 
 
 JSONC = load_module(Path(__file__).with_name("jsonc.py"))
+KINDS = {
+    "bool": lambda value: isinstance(value, bool),
+    "list of str": lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+}
 SETTINGS = json.loads((Path(__file__).parent / "lean4_settings.json").read_text())
 
 
@@ -88,6 +94,19 @@ def test_every_setting_of_the_lean_extension_exists():
     named |= {key for doc in DOCS for key in re.findall(r'"(lean4\.[\w.]+)"', doc.read_text())}
     assert named
     assert named <= known
+
+
+def test_settings_of_the_lean_extension_have_values_of_its_kinds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lakefile.toml").touch()
+    assert CliRunner().invoke(setup, ["vscode", "--write"]).exit_code == 0
+    written = JSONC.parse((tmp_path / ".vscode" / "settings.json").read_text(encoding="utf-8"))
+    for settings in (load("settings.json"), written):
+        named = {key: value for key, value in settings.items() if key.startswith("lean4.")}
+        assert named
+        for key, value in named.items():
+            kind = SETTINGS["types"][key]
+            assert KINDS[kind](value), f"{key} is a {kind}, not {value!r}"
 
 
 def test_settings_that_were_removed_are_set_nowhere():

@@ -125,3 +125,28 @@ function Driver.announces(path)
   end
   return here ~= nil
 end
+
+function Driver.prepare_screen()
+  vim.o.laststatus, vim.o.ruler, vim.o.signcolumn = 0, false, 'no'
+  vim.diagnostic.config({
+    underline = false,
+    signs = false,
+    virtual_lines = { severity = vim.diagnostic.severity.INFO },
+  })
+end
+
+function Driver.read_screen(columns, rows)
+  local screen = {}
+  -- The last line is Neovim's own.
+  for row = 1, rows - 1 do
+    screen[row] = {}
+    for column = 1, columns do
+      local attributes = vim.api.nvim__inspect_cell(1, row - 1, column - 1)[2] or {}
+      screen[row][column] = {
+        vim.fn.screenstring(row, column),
+        attributes.foreground or vim.NIL,
+      }
+    end
+  end
+  return screen
+end

@@ -141,6 +141,30 @@ class Neovim(Editor):
         self._nvim.command("edit")
         wait_for(lambda: self._call("attached"), lambda count: count == 1, "the new server")
 
+    def prepare_screen(self, columns: int, rows: int) -> None:
+        """Show messages below their lines, and nothing but the buffer."""
+        # Colours are those of a terminal only where there is one.
+        self._nvim.ui_attach(columns, rows, rgb=True, ext_linegrid=True)
+        self._call("prepare_screen")
+
+    def read_screen(
+        self, columns: int, rows: int, shows: str = "", hides: str = ""
+    ) -> list[list[list[Any]]]:
+        """Rows of characters with their colours, which are numbers, or ``None`` for the usual.
+
+        It waits until the screen shows one text and not the other, and is drawn to its end: two
+        looks at it are the same.
+        """
+        before: list[Any] = []
+
+        def is_drawn(screen: list[list[list[Any]]]) -> bool:
+            text = "\n".join("".join(character for character, _ in row) for row in screen)
+            same = screen == before
+            before[:] = screen
+            return same and shows in text and not (hides and hides in text)
+
+        return wait_for(lambda: self._call("read_screen", columns, rows), is_drawn, "the screen")
+
     def close(self) -> None:
         with contextlib.suppress(OSError, EOFError):
             self._nvim.command("qall!", async_=True)

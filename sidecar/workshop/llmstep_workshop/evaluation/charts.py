@@ -71,7 +71,7 @@ def draw_bars(groups: Sequence[BarGroup], top: float, title: str) -> str:
     y = 4
     for group in groups:
         middle = y + len(group.bars) * (_BAR + _GAP) / 2 + 3
-        label = text(_shorten(group.label, 24))
+        label = text(_shorten(group.label, 22))
         parts.append(element("text", label, x=_LABELS - 10, y=middle, text_anchor="end"))
         for bar in group.bars:
             parts += _draw_bar(bar, y, scale)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import attrs
 import pytest
 
 from llmstep.config import Settings
@@ -78,6 +81,44 @@ def test_the_page_is_made_for_a_thousand_pixels(comparison: Comparison) -> None:
     assert cells is not None
     assert "nowrap" not in cells[0]
     assert "svg { width: 100%" in style
+
+
+MEASURE = """<script>
+const beyond = (box) => box.scrollWidth - box.clientWidth
+const inside = [...document.querySelectorAll(".wide")].map(beyond)
+document.body.dataset.measured =
+  `${innerWidth} wide, ${beyond(document.documentElement)} beyond, ${Math.max(...inside)} inside`
+</script>"""
+
+
+def test_a_browser_of_a_thousand_pixels_has_nothing_to_scroll(
+    scripted: Path, tmp_path: Path
+) -> None:
+    """Five models with long names on two files: more columns than a report usually has."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    other = scripted.with_name("rows-of-a-much-longer-name-than-usual.jsonl")
+    shutil.copy(scripted, other)
+    files = [draw_rows(file, read_rows(file), None, 0) for file in (scripted, other)]
+    variants = [
+        Variant(f"a-model-with-a-long-name-{n}-q8_0.gguf", attrs.evolve(ECHO, n=n + 1))
+        for n in range(5)
+    ]
+    page = tmp_path / "page.html"
+    shown = render_page(compare_variants(variants, files)).replace("</body>", MEASURE + "</body>")
+    assert MEASURE in shown
+    page.write_text(shown, encoding="utf-8")
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    quiet += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    size = ["--window-size=1000,900", f"--user-data-dir={tmp_path / 'browser'}"]
+    seen = subprocess.run(
+        [browser, *quiet, *size, "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.findall(r'data-measured="([^"]*)"', seen.stdout) == ["1000 wide, 0 beyond, 0 inside"]
 
 
 def test_models_rows_and_failures_stand_on_it(comparison: Comparison) -> None:
