@@ -142,6 +142,10 @@ register_option llmstep.prove.gapMs : Nat := {
   defValue := 3000
   descr := "`llmprove`: how long each gap of a proof that almost runs is searched for, in milliseconds; 0: gaps are left to the model" }
 
+register_option llmstep.prove.report : Bool := {
+  defValue := false
+  descr := "`llmprove`: also write how it ended, as one line of JSON, for programs that run it" }
+
 register_option llmstep.prove.model : String := {
   defValue := ""
   descr := "`llmprove`: model to ask for whole proofs, as in `llmstep.model`; empty: that of `llmstep.model`" }

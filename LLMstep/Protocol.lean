@@ -104,6 +104,8 @@ structure Candidate where
   /-- Whether `tactic` is a whole proof, and then why the model has stopped: `end`, `budget`, `time` or `repetition`. -/
   isProof : Bool := false
   stop : String := "end"
+  /-- Why there is no proof in what the model wrote; empty if there is one. -/
+  problem : String := ""
 
 /-- How far the model is with a whole proof: `thinking` or `writing`, what was generated for it, and what has been written since. -/
 structure Written where
@@ -118,12 +120,14 @@ structure Note where
   isLasting : Bool := false
   isWarning : Bool := true
 
-/-- Result of `llmstep/suggest`, best candidate first. `notes`: what the user should know besides, see `answerNotes`. -/
+/-- Result of `llmstep/suggest`, best candidate first. `notes`: what the user should know besides, see `answerNotes`.
+`tokens`: what the model has generated for it. -/
 structure Answer where
   candidates : Array Candidate
   model : String
   cached : Bool
   notes : Array Note := #[]
+  tokens : Nat := 0
 
 /-- An error answer: a JSON-RPC or LSP code, what happened, and what to do about it. -/
 structure RpcError where
@@ -153,7 +157,8 @@ inductive Incoming where
 def parseCandidate (j : Json) : Except String Candidate := do
   let score := (j.getObjValAs? Float "score").toOption.getD 0
   if let .ok proof := j.getObjValAs? String "proof" then
-    return { tactic := proof, score, isProof := true, stop := (j.getObjValAs? String "stop").toOption.getD "end" }
+    let word (key default : String) := (j.getObjValAs? String key).toOption.getD default
+    return { tactic := proof, score, isProof := true, stop := word "stop" "end", problem := word "problem" "" }
   return { tactic := ← j.getObjValAs? String "tactic", score }
 
 def parseCandidates (j : Json) : Except String (Array Candidate) := do
@@ -191,7 +196,8 @@ def parseAnswer (j : Json) : Except String Answer := do
     candidates := ← parseCandidates j
     model := (j.getObjValAs? String "model").toOption.getD ""
     cached := (j.getObjValAs? Bool "cached").toOption.getD false
-    notes := answerNotes j }
+    notes := answerNotes j
+    tokens := (do (← j.getObjVal? "stats").getObjValAs? Nat "generatedTokens").toOption.getD 0 }
 
 def parseError (j : Json) : Except String RpcError := do
   return {

@@ -23,7 +23,7 @@ and asks again. It shows the proof as one `Try this`, or the longest part of one
 `llmprove "by induction on n"` gives the model a hint. See the options `llmstep.prove.*`. -/
 syntax (name := llmproveTac) "llmprove" (ppSpace str)? : tactic
 
-/-- The settings of one call. `deadline` as in `IO.monoMsNow`. -/
+/-- The settings of one call. `deadline`, `started` as in `IO.monoMsNow`. `report`: whether a program reads how it ends. -/
 structure ProveSettings where
   rounds : Nat
   deadline : Nat
@@ -32,8 +32,11 @@ structure ProveSettings where
   hint? : Option String
   document? : Option Document
   check : Limits
+  started : Nat
+  report : Bool
 
-/-- What one call has come to. `best?`: the longest part that ran. `said`: what Lean said last. `failure?`: why the model was not asked on. -/
+/-- What one call has come to. `best?`: the longest part that ran. `said`: what Lean said last. `failure?`: why the model was not asked on.
+`tokens`: what the model has generated, thoughts included. -/
 structure Proving where
   round : Nat := 0
   closed? : Option Checked := none
@@ -41,6 +44,7 @@ structure Proving where
   attempt? : Option Attempt := none
   said : String := ""
   mended : Bool := false
+  tokens : Nat := 0
   failure? : Option RpcError := none
 
 /-- The sidecar cannot know that it was not asked for steps. -/
@@ -48,21 +52,34 @@ private def oldSidecar : RpcError := {
   code := -32603, message := "the sidecar answered with single steps: it does not know how to write whole proofs"
   hint? := some "Upgrade it with `lake run llmstep/setup`, then restart the file.", reason? := some "noProofMode" }
 
+/-- How a call ended, as one line for programs: `llmprove: {"outcome": .., "proof": .., "rounds": .., "tokens": .., "mended": .., "ms": ..}`.
+The outcome is `proof`, `rounds` or `timeoutMs` (that were used up), or why the model could not be asked. -/
+private def reportLine (settings : ProveSettings) (state : Proving) : BaseIO String := do
+  let now ← IO.monoMsNow
+  let outcome := match state.closed?, state.failure? with
+    | some _, _ => "proof"
+    | none, some e => if now ≥ settings.deadline then "timeoutMs" else e.message
+    | none, none => if state.round < settings.rounds then "timeoutMs" else "rounds"
+  let json := Json.mkObj [
+    ("outcome", Json.str outcome), ("proof", (state.closed?.map (Json.str ·.tactic)).getD Json.null), ("rounds", toJson state.round),
+    ("tokens", toJson state.tokens), ("mended", toJson state.mended), ("ms", toJson (now - settings.started))]
+  return s!"llmprove: {json.compress}"
+
 /-- Lines of the proof being written that are shown. -/
 private def linesShown : Nat := 3
 
 /-- How far it is, for its user. -/
-private def progressText (settings : ProveSettings) (state : Proving) (written : Written) (started : Nat) : BaseIO String := do
-  let seconds := ((← IO.monoMsNow) - started) / 1000
+private def progressText (settings : ProveSettings) (state : Proving) (written : Written) : BaseIO String := do
+  let seconds := ((← IO.monoMsNow) - settings.started) / 1000
   let stage := if written.tokens == 0 then "waiting for the model" else s!"{written.stage}, {written.tokens} tokens"
   let lines := (written.text.splitOn "\n").filter (!isBlank ·)
   let shown := (lines.drop (lines.length - min linesShown lines.length)).map ("\n  " ++ ·)
   let said := if state.said.isEmpty then "" else s!"\nLean said to the last proof: {state.said}"
   return s!"llmprove: {seconds} s, round {state.round} of {settings.rounds}, {stage}{String.join shown}{said}"
 
-/-- Ask for proofs, following `tell` while they are written. -/
+/-- Ask for proofs, following `tell` while they are written. What there is, and the tokens it took. -/
 private def askProofs (settings : ProveSettings) (state : Proving) (tell : Written → BaseIO Unit) :
-    TacticM (Except RpcError (Array Candidate)) := do
+    TacticM (Except RpcError (Array Candidate × Nat)) := do
   let goals ← goalTexts (← getUnsolvedGoals)
   let banned := (← declarationName?).toArray.map toString
   let timeoutMs := max 1 (settings.deadline - (← IO.monoMsNow))
@@ -83,9 +100,9 @@ private def askProofs (settings : ProveSettings) (state : Proving) (tell : Writt
     | .error e => return .error { code := 0, message := toString e }
     | .ok (.error e) => return .error e
     | .ok (.ok none) => return .error { code := 0, message := s!"the time is over (llmstep.prove.timeoutMs): no proof was complete" }
-    | .ok (.ok (some _)) =>
+    | .ok (.ok (some answer)) =>
       if proofs.any (!·.isProof) then return .error oldSidecar
-      return .ok proofs
+      return .ok (proofs, answer.tokens)
   finally asking.withdraw
 
 /-- Which of two blocks that run has come farther. -/
@@ -98,7 +115,9 @@ private def farther (a? : Option Checked) (b : Checked) : Option Checked :=
 /-- Run one proof, and take note of what came of it. -/
 private def runProof (mending : Mending) (proof : Candidate) (state : Proving) : TacticM Proving := do
   if isBlank proof.tactic then
-    return { state with said := s!"the model has written no proof (it stopped for: {proof.stop})", attempt? := none }
+    let why := if proof.problem.isEmpty then "" else s!": {proof.problem}"
+    let stop := if proof.stop == "end" then "" else s!" (it stopped for: {proof.stop})"
+    return { state with said := s!"the model has written no proof{why}{stop}", attempt? := none }
   let mended ← mend mending proof.tactic
   let first? := mended.faults[0]?
   let said := (first?.map (·.text)).getD "goals are left"
@@ -131,7 +150,8 @@ private def prove (settings : ProveSettings) (mending : Mending) (tell : Proving
       faults := faults + 1
       -- A sidecar that died is started again, once; what it refuses, it refuses again.
       if e.code != 0 || faults > 1 || (← IO.monoMsNow) ≥ settings.deadline then return { state with failure? := some e }
-    | .ok proofs =>
+    | .ok (proofs, tokens) =>
+      state := { state with tokens := state.tokens + tokens }
       if proofs.isEmpty then state := { state with said := "the model has written no proof" }
       for proof in proofs do
         state ← runProof mending proof state
@@ -168,14 +188,17 @@ private def showProving (stx : Syntax) (goal : MVarId) (settings : ProveSettings
   let failure := match state.failure? with
     | some e => s!" {e.text}"
     | none => ""
+  let report ← if settings.report then pure s!"\n{← reportLine settings state}" else pure ""
   if let some checked := state.closed? then
     showBlock stx goal checked isCrowded
     if state.mended then logInfoAt stx m!"llmprove: the model's proof was mended: {state.said}"
+    if settings.report then logInfoAt stx (trimmed report)
   else if let some checked := state.best? then
     showBlock stx goal checked isCrowded
-    logInfoAt stx m!"llmprove: no proof after {state.round} of {settings.rounds} rounds; this is the longest part that runs.{said}{failure}"
-  else if let some e := state.failure? then throwError "llmstep: {e.text}{said}"
-  else throwError "llmstep: no proof after {state.round} rounds, and no part of one runs.{said}"
+    logInfoAt stx m!"llmprove: no proof after {state.round} of {settings.rounds} rounds; this is the longest part that runs.{said}{failure}{report}"
+  -- A message that was logged before an exception would be lost.
+  else if let some e := state.failure? then throwError "llmstep: {e.text}{said}{report}"
+  else throwError "llmstep: no proof after {state.round} rounds, and no part of one runs.{said}{report}"
 
 /-- A search in place of a proof that the model cannot write. -/
 private def searchInstead (stx : Syntax) (goal : MVarId) (settings : ProveSettings) (why : RpcError) (isCrowded : Bool)
@@ -200,14 +223,16 @@ def startProve (stx : Syntax) (hint : String) : TacticM Unit := do
   let settings : ProveSettings := {
     rounds := ← natOption llmstep.prove.rounds, deadline := started + (← natOption llmstep.prove.timeoutMs)
     gapMs := ← natOption llmstep.prove.gapMs, model? := ← (if isBlank own then chosenModel? else pure (some own))
-    hint? := if isBlank hint then none else some hint, document? := ← documentAt? stx, check := ← limitsFromOptions }
+    hint? := if isBlank hint then none else some hint, document? := ← documentAt? stx, check := ← limitsFromOptions
+    started, report := ← boolOption llmstep.prove.report }
   let goal ← getMainGoal
   let isCrowded := (← getUnsolvedGoals).length > 1
   let mending ← mendingWith settings.deadline settings.gapMs settings.check
   startJob fun sofar => do
-    let state ← prove settings mending fun state written => do sofar.set (← progressText settings state written started)
+    let state ← prove settings mending fun state written => do sofar.set (← progressText settings state written)
     if let some e := state.failure? then
-      if e.reason? == some "noProofMode" && state.closed?.isNone && state.best?.isNone then
+      -- A program that counts proofs counts those of the model.
+      if !settings.report && e.reason? == some "noProofMode" && state.closed?.isNone && state.best?.isNone then
         return ← searchInstead stx goal settings e isCrowded sofar started
     return showProving stx goal settings state isCrowded
 

@@ -142,10 +142,64 @@ class _Letters:
     unusable = np.zeros(0, dtype=np.int64)
 
 
+def test_answers_that_find_no_memory_wait_and_are_written_later(builtin: LlamaCppBackend) -> None:
+    """So many long answers need more cells than the model has: none is cut off for that."""
+    options = BackendOptions(path=paths.models_dir() / "llmstep-builtin.gguf", context_tokens=448)
+    small = LlamaCppBackend(options)
+    try:
+        wanted = {"n": 20, "answer_tokens": 300, "temperature": 2.0, "top_p": 1.0, "seed": 5}
+        answers, stats, _ = write(small, **wanted)
+        alone, _, _ = write(small, **{**wanted, "n": 1})
+    finally:
+        small.close()
+    assert len(answers) == 20
+    for answer in answers:
+        assert answer.end != "budget" or answer.tokens == 300
+    assert sum(answer.tokens for answer in answers) > 448 + 1024
+    assert stats.generated_tokens >= sum(answer.tokens for answer in answers)
+    assert answers[0].text[:20] == alone[0].text[:20]
+
+
+def test_what_waits_goes_on_where_it_was() -> None:
+    request = WritingRequest(n=4, temperature=0, fenced=False, answer_tokens=6)
+    writing = Writing(_Letters(), lambda _: [], request, 10_000, lambda *_: None)
+    fed = []
+
+    def draw(letter: bytes, rows: int) -> None:
+        logits = np.full((rows, 7), -10.0, dtype=np.float32)
+        logits[:, _Letters.pieces.index(letter)] = 10.0
+        writing.advance(logits)
+
+    while (begun := writing.take_up(3)) is not None:
+        fed.append(len(begun))
+        draw(b"a", 1)
+        draw(b"b", len(writing.live))
+        if len(fed) == 1:
+            writing.drop_weakest()
+            assert len(writing.live) == 1
+        while writing.live:
+            draw(b"c", len(writing.live))
+    # Three begin, two of them have to wait; the fourth begins before they go on, one by one.
+    assert fed == [0, 0, 2, 2]
+    texts = [writing.finished[index].text for index in range(4)]
+    assert [len(text) for text in texts] == [6, 6, 6, 6]
+    assert sorted(texts) == ["abab" + "cc"] * 2 + ["abcccc"] * 2
+    assert {written.end for written in writing.finished.values()} == {"budget"}
+
+
+def test_a_withdrawn_request_ends_what_waits_too() -> None:
+    request = WritingRequest(n=3, temperature=0, fenced=False)
+    writing = Writing(_Letters(), lambda _: [], request, 10_000, lambda *_: None)
+    writing.take_up(1)
+    writing.end_all("time")
+    assert [writing.finished[index].end for index in range(3)] == ["time"] * 3
+
+
 def spell(text: str, **changes: object) -> tuple[str, str]:
     """Feed an answer letter by letter; its text and why it ended."""
     request = WritingRequest(temperature=0, **changes)
     writing = Writing(_Letters(), lambda _: [], request, 10_000, lambda *_: None)
+    writing.take_up(1)
     for letter in text:
         logits = np.full((1, 7), -10.0, dtype=np.float32)
         logits[0, _Letters.pieces.index(letter.encode())] = 10.0

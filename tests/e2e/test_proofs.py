@@ -44,7 +44,7 @@ def test_the_goldens_question_is_answered_as_the_golden_says(
         (f"```lean4\n{BLOCK}\n```", {"proof": BLOCK, "stop": "end"}),
         (f"No fence: \n{BLOCK}".removeprefix("No fence: \n"), {"proof": BLOCK, "stop": "end"}),
         (
-            "<think>" + "and then again " * 9000,
+            "<think>" + " ".join(f"step {number}," for number in range(9000)),
             {
                 "proof": "",
                 "stop": "budget",
@@ -120,6 +120,31 @@ def test_the_hint_and_the_files_own_statement_are_in_the_prompt(start_server: An
     assert prove(client, document=document)["result"]["suggestions"][0]["proof"] == "stated"
     hinted = prove(client, document=document, hint="by induction, please")
     assert hinted["result"]["suggestions"][0]["proof"] == "hinted"
+
+
+def test_a_statement_longer_than_the_window_is_named(start_server: Any) -> None:
+    environ = {"LLMSTEP_CONTEXT_TOKENS": "600"}
+    client = start_server("--model", "echo", script=[], environ=environ)
+    client.initialize()
+    long = "p : Prop\n" + "\n".join(f"h{number} : p ∨ p ∧ p" for number in range(400)) + "\n⊢ p"
+    error = client.suggest(long, mode="proof")["error"]
+    assert "the theorem and its goal have" in error["message"]
+    assert "the window of the model echo 600" in error["message"]
+    assert "context_tokens" in error["data"]["hint"]
+    assert client.suggest("⊢ p", mode="proof")["result"]["suggestions"] == []
+
+
+def test_an_attempt_longer_than_the_window_is_cut(start_server: Any) -> None:
+    script = [
+        {"goal": "Unknown identifier", "answers": [{"text": BLOCK, "score": -0.1}]},
+        {"answers": [{"text": "simp", "score": -0.1}]},
+    ]
+    client = start_server("--model", "echo", script=script)
+    client.initialize()
+    text = "\n".join(f"have h{number} := hp" for number in range(4000))
+    goals = [GOAL, "\n".join(f"x{number} : Nat" for number in range(4000)) + "\n⊢ p"]
+    attempt = {"text": text, "error": "line 1: Unknown identifier `hr`", "goals": goals}
+    assert prove(client, attempt=attempt)["result"]["suggestions"][0]["proof"] == BLOCK
 
 
 def test_a_model_that_writes_steps_says_which_ones_write_proofs(

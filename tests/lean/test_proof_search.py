@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import check
 import pytest
@@ -65,11 +66,13 @@ def project(checker: check.LeanChecker, tmp_path_factory: pytest.TempPathFactory
     return root
 
 
-def search(project: Path, output: Path, *arguments: str) -> Result:
+def search(project: Path, output: Path, *arguments: str, script: str = "") -> Result:
     variables = check.test_environment()
     variables["PATH"] = f"{project / 'bin'}{os.pathsep}{variables['PATH']}"
     # Set by a user for other files, it must not change the protocol.
     variables["LLMSTEP_LEAN_SEARCH_DEPTH"] = "1"
+    if script:
+        variables["LLMSTEP_ECHO_SCRIPT"] = script
     words = ["eval", "--lean", str(project), "--theorems", str(project / "Swap.lean")]
     return CliRunner().invoke(
         cli,
@@ -115,6 +118,43 @@ def test_theorems_are_proved_and_checked_again(
     assert f"{proved} of 6 proved" in again.output
     assert again.output.count("(known)") == 5
     assert len(output.read_text(encoding="utf-8").splitlines()) == 7
+
+
+@pytest.mark.leanbed
+def test_whole_proofs_are_counted(project: Path, tmp_path: Path) -> None:
+    """The model is a script: right at once, right after Lean's word, mended, and never right."""
+
+    def plays(goal: str, proof: str) -> dict[str, Any]:
+        return {"goal": goal, "answers": [{"text": f"```lean4\n{proof}\n```", "score": -0.1}]}
+
+    script = [
+        plays("no_such_name", "exact fun ha hb => ⟨hb, ha⟩"),
+        plays("theorem again", "exact no_such_name a b"),
+        plays("theorem swap", "intro ha hb\nexact ⟨hb, ha⟩"),
+        plays("third", "right\nexact h\nsimp"),
+        plays("no_way", "sorry"),
+        plays("∃ n", "exact ⟨3, rfl⟩"),
+        plays("", "rfl"),
+    ]
+    (tmp_path / "script.json").write_text(json.dumps(script), encoding="utf-8")
+    output = tmp_path / "results.jsonl"
+    options = ("--protocol", "prove", "--rounds", "2", "--no-gaps", "--seconds", "60", "--json")
+    result = search(project, output, *options, script=str(tmp_path / "script.json"))
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    found = {line["name"]: line for line in lines}
+    assert {name: line["status"] for name, line in found.items()} == {
+        "swap": "proved",
+        "again": "proved",
+        "third": "proved",
+        "example_at_line_14": "proved",
+        "no_way": "failed",
+        "broken": "error",
+    }
+    assert (found["swap"]["rounds"], found["again"]["rounds"]) == (1, 2)
+    assert found["again"]["tokens"] > 0
+    assert found["third"]["proof"] == "right\nexact h"
+    assert (found["no_way"]["reason"], found["no_way"]["rounds"]) == ("rounds", 2)
 
 
 @pytest.mark.lean

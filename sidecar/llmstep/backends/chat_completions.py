@@ -14,9 +14,11 @@ import attrs
 
 from llmstep.backends.base import Candidate, FinishReason, GenerationStats
 from llmstep.backends.completions import WireError, error_text
-from llmstep.backends.writing import AnswerText, WritingRequest
+from llmstep.backends.writing import AnswerText, WritingRequest, repeats
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
+# How many pieces are waited for the server's own end, which brings its count of tokens.
+_PATIENCE = 32
 
 
 @attrs.define
@@ -27,8 +29,10 @@ class ChatReader:
         answer: The text so far.
         on_progress: Told whether the model is thinking, the pieces so far, and the new text.
         begun: Whether anything has come in.
-        complete: Whether the server has said that this is all.
-        pieces: How many pieces of text came in; servers send about one for each token.
+        complete: Whether the answer has come to its end.
+        superfluous: Pieces that came in after the answer had ended by our own rule.
+        pieces: The pieces of text that came in; servers send about one for each token.
+        in_circles: Whether it was ended because it said the same over and over.
         broken_off: The server's word where it ended the answer itself.
     """
 
@@ -36,7 +40,9 @@ class ChatReader:
     on_progress: Callable[[bool, int, str], None]
     begun: bool = False
     complete: bool = False
-    pieces: int = 0
+    superfluous: int = 0
+    pieces: list[str] = attrs.field(factory=list)
+    in_circles: bool = False
     broken_off: list[str] = attrs.field(factory=list)
     finish: FinishReason = "eos"
     cost: GenerationStats = attrs.field(factory=GenerationStats)
@@ -62,6 +68,9 @@ class ChatReader:
             turn = choice.get("delta") or choice.get("message") or {}
             if not isinstance(turn, dict):
                 raise WireError("it sent a turn that is no object")
+            if self.complete:
+                self.superfluous += 1
+                continue
             done = self._take_turn(turn)
             reason = choice.get("finish_reason")
             if done or reason is not None:
@@ -74,7 +83,12 @@ class ChatReader:
         """The server says that this was all."""
         if not self.complete:
             self.complete = True
-            yield Candidate(self.answer.text, 0.0, self.pieces, self.finish)
+            yield Candidate(self.answer.text, 0.0, len(self.pieces), self.finish)
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether the connection may be closed, whatever the server is still writing."""
+        return self.in_circles or self.superfluous > _PATIENCE
 
     @property
     def seen(self) -> int:
@@ -84,15 +98,17 @@ class ChatReader:
     def _take_turn(self, turn: dict[str, Any]) -> bool:
         thought = next((turn[field] for field in _THOUGHT_FIELDS if turn.get(field)), None)
         if isinstance(thought, str):
-            self.pieces += 1
-            self.on_progress(True, self.pieces, "")
+            self.pieces.append(thought)
+            self.on_progress(True, len(self.pieces), "")
+            self.in_circles = repeats(self.pieces)
         content = turn.get("content")
         if not isinstance(content, str) or not content:
-            return False
-        self.pieces += 1
+            return self.in_circles
+        self.pieces.append(content)
         done = self.answer.add(content.encode())
-        self.on_progress(self.answer.thinking, self.pieces, self.answer.new_text())
-        return done
+        self.on_progress(self.answer.thinking, len(self.pieces), self.answer.new_text())
+        self.in_circles = not done and repeats(self.pieces)
+        return done or self.in_circles
 
     def _take_usage(self, usage: Any) -> None:
         if isinstance(usage, dict):

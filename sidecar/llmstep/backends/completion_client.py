@@ -57,6 +57,11 @@ class AnswerReader(Protocol):
         """Whether all that was begun has ended."""
         ...
 
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether nothing that may still come would count: the connection is closed."""
+        ...
+
     def feed(self, message: Any) -> Iterator[Candidate]:
         """Take in one message; yields what is finished by it."""
         ...
@@ -219,9 +224,9 @@ class CompletionClient:
         def take_events(piece: bytes) -> bool:
             for message in events.feed(piece):
                 hand_over(reader.feed(message))
-                if cancel.is_set():
+                if cancel.is_set() or reader.is_satisfied:
                     break
-            return events.ended or cancel.is_set()
+            return events.ended or cancel.is_set() or reader.is_satisfied
 
         try:
             complete = exchange(
@@ -234,9 +239,9 @@ class CompletionClient:
             if answer.body:
                 hand_over(reader.feed(parse_json(bytes(answer.body))))
                 events.ended = True
-            for message in events.close():
+            for message in () if reader.is_satisfied else events.close():
                 hand_over(reader.feed(message))
-            if events.ended:
+            if events.ended and not reader.is_satisfied:
                 hand_over(reader.end())
         except (ExchangeError, WireError) as error:
             self._forgive(error, finished, cancel)

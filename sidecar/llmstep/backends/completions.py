@@ -87,6 +87,9 @@ class CompletionReader:
         choices = self._choices.values()
         return any(c.text for c in choices) and not any(c.tokens for c in choices)
 
+    # Each of its choices ends when the server says so.
+    is_satisfied = False
+
     @property
     def complete(self) -> bool:
         """Whether every choice that was begun has ended."""

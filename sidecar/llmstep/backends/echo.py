@@ -41,7 +41,7 @@ from llmstep.backends.base import (
     GenerationStats,
     PromptPart,
 )
-from llmstep.backends.writing import AnswerText, Written
+from llmstep.backends.writing import AnswerText, Written, repeats
 from llmstep.environment import ECHO_SCRIPT
 from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
 from llmstep.user_files import read_json_value
@@ -251,6 +251,7 @@ def _write_down(
     """A scripted answer, word by word as a model would write it."""
     answer = AnswerText(request)
     end: WritingEnd = "end"
+    words: list[str] = []
     for count, word in enumerate(re.findall(r"\S*\s*", scripted.tactic)):
         if word.endswith("\n") and not cancel.sleep(scripted.delay_s):
             end = "time"
@@ -262,6 +263,10 @@ def _write_down(
         done = answer.add(word.encode())
         on_writing(index, answer.thinking, count + 1, answer.new_text())
         if done:
+            break
+        words.append(word)
+        if repeats(words):
+            end = "repetition"
             break
     tokens = len(answer.text.split())
     return Written(answer.text, scripted.mean_logprob * max(tokens, 1), tokens, end)

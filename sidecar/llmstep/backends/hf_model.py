@@ -188,6 +188,17 @@ class HuggingFaceModel:
         return self._memory.length
 
     @property
+    def bytes_per_token(self) -> float:
+        """What keys and values of one token take in the KV cache; 0 where it holds none yet."""
+        held = [
+            tensor.nbytes
+            for layer in self._own_cache.layers
+            for tensor in (getattr(layer, "keys", None), getattr(layer, "values", None))
+            if tensor is not None
+        ]
+        return sum(held) / self.length if self.length else 0.0
+
+    @property
     def takes_prompts_whole(self) -> bool:
         """Whether a prompt must be fed in one call, to an empty cache.
 

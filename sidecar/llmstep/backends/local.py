@@ -153,18 +153,34 @@ class LocalBackend(ABC):
             return self._encode(text, special=False)
 
         writing = Writing(self._vocabulary, encode, request, room, on_writing)
-        logits = slot.logits
-        if logits is not None:
-            with self._fork(slot) as step:
-                while logits is not None and not cancel.is_set():
-                    self._check_numbers(logits)
-                    writing.advance(logits)
-                    if not writing.live:
-                        break
-                    logits = step(writing)
+        width = self._width(request.n, room)
+        while not cancel.is_set() and (begun := writing.take_up(width)) is not None:
+            if begun:
+                tokens = question.opening.tokens + begun
+                opening = attrs.evolve(question.opening, tokens=tokens)
+                slot, _ = self._feed(attrs.evolve(question, opening=opening), cancel)
+            elif not slot.holds(question):
+                slot, _ = self._feed(question, cancel)
+            self._write_side_by_side(writing, slot, cancel)
         writing.end_all("time" if cancel.is_set() else "budget")
         stats = GenerationStats(question.length, reused, writing.generated)
         return [writing.finished[index] for index in sorted(writing.finished)], stats
+
+    def _write_side_by_side(self, writing: Writing, slot: PromptSlot, cancel: CancelToken) -> None:
+        logits = slot.logits
+        if logits is None:
+            return
+        with self._fork(slot) as step:
+            while logits is not None and not cancel.is_set():
+                self._check_numbers(logits)
+                writing.advance(logits)
+                if not writing.live:
+                    break
+                logits = step(writing)
+
+    def _width(self, n: int, room: int) -> int:
+        """How many answers may be written side by side, each up to ``room`` tokens long."""
+        return n
 
     @abstractmethod
     def close(self) -> None:

@@ -16,7 +16,14 @@ import attrs
 import numpy as np
 
 from llmstep.backends.search import Beam
-from llmstep.backends.writing import AnswerText, OnWriting, WritingEnd, WritingRequest, Written
+from llmstep.backends.writing import (
+    AnswerText,
+    OnWriting,
+    WritingEnd,
+    WritingRequest,
+    Written,
+    repeats,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,13 +31,11 @@ if TYPE_CHECKING:
     from llmstep.backends.tokens import Vocabulary
 
 _REPORT_S = 0.4
-_LOOK_EVERY = 32
-_REPEATS = 4
-_LONGEST_PERIOD = 192
-_LEAST_REPEATED = 96
+# Tokens that are e^16 times less likely than the likeliest (at temperature 1) are never drawn.
+_FAR = 16.0
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Writer:
     """One answer in the making."""
 
@@ -45,6 +50,9 @@ class _Writer:
 
 class Writing:
     """The answers of one request; `live` ones wait for the logits of their last token.
+
+    As many are written side by side as there is memory for; the others wait, and are taken up
+    again when those are done.
 
     It stands where a `Search` stands: `live` with the rows of their parents, and the tokens of
     ``nodes``, are what a step of the model is made from.
@@ -71,15 +79,32 @@ class Writing:
         self._room = room
         self._report = on_writing
         self._reported = time.monotonic()
-        self._writers = [
+        self._waiting = [
             _Writer(index, AnswerText(request), np.random.default_rng([request.seed, index]))
             for index in range(request.n)
         ]
+        self._writers: list[_Writer] = []
         self._started = False
-        self.live: list[Beam] = [Beam()]
+        self.live: list[Beam] = []
         self.nodes = SimpleNamespace(token=np.zeros(0, dtype=np.int64))
         self.finished: dict[int, Written] = {}
         self.generated = 0
+
+    def take_up(self, width: int) -> tuple[int, ...] | None:
+        """Go on with answers that wait: several that have not begun, or one that was interrupted.
+
+        Args:
+            width: Most answers side by side.
+
+        Returns:
+            The tokens that stand behind the prompt; ``None`` if no answer waits.
+        """
+        fresh = [writer for writer in self._waiting if not writer.tokens]
+        self._writers = (fresh or self._waiting[:1])[: max(1, width)]
+        self._waiting = [writer for writer in self._waiting if writer not in self._writers]
+        self._started = False
+        self.live = [Beam()] if self._writers else []
+        return tuple(self._writers[0].tokens) if self._writers else None
 
     def advance(self, logits: npt.NDArray[np.float32]) -> None:
         """Draw the next token of each answer.
@@ -103,42 +128,47 @@ class Writing:
         self._tell()
 
     def drop_weakest(self) -> None:
-        """Memory is full: end the half of the answers that the model holds least likely."""
+        """Memory is full: let the less likely half of the answers wait; end one that is alone."""
         order = sorted(
             range(len(self._writers)),
             key=lambda at: -self._writers[at].logprob / max(len(self._writers[at].tokens), 1),
         )
         kept = sorted(order[: len(order) // 2])
-        for at in set(order) - set(kept):
-            self._finish(self._writers[at], "budget")
+        for at in sorted(set(order) - set(kept)):
+            if kept:
+                self._waiting.append(self._writers[at])
+            else:
+                self._finish(self._writers[at], "budget")
         self._writers = [self._writers[at] for at in kept]
         self.live = [self.live[at] for at in kept]
         self.nodes.token = self.nodes.token[kept]
 
     def end_all(self, end: WritingEnd) -> None:
-        """End what is still being written."""
-        for writer in self._writers:
+        """End what is still being written, and what waits."""
+        for writer in (*self._writers, *self._waiting):
             self._finish(writer, end)
-        self._writers, self.live = [], []
+        self._writers, self._waiting, self.live = [], [], []
 
     def _draw(self, writer: _Writer, logits: npt.NDArray[np.float32]) -> int:
         if writer.forced:
             return writer.forced.pop(0)
-        values = logits.astype(np.float64)
+        values = logits.copy()
         values[self._vocabulary.unusable] = -np.inf
-        top = values.max()
-        weights = np.exp(values - top)
-        total = weights.sum()
-        if self._request.temperature > 0:
-            scaled = np.exp((values - top) / self._request.temperature)
-            order = np.argsort(-scaled)[: max(1, int((scaled > 0).sum()))]
+        values -= values.max()
+        total = np.exp(values).sum(dtype=np.float64)
+        temperature = self._request.temperature
+        if temperature > 0:
+            # Sorting a whole vocabulary would take as long as a small model's step.
+            near = np.flatnonzero(values > -_FAR * temperature)
+            scaled = np.exp(values[near].astype(np.float64) / temperature)
+            order = np.argsort(-scaled, kind="stable")
             mass = np.cumsum(scaled[order]) / scaled.sum()
             count = int(np.searchsorted(mass, self._request.top_p)) + 1
             nucleus = scaled[order[:count]]
-            token = int(writer.random.choice(order[:count], p=nucleus / nucleus.sum()))
+            token = int(writer.random.choice(near[order[:count]], p=nucleus / nucleus.sum()))
         else:
             token = int(values.argmax())
-        writer.logprob += float(values[token] - top - np.log(total))
+        writer.logprob += float(values[token] - np.log(total))
         return token
 
     def _take(self, writer: _Writer, token: int) -> WritingEnd | None:
@@ -157,7 +187,7 @@ class Writing:
             writer.answer_tokens += 1
         if writer.answer_tokens >= request.answer_tokens or count >= self._room:
             return "budget"
-        if count % _LOOK_EVERY == 0 and _repeats(writer.tokens):
+        if repeats(writer.tokens):
             return "repetition"
         return None
 
@@ -178,12 +208,3 @@ class Writing:
     def _tell_one(self, writer: _Writer) -> None:
         answer = writer.answer
         self._report(writer.index, answer.thinking, len(writer.tokens), answer.new_text())
-
-
-def _repeats(tokens: Sequence[int]) -> bool:
-    """Whether the end of an answer is one piece over and over."""
-    for period in range(1, _LONGEST_PERIOD + 1):
-        span = max(_REPEATS * period, _LEAST_REPEATED)
-        if len(tokens) >= span + period and tokens[-span:] == tokens[-span - period : -period]:
-            return True
-    return False

@@ -196,7 +196,7 @@ class OpenAIBackend:
         body = chat_body(request, self._info.model, (request.seed + index) & _SEED_MASK)
         self._client.complete(body, new_reader, cancel, lambda _: None, "/chat/completions")
         # After a cancel the client hands out a fresh reader; what came before it counts.
-        reader = max(readers, key=lambda reader: reader.pieces)
+        reader = max(readers, key=lambda reader: len(reader.pieces))
         if reader.broken_off:
             raise GenerationError(
                 f"{self._client.endpoint.url} ended the answer with {reader.broken_off[0]!r}",
@@ -205,7 +205,9 @@ class OpenAIBackend:
         end: WritingEnd = "time" if cancel.is_set() else "end"
         if reader.finish == "length":
             end = "budget"
-        tokens = reader.cost.generated_tokens or reader.pieces
+        elif reader.in_circles:
+            end = "repetition"
+        tokens = reader.cost.generated_tokens or len(reader.pieces)
         return Written(reader.answer.text, 0.0, tokens, end), reader.cost
 
     def _collect(

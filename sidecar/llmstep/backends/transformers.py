@@ -67,6 +67,7 @@ class TransformersBackend(LocalBackend):
         kind = read_kind(checkpoint)
         placement = choose_placement(options.precision, encoder_decoder=kind == "encoder-decoder")
         splitter = open_splitter(checkpoint.folder)
+        self._device = placement.device
         on_device = free_device_memory(placement.device)
         check_memory(
             checkpoint,
@@ -195,6 +196,13 @@ class TransformersBackend(LocalBackend):
             return beams.step(search.nodes.token.tolist(), [beam.parent for beam in search.live])
 
         yield step
+
+    def _width(self, n: int, room: int) -> int:
+        """As many as half of the free memory holds, each with keys and values of its own."""
+        free = free_device_memory(self._device)
+        free = free_memory() if free is None else free
+        each = self._model.bytes_per_token * room
+        return max(1, min(n, int(free / 2 / each))) if each else n
 
     def _forget(self) -> None:
         """Hold nothing: after a failure nobody knows what the cache holds."""

@@ -6,7 +6,7 @@ The drawing itself, which needs numpy, is the matter of `long_decoding`.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import attrs
@@ -21,6 +21,11 @@ WritingEnd = Literal["end", "budget", "time", "repetition"]
 OnWriting = Callable[[int, bool, int, str], None]
 
 FENCE = "```"
+
+_LOOK_EVERY = 32
+_REPEATS = 4
+_LONGEST_PERIOD = 192
+_LEAST_REPEATED = 96
 
 
 @attrs.frozen
@@ -163,3 +168,17 @@ class AnswerText:
             return False
         opened = answer.find(FENCE)
         return opened >= 0 and f"\n{FENCE}" in answer[opened + len(FENCE) :]
+
+
+def repeats(pieces: Sequence[int] | Sequence[str]) -> bool:
+    """Whether the end of an answer, in tokens or words, is one part over and over.
+
+    It is looked at now and then only: ask after every piece.
+    """
+    if len(pieces) % _LOOK_EVERY:
+        return False
+    for period in range(1, _LONGEST_PERIOD + 1):
+        span = max(_REPEATS * period, _LEAST_REPEATED)
+        if len(pieces) >= span + period and pieces[-span:] == pieces[-span - period : -period]:
+            return True
+    return False

@@ -28,7 +28,8 @@ _LEAN_3 = (
 )
 # Lean 4 has commas at line ends inside brackets only; this many outside are no accident.
 _COMMAS = 2
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Colours and cursor moves of a terminal go as a whole.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ import attrs
 
 from llmstep.backends.base import Backend, CancelToken
 from llmstep.backends.writing import ProofWriter, Written
-from llmstep.errors import LLMStepError, NoProofModeError
+from llmstep.errors import LLMStepError, NoProofModeError, PromptTooLongError
 from llmstep.prompts.context import cut_context
 from llmstep.prompts.proof_template import ProofQuestion, ProofTemplate, build_writing
 from llmstep.prompts.statement import find_statement, state_goal
@@ -18,7 +18,7 @@ from llmstep.service.catalog import read_catalog
 from llmstep.service.model_question import ModelAnswer
 from llmstep.service.model_setup import ModelSetup
 from llmstep.service.proof_text import read_proof
-from llmstep.service.question import Proof, SuggestRequest, WritingProgress
+from llmstep.service.question import Attempt, Proof, SuggestRequest, WritingProgress
 from llmstep.service.resident import ResidentModels
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ OnWritingProgress = Callable[[WritingProgress], None]
 
 # What the prompt's own words, an error and its goals may take besides statement and file.
 _MARGIN_TOKENS = 512
+# A window that has no more room than this beside the theorem is too small.
+_LEAST_TOKENS = 256
 
 
 @attrs.frozen(eq=False)
@@ -86,16 +88,24 @@ class ProofJob:
         request = self.request
         found = find_statement(request.text_before)
         file, statement = found or (request.text_before, state_goal(request.goals[0]))
+        count, window = backend.count_tokens, backend.info.context_tokens
+        needed = count(statement + request.goals[0] + request.hint)
+        if needed + _LEAST_TOKENS > window:
+            raise PromptTooLongError(
+                f"the theorem and its goal have {needed} tokens, the window of the model "
+                f"{self.engine.model.id} {window}",
+                hint="Raise `context_tokens`, or take a model with a larger window.",
+            )
         attempt = request.attempt
-        said = statement + request.goals[0] + request.hint
         if attempt is not None:
-            said += attempt.text * 2 + attempt.error + "".join(attempt.goals)
-        room = backend.info.context_tokens - template.most_tokens - _MARGIN_TOKENS
-        budget = room - backend.count_tokens(said)
+            # It stands there as an answer, which may have been as long as the window allows.
+            attempt = _fit_attempt(attempt, (window - needed) // 4, count)
+            needed += count(attempt.text + attempt.error + "".join(attempt.goals))
+        budget = window - template.most_tokens - _MARGIN_TOKENS - needed
         text = file.rstrip() + "\n\n" if file.strip() else ""
         return ProofQuestion(
             statement,
-            cut_context(text, budget, backend.count_tokens).text,
+            cut_context(text, budget, count).text,
             request.goals[0],
             request.hint,
             (attempt.text, attempt.error, attempt.goals) if attempt else None,
@@ -104,6 +114,21 @@ class ProofJob:
     def _report(self, index: int, thinking: bool, tokens: int, text: str) -> None:
         if self.on_progress is not None:
             self.on_progress(WritingProgress(index, thinking, tokens, text))
+
+
+def _fit_attempt(attempt: Attempt, budget: int, count: Callable[[str], int]) -> Attempt:
+    """An attempt with its first lines, and as many goals as there is room for."""
+    goals: list[str] = []
+    for goal in attempt.goals:
+        if count("\n".join([*goals, goal])) > budget // 2:
+            break
+        goals.append(goal)
+    lines = attempt.text.split("\n")
+    kept = len(lines)
+    while kept > 1 and count("\n".join(lines[:kept])) > budget:
+        kept = kept * 3 // 4
+    text = "\n".join([*lines[:kept], *(["-- …"] if kept < len(lines) else [])])
+    return attrs.evolve(attempt, text=text, goals=tuple(goals))
 
 
 def list_provers() -> list[str]:

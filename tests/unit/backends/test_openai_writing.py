@@ -123,6 +123,27 @@ def test_tokens_that_are_used_up_are_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert (written.text, written.end) == ("```lean4\nsi", "budget")
 
 
+def test_what_is_said_after_the_block_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = [delta(content=f"word {number} ") for number in range(100)]
+    with ScriptedServer(hang(delta(content=f"{BLOCK}\n"), *talk)) as server:
+        [written], _, _ = write(monkeypatch, server)
+        assert server.gone.wait(10)
+    assert written.text.strip() == BLOCK
+    assert written.end == "end"
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning"])
+def test_a_model_that_runs_in_circles_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """The connection is closed: the server, too, need not go on."""
+    circle = [delta(**{field: word}) for _ in range(500) for word in ("and ", "then ")]
+    with ScriptedServer(stream(*circle, delta("length"))) as server:
+        [written], _, _ = write(monkeypatch, server)
+    assert written.end == "repetition"
+    assert written.tokens < 300
+
+
 def test_each_answer_is_a_request_with_a_seed_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Answer] = [stream(delta(content=f"{i}"), delta("stop")) for i in range(3)]
     request = WritingRequest(messages=REQUEST.messages, fenced=False, n=3)

@@ -79,14 +79,30 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--split", help="With --lean: only JSON lines with this `split`, e.g. test.")
 @click.option(
     "--protocol",
-    type=click.Choice(["llmsearch", "original"]),
+    type=click.Choice(["llmsearch", "original", "prove"]),
     default="llmsearch",
     show_default=True,
-    help="With --lean: the tactic's own budget, or that of the first llmstep's benchmark.",
+    help="With --lean: search with the tactic's own budget, or with that of the first llmstep's "
+    "benchmark; or whole proofs, as `llmprove` asks for them.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(1, 1024),
+    help="With --protocol prove: calls per theorem, the k of pass@k. Default: 1.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 64),
+    help="With --protocol prove: proofs per call, each told what Lean said. Default: 3.",
+)
+@click.option(
+    "--gaps/--no-gaps",
+    default=None,
+    help="With --protocol prove: whether gaps of a proof are searched for, as in the editor.",
 )
 @click.option("--output", type=_WRITABLE, help="With --lean: results, one JSON line per theorem.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="With --lean.")
-@click.option("--seconds", type=click.IntRange(1), help="With --lean: time of one search.")
+@click.option("--seconds", type=click.IntRange(1), help="With --lean: time of one call.")
 def evaluate(
     data: tuple[Path, ...],
     models: tuple[str, ...],
@@ -108,6 +124,9 @@ def evaluate(
     theorems: tuple[Path, ...],
     split: str | None,
     protocol: str,
+    tries: int | None,
+    rounds: int | None,
+    gaps: bool | None,
     output: Path | None,
     jobs: int,
     seconds: int | None,
@@ -116,7 +135,7 @@ def evaluate(
 
     Counts how often the recorded tactic, or its first word, is among the suggestions that a user
     would be served, and measures how likely the model holds it. With --lean PROJECT --theorems FILE
-    it searches for whole proofs instead and counts the theorems proved.
+    it tries to prove theorems instead and counts those proved.
     """
     flags = {
         "n": count,
@@ -129,7 +148,7 @@ def evaluate(
     variants = make_variants(models, sources, flags)
     if project is not None:
         from llmstep_workshop.commands.evaluate_search import search_proofs
-        from llmstep_workshop.evaluation.proof_search import PROTOCOLS
+        from llmstep_workshop.evaluation.proof_search import PROTOCOLS, shape_protocol
 
         if data or not theorems:
             raise click.UsageError("--lean takes the theorems from --theorems FILE")
@@ -137,12 +156,17 @@ def evaluate(
             raise click.UsageError("--lean takes one model; run it again for another")
         if report is not None:
             raise click.UsageError("--report compares next steps; --lean has --output and --json")
+        if protocol != "prove" and (tries, rounds, gaps) != (None, None, None):
+            raise click.UsageError("--tries, --rounds and --gaps are for --protocol prove")
+        chosen = PROTOCOLS[protocol]
+        if protocol == "prove":
+            chosen = shape_protocol(chosen, tries, rounds, gaps)
         search_proofs(
             variants[0].settings,
             project,
             theorems,
             split,
-            PROTOCOLS[protocol],
+            chosen,
             output,
             jobs,
             seconds,

@@ -28,7 +28,7 @@ def search_proofs(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Search, tell of each theorem on stderr, and print the pass rate.
+    """Prove what can be, tell of each theorem on stderr, and print the pass rate.
 
     Raises:
         LLMStepError: The theorems, the project, the model or the results file cannot be used.
@@ -36,7 +36,9 @@ def search_proofs(
     import attrs
     import psutil
 
+    from llmstep.errors import NoProofModeError
     from llmstep.service.catalog import find_model
+    from llmstep.service.proofs import list_provers
     from llmstep_workshop.evaluation.exposure import warn_about
     from llmstep_workshop.evaluation.lean_project import LeanProject
     from llmstep_workshop.evaluation.proof_search import search_environment
@@ -48,6 +50,8 @@ def search_proofs(
         protocol = attrs.evolve(protocol, seconds=seconds)
     theorems = collect_theorems(files, split)[:limit]
     model = find_model(settings.model)  # a wrong name is told before Lean starts
+    if protocol.tactic == "llmprove" and not (model.card.proof or settings.proof_prompt):
+        raise NoProofModeError(model.id, list_provers())
     if warning := warn_about(model.id, theorems):
         click.echo(f"llmstep: {warning}", err=True)
     if jobs > 1 and not settings.threads:
@@ -64,12 +68,12 @@ def search_proofs(
         found = search_all(theorems, project, protocol, environment, results, jobs, tell)
     finally:
         results.close()
-    rate = count_results(found)
+    rate = count_results(found, protocol.tries)
     if as_json:
         record = {"model": environment["LLMSTEP_MODEL"], "protocol": protocol.label}
         click.echo(json.dumps(record | attrs.asdict(rate), ensure_ascii=False))
         return
-    click.echo(shown(rate, protocol.label, environment["LLMSTEP_MODEL"]))
+    click.echo(shown(rate, protocol, environment["LLMSTEP_MODEL"]))
     click.echo(f"  results: {path}")
 
 
@@ -86,15 +90,24 @@ def tell(result: ProofResult, known: bool) -> None:
     click.echo(f"{result.status:<8}{again:>9}  {result.name}: {words[:120]}", err=True)
 
 
-def shown(rate: PassRate, protocol: str, model: str) -> str:
+def shown(rate: PassRate, protocol: Protocol, model: str) -> str:
     """The sum as text for a terminal."""
     low, high = 100 * rate.interval.low, 100 * rate.interval.high
+    work = f"{rate.expansions:.1f} expansions on average"
+    if protocol.tactic == "llmprove":
+        work = (
+            f"{rate.rounds:.1f} proofs asked for, {rate.tokens:.0f} tokens and "
+            f"{rate.seconds:.1f} s per theorem"
+        )
     lines = [
-        f"{model}, {protocol}: {rate.proved} of {rate.theorems} proved, {100 * rate.rate:.1f} % "
+        f"{model}, {protocol.label}: {rate.proved} of {rate.theorems} proved, "
+        f"{100 * rate.rate:.1f} % "
         f"(95 % interval {low:.1f} to {high:.1f})",
-        f"  failed {rate.failed}, time up {rate.timeout}, errors {rate.error}; "
-        f"{rate.expansions:.1f} expansions on average",
+        f"  failed {rate.failed}, time up {rate.timeout}, errors {rate.error}; {work}",
     ]
+    if protocol.tactic == "llmprove":
+        shares = ", ".join(f"pass@{k} {100 * share:.1f} %" for k, share in rate.within.items())
+        lines.append(f"  {shares}; {rate.mended} of the proofs were mended")
     if rate.proved:
-        lines.append(f"  median time of a search that found one: {rate.median_seconds:.1f} s")
+        lines.append(f"  median time of what found a proof: {rate.median_seconds:.1f} s")
     return "\n".join(lines)

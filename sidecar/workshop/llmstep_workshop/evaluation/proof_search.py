@@ -1,7 +1,8 @@
-"""Proof search over theorems: what `llmsearch` proves within a budget, each proof checked again.
+"""Proving theorems: what `llmsearch` or `llmprove` proves within a budget, each checked again.
 
-The tactic searches inside Lean (`LLMstep/Search.lean`) and reports how it ended. A proof it finds
-counts when it stands in a fresh file without llmstep: no error, and no axioms but Lean's own.
+The tactic works inside Lean (`LLMstep/Search.lean`, `LLMstep/Prove.lean`) and reports how it ended.
+A proof it finds counts when it stands in a fresh file without llmstep: no error, and no axioms but
+Lean's own.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ STANDARD_AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})
 STARTUP_SECONDS = 180
 RECHECK_SECONDS = 300
 
-_REPORT = re.compile(r"^llmsearch: (\{.*\})$", re.MULTILINE)
+_REPORT = re.compile(r"^(?:llmsearch|llmprove): (\{.*\})$", re.MULTILINE)
 _AXIOMS = re.compile(r"depends on axioms:\s*\[([^\]]*)\]")
 _BRIEF = 300
+
+ROUNDS, GAPS = "llmstep.prove.rounds", "llmstep.prove.gapMs"
 
 
 @attrs.frozen
@@ -42,10 +45,12 @@ class Protocol:
     Attributes:
         name: What results are known by.
         about: One line for people.
-        seconds: Time of one search.
+        seconds: Time of one call of the tactic.
         options: Lean options besides the time, as ``set_option`` takes them.
         temperature: Of the candidates; ``None`` leaves the settings'.
         sources: Where suggestions come from; empty leaves the settings'.
+        tactic: What proves.
+        tries: How often it is called, with another seed each time, until one call succeeds.
     """
 
     name: str
@@ -54,11 +59,24 @@ class Protocol:
     options: Mapping[str, str] = attrs.field(factory=dict)
     temperature: float | None = None
     sources: tuple[str, ...] = ()
+    tactic: Literal["llmsearch", "llmprove"] = "llmsearch"
+    tries: int = 1
 
     @property
     def label(self) -> str:
-        """Name and time, which together say what a result is worth."""
-        return f"{self.name} {self.seconds} s"
+        """Name, time and whatever else says what a result is worth."""
+        parts = [f"{self.name} {self.seconds} s"]
+        if self.tactic == "llmprove":
+            parts.append(f"{self.options[ROUNDS]} rounds")
+            parts.append(f"{self.tries} tries")
+            if self.options.get(GAPS) == "0":
+                parts.append("gaps left open")
+        return ", ".join(parts)
+
+    @property
+    def room(self) -> str:
+        """Where its tactic's options lie."""
+        return "llmstep." + self.tactic.removeprefix("llm")
 
 
 # The options' own defaults (LLMstep/Options.lean): what a user who writes `llmsearch` gets.
@@ -82,7 +100,27 @@ ORIGINAL = Protocol(
     temperature=0.0,
     sources=("model",),
 )
-PROTOCOLS = {protocol.name: protocol for protocol in (LLMSEARCH, ORIGINAL)}
+# What a user who writes `llmprove` gets.
+PROVE = Protocol(
+    "prove",
+    "3 rounds of whole proofs by the model, mended between them",
+    120,
+    {ROUNDS: "3"},
+    tactic="llmprove",
+)
+PROTOCOLS = {protocol.name: protocol for protocol in (LLMSEARCH, ORIGINAL, PROVE)}
+
+
+def shape_protocol(
+    protocol: Protocol, tries: int | None, rounds: int | None, gaps: bool | None
+) -> Protocol:
+    """The protocol of whole proofs with other numbers; ``None`` leaves its own."""
+    options = dict(protocol.options)
+    if rounds is not None:
+        options[ROUNDS] = str(rounds)
+    if gaps is False:
+        options[GAPS] = "0"
+    return attrs.evolve(protocol, options=options, tries=tries or protocol.tries)
 
 
 @attrs.frozen
@@ -104,6 +142,10 @@ class ProofResult:
         expansions: States for which the model was asked.
         checked: Tactics that Lean ran.
         axioms: Axioms the proof stands on.
+        tries: Calls of the tactic; the last one found the proof, if there is one.
+        rounds: Proofs that the model was asked for, in all calls.
+        tokens: What it generated for them, thoughts included.
+        mended: Whether the proof is the model's after mending.
         protocol: Label of the protocol.
         model: Name of the model.
     """
@@ -120,6 +162,10 @@ class ProofResult:
     expansions: int = 0
     checked: int = 0
     axioms: tuple[str, ...] = ()
+    tries: int = 1
+    rounds: int = 0
+    tokens: int = 0
+    mended: bool = False
     protocol: str = ""
     model: str = ""
 
@@ -127,7 +173,7 @@ class ProofResult:
 def prove(
     theorem: Theorem, project: LeanProject, protocol: Protocol, environment: Mapping[str, str]
 ) -> ProofResult:
-    """Search for a proof of one theorem, and check it again if there is one.
+    """Try to prove one theorem, and check the proof again if there is one.
 
     Args:
         theorem: What to prove.
@@ -135,9 +181,33 @@ def prove(
         protocol: The budget.
         environment: Of the Lean process, see `search_environment`.
 
+    Returns:
+        The result of the last call; times, tokens and counts are those of all calls.
+
     Raises:
         LeanProjectError: lake cannot be started.
     """
+    result = _call(theorem, project, protocol, environment)
+    while result.status not in ("proved", "error") and result.tries < protocol.tries:
+        seed = str(int(environment["LLMSTEP_SEED"]) + result.tries)
+        again = _call(theorem, project, protocol, {**environment, "LLMSTEP_SEED": seed})
+        result = attrs.evolve(
+            again,
+            seconds=result.seconds + again.seconds,
+            search_seconds=result.search_seconds + again.search_seconds,
+            expansions=result.expansions + again.expansions,
+            checked=result.checked + again.checked,
+            tries=result.tries + 1,
+            rounds=result.rounds + again.rounds,
+            tokens=result.tokens + again.tokens,
+        )
+    return result
+
+
+def _call(
+    theorem: Theorem, project: LeanProject, protocol: Protocol, environment: Mapping[str, str]
+) -> ProofResult:
+    """What one call of the tactic comes to."""
     text, line = search_text(theorem, protocol)
     limit = protocol.seconds + STARTUP_SECONDS
     run = project.run(text, "Search", limit, environment)
@@ -166,6 +236,9 @@ def prove(
         search_seconds=float(report.get("ms", 0)) / 1000,
         expansions=int(report.get("expanded", 0)),
         checked=int(report.get("checked", 0)),
+        rounds=int(report.get("rounds", 0)),
+        tokens=int(report.get("tokens", 0)),
+        mended=bool(report.get("mended", False)),
     )
     if outcome != "proof" or result.proof is None:
         return result
@@ -201,16 +274,16 @@ def recheck(
 
 
 def search_text(theorem: Theorem, protocol: Protocol) -> tuple[str, int]:
-    """The file that searches, and the line its theorem begins at."""
+    """The file that calls the tactic, and the line its theorem begins at."""
     options = {
         **protocol.options,
-        "llmstep.search.timeoutMs": str(1000 * protocol.seconds),
-        "llmstep.search.report": "true",
+        f"{protocol.room}.timeoutMs": str(1000 * protocol.seconds),
+        f"{protocol.room}.report": "true",
         "llmstep.batch": "true",
     }
     lines = [f"set_option {name} {value}" for name, value in options.items()]
     before = add_import(f"{_ended(theorem.before)}{chr(10).join(lines)}\n\n", "LLMstep")
-    return f"{before}{theorem.statement} := by\n  llmsearch\n", before.count("\n") + 1
+    return f"{before}{theorem.statement} := by\n  {protocol.tactic}\n", before.count("\n") + 1
 
 
 def recheck_text(theorem: Theorem, proof: str) -> tuple[str, int]:

@@ -55,6 +55,8 @@ def main() -> int:
         time.sleep(600)
     if "llmsearch" in text:
         return answer_search(text)
+    if "llmprove" in text:
+        return answer_proof(text)
     return answer_check(text)
 
 
@@ -73,6 +75,24 @@ def answer_search(text: str) -> int:
     severity = "error" if outcome != "proof" else "information"
     say(severity, line, f"{before}llmsearch: {json.dumps(report)}")
     return 0 if outcome == "proof" else 1
+
+
+def answer_proof(text: str) -> int:
+    """A model that proves `third` with the third seed, and nothing that is called `never`."""
+    line = line_of(text, "llmprove\n")
+    seed = int(os.environ["LLMSTEP_SEED"])
+    fails = "never" in text or ("third" in text and seed < 2)
+    report = {
+        "outcome": "rounds" if fails else "proof",
+        "proof": None if fails else "constructor\n· rfl\n· rfl",
+        "rounds": 3 if fails else 1,
+        "tokens": 300 if fails else 100,
+        "mended": not fails and "third" in text,
+        "ms": 1500,
+    }
+    severity, before = ("error", "llmstep: no proof\n") if fails else ("information", "")
+    say(severity, line, f"{before}llmprove: {json.dumps(report)}")
+    return int(fails)
 
 
 def answer_check(text: str) -> int:

@@ -11,18 +11,21 @@ import attrs
 import pytest
 
 from llmstep.config import Settings
-from llmstep_workshop.errors import ResultsFileError
+from llmstep.errors import NoProofModeError
+from llmstep_workshop.errors import LeanProjectError, ResultsFileError
 from llmstep_workshop.evaluation import proof_search
 from llmstep_workshop.evaluation.exposure import is_minif2f, warn_about
 from llmstep_workshop.evaluation.lean_project import LeanProject
 from llmstep_workshop.evaluation.proof_search import (
     LLMSEARCH,
     ORIGINAL,
+    PROVE,
     ProofResult,
     prove,
     recheck_text,
     search_environment,
     search_text,
+    shape_protocol,
 )
 from llmstep_workshop.evaluation.results_file import ResultsFile, count_results
 from llmstep_workshop.evaluation.search_run import search_all
@@ -231,6 +234,104 @@ def test_counting() -> None:
     assert (rate.rate, rate.median_seconds, rate.expansions) == (0.5, 2, 4)
     assert rate.interval.low < 0.5 < rate.interval.high
     assert count_results([result("failed")]).median_seconds == 0
+
+
+# Whole proofs
+
+
+@posix
+def test_a_theorem_is_tried_with_other_seeds_until_it_is_proved(
+    project_folder: Path, tmp_path: Path
+) -> None:
+    protocol = shape_protocol(PROVE, 4, 3, None)
+    project = LeanProject(project_folder)
+    third = prove(make("third"), project, protocol, environment())
+    assert (third.status, third.tries, third.mended) == ("proved", 3, True)
+    assert (third.rounds, third.tokens, third.search_seconds) == (3 + 3 + 1, 700, 4.5)
+    never = prove(make("never"), project, protocol, environment())
+    assert (never.status, never.reason, never.tries) == ("failed", "rounds", 4)
+    plain = prove(make("plain"), project, protocol, environment())
+    assert (plain.tries, plain.tokens, plain.mended) == (1, 100, False)
+    assert protocol.label == "prove 120 s, 3 rounds, 4 tries"
+    rate = count_results([third, never, plain, plain], protocol.tries)
+    assert rate.within == {1: 0.5, 2: 0.5, 4: 0.75}
+    assert (rate.mended, rate.tokens, rate.rounds) == (1, (700 + 1200 + 200) / 4, (7 + 12 + 2) / 4)
+    assert list(count_results([never], 3).within) == [1, 2, 3]
+
+
+@posix
+def test_a_stopped_run_of_proofs_goes_on(project_folder: Path, tmp_path: Path) -> None:
+    protocol = shape_protocol(PROVE, 2, 1, False)
+    theorems = [make("plain"), make("never")]
+    for expected in (2, 0):
+        new: list[str] = []
+        results = ResultsFile(tmp_path / "r.jsonl", protocol.label, "echo")
+        found = search_all(
+            theorems, LeanProject(project_folder), protocol, environment(), results, 1,
+            lambda result, known, new=new: None if known else new.append(result.name),
+        )  # fmt: skip
+        results.close()
+        assert len(new) == expected
+        assert [(result.tries, result.tokens) for result in found] == [(1, 100), (2, 600)]
+
+
+def test_the_file_that_asks_for_proofs() -> None:
+    protocol = shape_protocol(PROVE, None, 1, False)
+    text, _ = search_text(make("t"), protocol)
+    assert text.endswith("a = a := by\n  llmprove\n")
+    for option in (
+        "llmstep.prove.rounds 1",
+        "llmstep.prove.gapMs 0",
+        "llmstep.prove.timeoutMs 120000",
+        "llmstep.prove.report true",
+        "llmstep.batch true",
+    ):
+        assert f"set_option {option}\n" in text
+    assert protocol.label == "prove 120 s, 1 rounds, 1 tries, gaps left open"
+    source = (ROOT / "LLMstep" / "Options.lean").read_text(encoding="utf-8")
+    known = dict(re.findall(r"register_option (\S+) : \w+ := \{\s+defValue := (.*)\n", source))
+    assert known["llmstep.prove.timeoutMs"] == str(1000 * PROVE.seconds)
+    assert {name: known[name] for name in PROVE.options} == PROVE.options
+
+
+@posix
+def test_the_command_for_whole_proofs(
+    project_folder: Path,
+    tmp_path: Path,
+    write_rows: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from click.testing import CliRunner
+
+    from llmstep.cli import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
+    data = write_rows(
+        {"name": "a", "formal_statement": "theorem plain : 1 = 1 := by"},
+        {"name": "b", "formal_statement": "theorem never : 1 = 1 := by"},
+        {"name": "c", "formal_statement": "theorem third : 1 = 1 := by"},
+    )
+    words = ["eval", "--lean", str(project_folder), "--theorems", str(data)]
+
+    def run(*more: str, model: str = "echo"):
+        arguments = [*words, "--model", model, *more]
+        return CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+    done = run("--protocol", "prove", "--tries", "3")
+    assert done.exit_code == 0, done.output
+    assert "echo, prove 120 s, 3 rounds, 3 tries: 2 of 3 proved, 66.7 %" in done.stdout
+    assert "pass@1 33.3 %, pass@2 33.3 %, pass@3 66.7 %; 1 of the proofs were mended" in done.stdout
+    assert "5.7 proofs asked for, 567 tokens" in done.stdout
+    record = json.loads(run("--protocol", "prove", "--tries", "3", "--json").stdout)
+    assert record["within"] == {"1": 1 / 3, "2": 1 / 3, "3": 2 / 3}
+    assert run("--tries", "3").exit_code == 2
+    with pytest.raises(NoProofModeError) as caught:
+        run("--protocol", "prove", model="builtin")
+    assert "models pull" in caught.value.hint
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LeanProjectError, match="no `lake` on the PATH"):
+        run("--protocol", "prove")
 
 
 # Contamination
