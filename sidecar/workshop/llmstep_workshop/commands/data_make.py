@@ -10,6 +10,7 @@ import click
 
 from llmstep_workshop.commands.data_options import (
     add_common_options,
+    add_lean_options,
     rows_argument,
     write_sheet,
 )
@@ -80,24 +81,11 @@ def synth(
 
 @click.command()
 @rows_argument
-@click.option("--lean", "command", help="Command that runs Lean (default: lean, or lake env lean).")
-@click.option(
-    "--project",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Lean project to run in, by `lake env lean`.",
-)
 @click.option("--import", "imports", multiple=True, help="Module to import, e.g. Mathlib.")
-@click.option(
-    "--header",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Lean text to put before the rows: open, variable, lemmas.",
-)
 @click.option("--batch", type=click.IntRange(1), default=250, show_default=True)
-@click.option(
-    "--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds per file."
-)
 @click.option("--keep-unreadable", is_flag=True, help="Keep rows whose state Lean cannot read.")
 @click.option("--only-checked", is_flag=True, help="Drop rows that were not run.")
+@add_lean_options
 @add_common_options
 def check(
     rows: tuple[Path, ...],

@@ -41,6 +41,35 @@ def add_common_options(command: _Command) -> _Command:
     return command
 
 
+def add_lean_options(command: _Command) -> _Command:
+    """Add what says how Lean is run: --lean, --project, --header and --timeout."""
+    options = (
+        click.option(
+            "--lean", "command", help="Command that runs Lean (default: lean, or lake env lean)."
+        ),
+        click.option(
+            "--project",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Lean project to run in, by `lake env lean`.",
+        ),
+        click.option(
+            "--header",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Lean text to put in front: open, variable, lemmas, notation.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(1),
+            default=600,
+            show_default=True,
+            help="Seconds per file.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def spell_command() -> str:
     """The command that is running, with what was given to it."""
     context = click.get_current_context()

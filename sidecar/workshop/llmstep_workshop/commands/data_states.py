@@ -11,6 +11,7 @@ import click
 
 from llmstep_workshop.commands.data_options import (
     add_common_options,
+    add_lean_options,
     rows_argument,
     write_sheet,
 )
@@ -146,21 +147,8 @@ def twins(rows: tuple[Path, ...], printed: Path, show: int) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="Of the elementary theorems.")
 @click.option("--source-name", default="printed", show_default=True, help="Kept as `src`.")
-@click.option("--lean", "command", help="Command that runs Lean (default: lean, or lake env lean).")
-@click.option(
-    "--project",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Lean project to run in, by `lake env lean`.",
-)
-@click.option(
-    "--header",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Lean text to put before each file: lemmas, notation.",
-)
 @click.option("--batch", type=click.IntRange(1), default=100, show_default=True)
-@click.option(
-    "--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds per file."
-)
+@add_lean_options
 @add_common_options
 def print_(
     files: tuple[Path, ...],
