@@ -34,7 +34,7 @@ from shapes import BYT5, PYTHIA, write_shape
 from weights import write_folder
 
 from llmstep.backends.llama_model import LlamaModel
-from llmstep.commands.bench import Question, ask
+from llmstep.commands.bench import BenchQuestion, ask
 from llmstep.handshake import SidecarClient
 from llmstep_workshop.conversion.parity import Passage, compare_models, feed_of
 
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="JSON lines with `state`; may be gzipped")
     parser.add_argument("--rows", type=int, default=200, help="most rows of --data")
     options = parser.parse_args()
-    questions = [Question(goal, prefix) for goal, prefix in load_cases()][: options.goals]
+    questions = [BenchQuestion(goal, prefix) for goal, prefix in load_cases()][: options.goals]
     if options.shapes:
         print(
             f"{len(questions)} goals, {CANDIDATES} candidates of {TOKENS} tokens, medians, and "
@@ -67,7 +67,7 @@ def main() -> None:
         compare_quants(options.original, read_states(options.data, options.rows), Path(place))
 
 
-def compare_shape(name: str, questions: list[Question], place: Path, threads: int) -> None:
+def compare_shape(name: str, questions: list[BenchQuestion], place: Path, threads: int) -> None:
     """Time both ways with one shape and print them."""
     folder = place / name
     weights = write_shape(name, folder)
@@ -104,7 +104,7 @@ def add_model(name: str, folder: Path, home: Path) -> str:
 
 
 def time_ours(
-    model: str, questions: list[Question], home: Path, threads: int, precision: str = "auto"
+    model: str, questions: list[BenchQuestion], home: Path, threads: int, precision: str = "auto"
 ) -> tuple[list[float], float, float]:
     """Seconds of each suggestion; means of the tokens generated and of the processor's seconds."""
     command = [sys.executable, "-m", "llmstep", "serve", "--model", model]
@@ -140,7 +140,7 @@ def read_work(pid: int) -> float:
 
 
 def time_original(
-    folder: Path, dtype: str, questions: list[Question], threads: int
+    folder: Path, dtype: str, questions: list[BenchQuestion], threads: int
 ) -> tuple[list[float], list[float], float]:
     """Seconds of each call, and of `generate` within it; mean of the server's processor seconds."""
     command = [sys.executable, str(HERE / "original_way.py"), str(folder), "--dtype", dtype]

@@ -16,7 +16,7 @@ from common import HERE, builtin_path, load_cases, median_ms
 from original_way import CANDIDATES, CLIENT
 from weights import write_folder
 
-from llmstep.commands.bench import Question, ask, clock
+from llmstep.commands.bench import BenchQuestion, ask, clock
 from llmstep.handshake import SidecarClient
 
 WAIT_S = 600.0
@@ -24,7 +24,7 @@ ROUNDS = 3
 
 
 def main() -> None:
-    questions = [Question(goal, prefix) for goal, prefix in load_cases()]
+    questions = [BenchQuestion(goal, prefix) for goal, prefix in load_cases()]
     print(
         f"17 goals x {ROUNDS} rounds, {CANDIDATES} candidates, the built-in model's weights on "
         "both sides, medians"
@@ -45,7 +45,7 @@ def main() -> None:
         )
 
 
-def time_ours(questions: list[Question], home: str, threads: int) -> list[float]:
+def time_ours(questions: list[BenchQuestion], home: str, threads: int) -> list[float]:
     command = [sys.executable, "-m", "llmstep", "serve"]
     environ = {"LLMSTEP_HOME": home, "LLMSTEP_THREADS": str(threads)}
     with SidecarClient(command, environ) as sidecar:
@@ -60,7 +60,7 @@ def time_ours(questions: list[Question], home: str, threads: int) -> list[float]
     return times
 
 
-def time_original(questions: list[Question], home: Path) -> tuple[list[float], list[float]]:
+def time_original(questions: list[BenchQuestion], home: Path) -> tuple[list[float], list[float]]:
     """Seconds of each call, and of `generate` within it."""
     folder = home / "weights"
     write_folder(builtin_path(), folder)
@@ -83,7 +83,7 @@ def time_original(questions: list[Question], home: Path) -> tuple[list[float], l
     return times, inside
 
 
-def call(url: str, question: Question) -> str:
+def call(url: str, question: BenchQuestion) -> str:
     command = [sys.executable, "-c", CLIENT, url, question.goal, question.prefix]
     environ = {**os.environ, "no_proxy": "127.0.0.1"}
     done = subprocess.run(

@@ -19,14 +19,14 @@ from clients import GOAL, Client, engine_pids, is_gone, wait_until
 import llmstep
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import shared_variables
-from llmstep.runtime.place import NoPlaceError, Place, find_place, make_private
+from llmstep.runtime.place import EnginePlace, NoPlaceError, find_place, make_private
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX sockets")
 Start = Callable[..., Client]
 MANY = int(os.environ.get("LLMSTEP_FAULT_FILES", "12"))
 
 
-def place_of(home: Path, **environ: str) -> Place:
+def place_of(home: Path, **environ: str) -> EnginePlace:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("LLMSTEP_")]:
             patch.delenv(name)

@@ -16,7 +16,7 @@ from llmstep.backends.completions import (
     parse_json,
 )
 from llmstep.backends.endpoint import KEY_VARIABLES, Endpoint
-from llmstep.backends.exchange import ExchangeError, Head, exchange
+from llmstep.backends.exchange import AnswerHead, ExchangeError, exchange
 from llmstep.environment import OPENAI_MODEL, OPENAI_URL
 from llmstep.errors import (
     BackendUnavailableError,
@@ -216,7 +216,7 @@ class CompletionClient:
                 finished += 1
                 on_candidate(candidate)
 
-        def receive(head: Head) -> Callable[[bytes], bool]:
+        def receive(head: AnswerHead) -> Callable[[bytes], bool]:
             take = answer(head)
             streamed = "event-stream" in head.headers.get("content-type", "")
             return take_events if head.status == 200 and streamed else take
@@ -261,7 +261,7 @@ class CompletionClient:
         """The server's words for a message: without the key, and short."""
         return shorten(hide_secrets(words, self.endpoint.secrets))
 
-    def _learn(self, head: Head, body: bytes, fields: Mapping[str, Any]) -> None:
+    def _learn(self, head: AnswerHead, body: bytes, fields: Mapping[str, Any]) -> None:
         """Turn a refusal into the error that says what to do; never returns."""
         words = self._clean(_words(body) or head.reason)
         refused = [name for name in _OPTIONAL_FIELDS if name in fields and _names(words, name)]
@@ -273,7 +273,7 @@ class CompletionClient:
             raise _TryAgainError(f"{head.status} {words}", _read_pause(head))
         raise self._refusal(head, body, str(fields.get("model", "")))
 
-    def _refusal(self, head: Head, body: bytes, model: str = "") -> LLMStepError:
+    def _refusal(self, head: AnswerHead, body: bytes, model: str = "") -> LLMStepError:
         url, words = self.endpoint.url, self._clean(_words(body) or head.reason)
         if head.status in (401, 403):
             what = "refuses the key" if self.endpoint.key else "asks for a key"
@@ -311,10 +311,10 @@ class _Answer:
     """An answer that is read whole."""
 
     def __init__(self) -> None:
-        self.head = Head(0, "", {})
+        self.head = AnswerHead(0, "", {})
         self.body = bytearray()
 
-    def __call__(self, head: Head) -> Callable[[bytes], bool]:
+    def __call__(self, head: AnswerHead) -> Callable[[bytes], bool]:
         self.head = head
 
         def take(piece: bytes) -> bool:
@@ -347,7 +347,7 @@ def _names(words: str, field: str) -> bool:
     return any(f"{quote}{field}{quote}" in words for quote in "`'\"")
 
 
-def _read_pause(head: Head) -> float | None:
+def _read_pause(head: AnswerHead) -> float | None:
     try:
         return max(0.0, float(head.headers.get("retry-after", "")))
     except ValueError:

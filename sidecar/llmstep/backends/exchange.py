@@ -35,7 +35,7 @@ class ExchangeError(Exception):
 
 
 @attrs.frozen
-class Head:
+class AnswerHead:
     """Status and headers of an answer.
 
     Attributes:
@@ -50,7 +50,7 @@ class Head:
 
 
 # Takes status and headers, and returns what takes each piece of the body: ``True`` ends the answer.
-Receiver = Callable[[Head], Callable[[bytes], bool]]
+Receiver = Callable[[AnswerHead], Callable[[bytes], bool]]
 
 
 def exchange(
@@ -121,7 +121,7 @@ async def _send(
         response = await client.send(request, stream=True)
         try:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            take = receive(Head(response.status_code, response.reason_phrase, headers))
+            take = receive(AnswerHead(response.status_code, response.reason_phrase, headers))
             size = 0
             async for piece in response.aiter_bytes():
                 size += len(piece)

@@ -23,7 +23,7 @@ WAIT_S = 600.0
 
 
 @attrs.frozen
-class Question:
+class BenchQuestion:
     """A goal to ask about."""
 
     goal: str
@@ -66,7 +66,7 @@ def bench(model: str | None, count: int, rounds: int, goals: Path | None, as_jso
     from llmstep.commands.demo import EXAMPLES
 
     if goals is None:
-        questions = [Question(example.goal, example.prefix) for example in EXAMPLES]
+        questions = [BenchQuestion(example.goal, example.prefix) for example in EXAMPLES]
     else:
         questions = read_questions(goals)
     figures = measure(questions, model, count, rounds)
@@ -94,19 +94,19 @@ def _read_lines(path: Path) -> list[str]:
         raise click.UsageError(f"{path} cannot be read: {error}") from None
 
 
-def read_questions(path: Path) -> list[Question]:
+def read_questions(path: Path) -> list[BenchQuestion]:
     """Read questions; a wrong line is named.
 
     Raises:
         click.UsageError: A line is no JSON object with a `tactic_state`.
     """
-    questions: list[Question] = []
+    questions: list[BenchQuestion] = []
     for number, line in enumerate(_read_lines(path), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            questions.append(Question(str(row["tactic_state"]), str(row.get("prefix", ""))))
+            questions.append(BenchQuestion(str(row["tactic_state"]), str(row.get("prefix", ""))))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             message = f"{path}, line {number}: needs a JSON object with `tactic_state`"
             raise click.UsageError(message) from None
@@ -115,7 +115,7 @@ def read_questions(path: Path) -> list[Question]:
     return questions
 
 
-def measure(questions: list[Question], model: str | None, count: int, rounds: int) -> Figures:
+def measure(questions: list[BenchQuestion], model: str | None, count: int, rounds: int) -> Figures:
     """Ask a fresh sidecar all questions and take the times.
 
     Raises:
@@ -159,13 +159,13 @@ def measure(questions: list[Question], model: str | None, count: int, rounds: in
     )
 
 
-def ask(sidecar: SidecarClient, question: Question, count: int) -> dict[str, Any]:
+def ask(sidecar: SidecarClient, question: BenchQuestion, count: int) -> dict[str, Any]:
     """Ask one question and return the answer."""
     params = {"goals": [question.goal], "prefix": question.prefix, "n": count}
     return sidecar.request("llmstep/suggest", params, WAIT_S)
 
 
-def clock(sidecar: SidecarClient, question: Question, count: int) -> float:
+def clock(sidecar: SidecarClient, question: BenchQuestion, count: int) -> float:
     """Milliseconds of one question, there and back."""
     begin = time.perf_counter()
     ask(sidecar, question, count)

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from llmstep.service.card import Task
     from llmstep.service.machine import Machine
-    from llmstep.service.recommend import Estimate, Speed
+    from llmstep.service.recommend import Forecast, Speed
 
 
 @click.command()
@@ -57,7 +57,7 @@ def recommend(patience: float, proof_patience: float, seconds: float, as_json: b
     estimates = service.estimate_all(machine, speed)
     estimates = service.measure_likely(estimates, patience, seconds)
     waits: dict[Task, float] = {"step": patience, "proof": proof_patience}
-    chosen: dict[Task, Estimate | None] = {
+    chosen: dict[Task, Forecast | None] = {
         task: service.choose(estimates, task, wait) for task, wait in waits.items()
     }
     if as_json:
@@ -79,7 +79,7 @@ def recommend(patience: float, proof_patience: float, seconds: float, as_json: b
         click.echo("\nWith the GPU larger models are fast as well: docs/gpu.md.")
 
 
-def _describe(one: Estimate, patience: float) -> str:
+def _describe(one: Forecast, patience: float) -> str:
     from llmstep.service.recommend import BENCHMARK
 
     if one.seconds is None or one.memory_bytes is None:
@@ -99,14 +99,14 @@ def _describe(one: Estimate, patience: float) -> str:
     return "  ".join([*parts, "; ".join(notes)]).rstrip()
 
 
-def _second_best(rows: list[Estimate]) -> str:
+def _second_best(rows: list[Forecast]) -> str:
     able = [one for one in rows if not one.reason_against]
     if not able:
         return "None fits and runs with what is installed."
     return f"None answers in that time; the quickest that could is {able[0].card.id}."
 
 
-def _advice(one: Estimate | None, task: Task) -> str:
+def _advice(one: Forecast | None, task: Task) -> str:
     if one is None:
         return ""
     steps = [] if one.here else [f"`llmstep models pull {one.card.id}`"]
@@ -123,8 +123,8 @@ def _advice(one: Estimate | None, task: Task) -> str:
 def _outcome(
     machine: Machine,
     speed: Speed,
-    estimates: list[Estimate],
-    chosen: dict[Task, Estimate | None],
+    estimates: list[Forecast],
+    chosen: dict[Task, Forecast | None],
 ) -> dict[str, Any]:
     measured = speed.measured
     step, proof = chosen["step"], chosen["proof"]
@@ -149,7 +149,7 @@ def _outcome(
     }
 
 
-def _json(one: Estimate) -> dict[str, Any]:
+def _json(one: Forecast) -> dict[str, Any]:
     score = one.score
     return {
         "id": one.card.id,

@@ -13,7 +13,7 @@ from llmstep import environment, paths
 
 
 @attrs.frozen
-class Written:
+class WrittenFolder:
     """A folder that llmstep writes to.
 
     Attributes:
@@ -53,15 +53,17 @@ def uninstall(yes: bool, keep_models: bool) -> None:
         click.echo("Nothing was removed; add --yes to do so.")
 
 
-def folders(*, keep_models: bool = False) -> list[Written]:
+def folders(*, keep_models: bool = False) -> list[WrittenFolder]:
     """The folders, each once, whether they are there or not."""
     every = [
-        Written(paths.config_file().parent, "your settings"),
-        Written(paths.cache_dir(), "answers, wheels of llama.cpp, indexes of packages"),
-        Written(paths.log_dir(), "logs"),
+        WrittenFolder(paths.config_file().parent, "your settings"),
+        WrittenFolder(paths.cache_dir(), "answers, wheels of llama.cpp, indexes of packages"),
+        WrittenFolder(paths.log_dir(), "logs"),
     ]
     if not keep_models:
-        every.append(Written(paths.data_dir(), "models you have pulled, converted or imported"))
+        every.append(
+            WrittenFolder(paths.data_dir(), "models you have pulled, converted or imported")
+        )
     by_path = {written.path: written for written in reversed(every)}
     own = {path for path in by_path if _is_own(path)}
     # A folder inside another goes with it.

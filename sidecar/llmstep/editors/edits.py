@@ -41,7 +41,7 @@ class Edit:
 
 
 @attrs.frozen
-class Plan:
+class EditPlan:
     """What one editor would get.
 
     Attributes:
@@ -61,7 +61,7 @@ def find_editors(project: Path | None) -> list[str]:
     return found
 
 
-def plan(editor: str, project: Path | None, program: str, *, remove: bool = False) -> Plan:
+def plan(editor: str, project: Path | None, program: str, *, remove: bool = False) -> EditPlan:
     """What would be written for an editor, or taken out again.
 
     Args:
@@ -70,7 +70,7 @@ def plan(editor: str, project: Path | None, program: str, *, remove: bool = Fals
         program: Whole path of ``llmstep``.
         remove: Take out what an earlier run put in.
     """
-    makers: dict[str, Callable[[Path | None, str, bool], Plan]] = {
+    makers: dict[str, Callable[[Path | None, str, bool], EditPlan]] = {
         "vscode": _plan_vscode,
         "neovim": _plan_neovim,
         "emacs": _plan_emacs,
@@ -80,9 +80,9 @@ def plan(editor: str, project: Path | None, program: str, *, remove: bool = Fals
     return makers[editor](project, program, remove)
 
 
-def _plan_vscode(project: Path | None, program: str, remove: bool) -> Plan:
+def _plan_vscode(project: Path | None, program: str, remove: bool) -> EditPlan:
     if project is None:
-        return Plan(notes=("no Lean project here: run it in a folder with a lean-toolchain",))
+        return EditPlan(notes=("no Lean project here: run it in a folder with a lean-toolchain",))
     folder = project / ".vscode"
     settings = jsonc.read_object((editor_files() / "settings.json").read_text(encoding="utf-8"))
     settings["lean4.envPathExtensions"] = [str(Path(program).parent)]
@@ -116,10 +116,10 @@ def _plan_vscode(project: Path | None, program: str, remove: bool) -> Plan:
         edits.append(Edit(path, before, None if remove else text))
     keys = editor_files() / "keybindings.json"
     notes.append(f"keys are kept per user: copy what you like from {keys}")
-    return Plan(tuple(edits), tuple(notes))
+    return EditPlan(tuple(edits), tuple(notes))
 
 
-def _plan_neovim(_project: Path | None, program: str, remove: bool) -> Plan:
+def _plan_neovim(_project: Path | None, program: str, remove: bool) -> EditPlan:
     base = _config_home("nvim", windows="nvim", variable="LOCALAPPDATA")
     text = f"""\
 -- {_BEGIN}
@@ -134,10 +134,10 @@ if vim.lsp.config then
 end
 -- {_END}
 """
-    return Plan((_own_file(base / "plugin" / "llmstep.lua", text, remove),))
+    return EditPlan((_own_file(base / "plugin" / "llmstep.lua", text, remove),))
 
 
-def _plan_emacs(_project: Path | None, program: str, remove: bool) -> Plan:
+def _plan_emacs(_project: Path | None, program: str, remove: bool) -> EditPlan:
     # Emacs reads the first of these that exists.
     home = Path.home()
     known = [home / ".emacs", home / ".emacs.el", home / ".emacs.d" / "init.el"]
@@ -155,10 +155,10 @@ def _plan_emacs(_project: Path | None, program: str, remove: bool) -> Plan:
 ;; {_END}
 """
     note = "eglot runs one server per buffer: there the tactic alone is the way"
-    return Plan((_block(path, text, remove),), (note,))
+    return EditPlan((_block(path, text, remove),), (note,))
 
 
-def _plan_helix(_project: Path | None, program: str, remove: bool) -> Plan:
+def _plan_helix(_project: Path | None, program: str, remove: bool) -> EditPlan:
     path = _config_home("helix", windows="helix", variable="APPDATA") / "languages.toml"
     text = f"""\
 # {_BEGIN}
@@ -175,13 +175,13 @@ language-servers = ["lean", {{ name = "llmstep", only-features = ["code-action",
     if not remove and re.search(r'^\s*name\s*=\s*"lean"', rest, re.MULTILINE):
         by_hand = '{ name = "llmstep", only-features = ["code-action", "completion"] }'
         note = f"{path} has a [[language]] for lean already: add {by_hand} to its language-servers"
-        return Plan(notes=(note,))
-    return Plan((_block(path, text, remove),))
+        return EditPlan(notes=(note,))
+    return EditPlan((_block(path, text, remove),))
 
 
-def _plan_zed(_project: Path | None, _program: str, _remove: bool) -> Plan:
+def _plan_zed(_project: Path | None, _program: str, _remove: bool) -> EditPlan:
     note = "Zed takes language servers from extensions only: the tactic works there without set-up"
-    return Plan(notes=(note,))
+    return EditPlan(notes=(note,))
 
 
 def _own_file(path: Path, text: str, remove: bool) -> Edit:

@@ -12,7 +12,7 @@ from llmstep import environment
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import Identity, own_variables
 from llmstep.runtime.lock import FileLock
-from llmstep.runtime.place import NoPlaceError, Place, make_private
+from llmstep.runtime.place import EnginePlace, NoPlaceError, make_private
 
 _CONNECT_S = 5.0
 # An engine that has just been started imports its libraries before it can greet.
@@ -37,7 +37,7 @@ class Link:
         version: Its version.
     """
 
-    def __init__(self, channel: Channel, place: Place, greeting: dict[str, object]) -> None:
+    def __init__(self, channel: Channel, place: EnginePlace, greeting: dict[str, object]) -> None:
         self.channel = channel
         self.place = place
         self.pid = int(str(greeting.get("pid") or 0))
@@ -72,7 +72,7 @@ class Caller:
             "environ": own_variables(os.environ),
         }
 
-    def link(self, place: Place) -> Link:
+    def link(self, place: EnginePlace) -> Link:
         """Connect to the engine of a place; start one if there is none that can serve.
 
         Args:
@@ -95,7 +95,7 @@ class Caller:
             self._start(place)
         raise NoEngineError(f"the engine went away {_MOST_TRIES} times ({reason})")
 
-    def _greet(self, place: Place) -> tuple[Link | None, str]:
+    def _greet(self, place: EnginePlace) -> tuple[Link | None, str]:
         """Connect to an engine that is there; without success, why."""
         try:
             channel = connect(place.socket, _CONNECT_S)
@@ -114,7 +114,7 @@ class Caller:
         channel.close()
         return None, str(answer.get("refused"))
 
-    def _start(self, place: Place) -> None:
+    def _start(self, place: EnginePlace) -> None:
         """Start an engine, unless somebody else does; returns when there is one to connect to."""
         lock = FileLock(place.lock)
         try:
@@ -130,7 +130,7 @@ class Caller:
             lock.release()
 
 
-def is_listening(place: Place) -> bool:
+def is_listening(place: EnginePlace) -> bool:
     """Whether an engine takes connections there."""
     try:
         connect(place.socket, _CONNECT_S).close()
@@ -139,7 +139,7 @@ def is_listening(place: Place) -> bool:
     return True
 
 
-def _spawn(place: Place) -> None:
+def _spawn(place: EnginePlace) -> None:
     import subprocess
 
     log = place.log
@@ -177,7 +177,7 @@ def _spawn(place: Place) -> None:
         raise NoEngineError(f"it ended with exit code {process.returncode}; see {log}")
 
 
-def _working_folder(place: Place) -> str:
+def _working_folder(place: EnginePlace) -> str:
     """The engine's working folder: one that stays, and from which the same program is found."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     first = os.path.abspath(sys.path[0]) if sys.path and sys.path[0] else _folder()

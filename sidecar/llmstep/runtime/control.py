@@ -6,13 +6,13 @@ import contextlib
 import os
 
 from llmstep.runtime.channel import ChannelError, connect
-from llmstep.runtime.place import Place, runtime_folder
+from llmstep.runtime.place import EnginePlace, runtime_folder
 
 _ANSWER_S = 5.0
 _SOCKET = ".sock"
 
 
-class Report:
+class EngineReport:
     """An engine's place, and what it says of itself.
 
     Attributes:
@@ -21,13 +21,13 @@ class Report:
         problem: Why nobody does.
     """
 
-    def __init__(self, place: Place, values: dict[str, object], problem: str = "") -> None:
+    def __init__(self, place: EnginePlace, values: dict[str, object], problem: str = "") -> None:
         self.place = place
         self.values = values
         self.problem = problem
 
 
-def list_places() -> list[Place]:
+def list_places() -> list[EnginePlace]:
     """The places where engines listen, or have listened until they died.
 
     Raises:
@@ -35,10 +35,10 @@ def list_places() -> list[Place]:
     """
     folder = runtime_folder()
     names = sorted(name for name in os.listdir(folder) if name.endswith(_SOCKET))
-    return [Place(folder, name.removesuffix(_SOCKET)) for name in names]
+    return [EnginePlace(folder, name.removesuffix(_SOCKET)) for name in names]
 
 
-def ask_engine(place: Place, question: str) -> Report:
+def ask_engine(place: EnginePlace, question: str) -> EngineReport:
     """Ask one engine.
 
     Args:
@@ -49,11 +49,11 @@ def ask_engine(place: Place, question: str) -> Report:
         channel = connect(place.socket, _ANSWER_S)
         try:
             channel.send({"control": question})
-            return Report(place, channel.receive(_ANSWER_S))
+            return EngineReport(place, channel.receive(_ANSWER_S))
         finally:
             channel.close()
     except (ChannelError, OSError) as error:
-        return Report(place, {}, str(error))
+        return EngineReport(place, {}, str(error))
 
 
 def forget_casualties() -> None:

@@ -18,7 +18,7 @@ class NoPlaceError(Exception):
     """There is no folder that is this user's alone."""
 
 
-class Place:
+class EnginePlace:
     """The files of one engine.
 
     Attributes:
@@ -63,12 +63,12 @@ class Place:
         """What the engine writes for humans."""
         return self._file("log")
 
-    def beside(self, location: str) -> Place:
+    def beside(self, location: str) -> EnginePlace:
         """The place of an engine of one installation, where another one has the main place."""
-        return Place(self.folder, f"{self.name}-{checksum(location)}")
+        return EnginePlace(self.folder, f"{self.name}-{checksum(location)}")
 
 
-def find_place(environ: dict[str, str]) -> Place:
+def find_place(environ: dict[str, str]) -> EnginePlace:
     """The place of the engine for this environment; makes the folder if need be.
 
     Args:
@@ -77,7 +77,7 @@ def find_place(environ: dict[str, str]) -> Place:
     Raises:
         NoPlaceError: No folder can be had that is this user's alone.
     """
-    return Place(runtime_folder(), f"engine-{checksum(repr(sorted(environ.items())))}")
+    return EnginePlace(runtime_folder(), f"engine-{checksum(repr(sorted(environ.items())))}")
 
 
 def checksum(text: str) -> str:

@@ -18,7 +18,7 @@ from llmstep.runtime.channel import UNIX, ChannelError, Listener, challenge, che
 from llmstep.runtime.framing import FrameDecoder, Malformed, encode_frame
 from llmstep.runtime.identity import NO_BACKTRACE, Identity
 from llmstep.runtime.notes import Casualties, WorkMark
-from llmstep.runtime.place import Place
+from llmstep.runtime.place import EnginePlace
 from llmstep.server.guest import Guest
 from llmstep.server.services import Services
 from llmstep.service.casualty_guard import CasualtyGuard
@@ -35,7 +35,7 @@ _DEFAULT_KEEP_ALIVE_S = 900.0
 logger = logging.getLogger(__name__)
 
 
-def run_engine(listener: Listener, place: Place) -> None:
+def run_engine(listener: Listener, place: EnginePlace) -> None:
     """Serve until nobody needs this engine any more."""
     os.environ.setdefault(NO_BACKTRACE, "1")
     faulthandler.enable()
@@ -58,7 +58,7 @@ class Engine:
         place: Where its files lie.
     """
 
-    def __init__(self, listener: Listener, place: Place) -> None:
+    def __init__(self, listener: Listener, place: EnginePlace) -> None:
         self._listener = listener
         self._identity = Identity.own()
         guard = CasualtyGuard(WorkMark(place.work), Casualties(place.casualties))

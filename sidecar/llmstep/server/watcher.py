@@ -22,12 +22,12 @@ from llmstep.runtime.notes import (
     read_work,
     write_death,
 )
-from llmstep.runtime.place import Place
+from llmstep.runtime.place import EnginePlace
 
 
 def main(folder: str, name: str) -> int:
     """Run one engine from its start to its end; returns the exit code."""
-    place = Place(folder, name)
+    place = EnginePlace(folder, name)
     log = place.log
     listener = Listener(place.socket)
     for path in (place.work, place.death):
@@ -59,7 +59,7 @@ def main(folder: str, name: str) -> int:
     return 1
 
 
-def _run_engine(listener: Listener, place: Place) -> None:
+def _run_engine(listener: Listener, place: EnginePlace) -> None:
     # Here, because all of it is the engine's alone.
     from llmstep.server.engine import run_engine
 

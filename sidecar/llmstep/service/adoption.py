@@ -20,7 +20,7 @@ from llmstep.errors import ConfigError, LLMStepError, ModelFileError, ModelNotFo
 from llmstep.prompts.template_file import load_template
 from llmstep.service.card import ModelCard
 from llmstep.service.catalog import find_card, folder, locate, read_catalog
-from llmstep.service.download import OnBytes, Plan, plan_pull, pull
+from llmstep.service.download import OnBytes, PullPlan, plan_pull, pull
 from llmstep.service.hub import DownloadError, Repository, look_up
 from llmstep.service.user_models import (
     check_folder,
@@ -89,7 +89,7 @@ class Adoption:
     """
 
     card: ModelCard
-    plan: Plan | None
+    plan: PullPlan | None
     is_new: bool = False
     guessed: bool = False
 

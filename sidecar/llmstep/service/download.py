@@ -33,7 +33,7 @@ OnBytes = Callable[[str, int, int], None]
 
 
 @attrs.frozen
-class Plan:
+class PullPlan:
     """What is to be fetched.
 
     Attributes:
@@ -54,7 +54,7 @@ class Plan:
         return sum(file.size_bytes or 0 for file in self.files)
 
 
-def plan_pull(card: ModelCard) -> Plan:
+def plan_pull(card: ModelCard) -> PullPlan:
     """Ask the hub what a card's files are, at the pinned revision.
 
     The revision is the card's, else the one of the last download, else the newest, which the
@@ -76,14 +76,14 @@ def plan_pull(card: ModelCard) -> Plan:
     found = look_up(card.repo, card.revision or (known.revision if known else None))
     # What is locked of another commit says nothing of this one.
     locked = known.files if known is not None and found.commit == known.revision else {}
-    plan = Plan(card, found.commit, _choose(card, found.files), locked)
+    plan = PullPlan(card, found.commit, _choose(card, found.files), locked)
     for file in plan.files:
         _compare_promises(plan, file)
     return plan
 
 
 def pull(
-    plan: Plan,
+    plan: PullPlan,
     *,
     bars: bool = False,
     on_bytes: OnBytes | None = None,
@@ -144,7 +144,7 @@ def _choose(card: ModelCard, files: Mapping[str, RemoteFile]) -> tuple[RemoteFil
     return tuple(sorted(chosen, key=lambda file: file.name))
 
 
-def _promises(plan: Plan, file: RemoteFile) -> Iterator[tuple[str, int | None, str | None]]:
+def _promises(plan: PullPlan, file: RemoteFile) -> Iterator[tuple[str, int | None, str | None]]:
     if plan.card.file:
         yield "its card", plan.card.size_bytes, plan.card.sha256
     locked = plan.locked.get(file.name)
@@ -153,7 +153,7 @@ def _promises(plan: Plan, file: RemoteFile) -> Iterator[tuple[str, int | None, s
     yield "the hub", file.size_bytes, file.sha256
 
 
-def _compare_promises(plan: Plan, file: RemoteFile) -> None:
+def _compare_promises(plan: PullPlan, file: RemoteFile) -> None:
     """Find a contradiction before gigabytes are moved."""
     for who, size, sha256 in _promises(plan, file):
         for said, other in ((size, file.size_bytes), (sha256, file.sha256)):
@@ -165,7 +165,7 @@ def _compare_promises(plan: Plan, file: RemoteFile) -> None:
                 )
 
 
-def _check_file(plan: Plan, file: RemoteFile, path: Path) -> LockedFile:
+def _check_file(plan: PullPlan, file: RemoteFile, path: Path) -> LockedFile:
     size = path.stat().st_size
     sha256 = hash_file(path)
     for who, said_size, said_sha256 in _promises(plan, file):
@@ -191,7 +191,7 @@ def _git_oid(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _check_room(plan: Plan, place: Path, staging: Path) -> None:
+def _check_room(plan: PullPlan, place: Path, staging: Path) -> None:
     make_folder(place)
     kept = sum(file.stat().st_size for file in staging.iterdir()) if staging.is_dir() else 0
     free = shutil.disk_usage(place).free
@@ -203,7 +203,7 @@ def _check_room(plan: Plan, place: Path, staging: Path) -> None:
         )
 
 
-def _fetch(plan: Plan, file: RemoteFile, path: Path, bar: Any) -> None:
+def _fetch(plan: PullPlan, file: RemoteFile, path: Path, bar: Any) -> None:
     """Bring one file to ``path``: from the hub's cache on this machine, else over the network.
 
     Not ``hf_hub_download``: its newer versions throw a part away when the process ends.

@@ -59,7 +59,7 @@ class Speed:
 
 
 @attrs.frozen
-class Estimate:
+class Forecast:
     """What a model would need here, for one kind of work.
 
     Attributes:
@@ -118,7 +118,7 @@ def tasks_of(card: ModelCard) -> tuple[Task, ...]:
     return ("step", "proof") if any(s.task == "step" for s in card.scores) else ("proof",)
 
 
-def estimate(card: ModelCard, task: Task, machine: Machine, speed: Speed) -> Estimate:
+def estimate(card: ModelCard, task: Task, machine: Machine, speed: Speed) -> Forecast:
     """Estimate a model's memory and speed on this machine's CPU, in the form that serves best."""
     direct = _estimate(card, task, machine, speed, converted=False)
     if LLAMA_CPP in card.backends or card.architecture not in CONVERTIBLE:
@@ -129,7 +129,7 @@ def estimate(card: ModelCard, task: Task, machine: Machine, speed: Speed) -> Est
 
 def _estimate(
     card: ModelCard, task: Task, machine: Machine, speed: Speed, *, converted: bool
-) -> Estimate:
+) -> Forecast:
     is_gguf = converted or LLAMA_CPP in card.backends
     per_weight = _GGUF_BYTES if is_gguf else _HF_BYTES
     place = locate(card)
@@ -148,7 +148,7 @@ def _estimate(
     fits = memory is not None and memory <= machine.free_bytes
     lacking = _lacking_for_conversion(card) if converted else missing_backend(card)
     here = place is not None
-    return Estimate(card, task, memory, seconds, fits, lacking, here, converted=converted)
+    return Forecast(card, task, memory, seconds, fits, lacking, here, converted=converted)
 
 
 def _seconds(card: ModelCard, task: Task, parameters: float, weights: float, speed: Speed) -> float:
@@ -176,7 +176,7 @@ def _lacking_for_conversion(card: ModelCard) -> str:
     return lacking
 
 
-def estimate_all(machine: Machine, speed: Speed) -> list[Estimate]:
+def estimate_all(machine: Machine, speed: Speed) -> list[Forecast]:
     """Estimates of all models in the catalog, the quickest first; unknown sizes last."""
     estimates = [
         estimate(card, task, machine, speed)
@@ -189,8 +189,8 @@ def estimate_all(machine: Machine, speed: Speed) -> list[Estimate]:
 
 
 def measure_likely(
-    estimates: Iterable[Estimate], patience: float, seconds: float
-) -> list[Estimate]:
+    estimates: Iterable[Forecast], patience: float, seconds: float
+) -> list[Forecast]:
     """The same, those measured that are on this machine and may be recommended for next steps.
 
     Args:
@@ -198,7 +198,7 @@ def measure_likely(
         patience: Seconds that the user waits; what is far beyond them by its card is not tried.
         seconds: How long each is measured.
     """
-    told: list[Estimate] = []
+    told: list[Forecast] = []
     for one in estimates:
         likely = one.task == "step" and one.here and not one.converted and not one.reason_against
         within = one.seconds is not None and one.seconds <= _DOUBT * patience
@@ -212,7 +212,7 @@ def measure_likely(
     return told
 
 
-def _with_time(one: Estimate, measured: Measurement) -> Estimate:
+def _with_time(one: Forecast, measured: Measurement) -> Forecast:
     if (one.card.id, one.task) != (measured.model, "step"):
         return one
     return attrs.evolve(one, seconds=measured.seconds, basis="measured here")
@@ -224,7 +224,7 @@ def _nominal_parameters(card: ModelCard) -> float | None:
     return float(match[1]) * 1e9 if match else None
 
 
-def choose(estimates: Iterable[Estimate], task: Task, patience: float) -> Estimate | None:
+def choose(estimates: Iterable[Forecast], task: Task, patience: float) -> Forecast | None:
     """The model to take: the one worth most that answers in time; of equals the quickest."""
     able = [
         e

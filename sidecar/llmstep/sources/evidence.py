@@ -50,7 +50,7 @@ from llmstep.sources.premise_source import (
     propose_steps,
     rank_premises,
 )
-from llmstep.sources.premises import Premise, Ranking
+from llmstep.sources.premises import Premise, Ranker
 from llmstep.sources.ranking import Origin, normal_form
 from llmstep.sources.similar_goals import ask_file, ask_library, recall
 from llmstep.sources.steps import Surroundings, lemma_names, map_lemmas, words
@@ -105,7 +105,7 @@ class Evidence:
         mixing: Mixing,
         prefix: str = "",
         *,
-        tables: Mapping[Origin, Ranking] | None = None,
+        tables: Mapping[Origin, Ranker] | None = None,
         readers: Mapping[Origin, GoalReader] | None = None,
         reaches: Callable[[str], bool] | None = None,
         imported: Reach | None = None,

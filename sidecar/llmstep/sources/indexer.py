@@ -27,7 +27,7 @@ _MOST_NOTES = 20
 
 
 @attrs.frozen
-class Progress:
+class IndexingProgress:
     """How far an index is.
 
     Attributes:
@@ -63,7 +63,7 @@ class Indexer:
         self._process: subprocess.Popen[str] | None = None
         self._started = 0.0
         self._asked: dict[Path, float] = {}
-        self._progress: dict[Path, dict[str, Progress]] = {}
+        self._progress: dict[Path, dict[str, IndexingProgress]] = {}
         self._notes: dict[Path, list[str]] = {}
         self._warned: set[str] = set()
         self._closed = False
@@ -81,7 +81,7 @@ class Indexer:
             target=self._send, args=(root,), name="llmstep-index-ask", daemon=True
         ).start()
 
-    def progress(self, root: Path) -> list[Progress]:
+    def progress(self, root: Path) -> list[IndexingProgress]:
         """The project's own index, if it is known, and those of its packages."""
         with self._lock:
             return list(self._progress.get(root, {}).values())
@@ -177,7 +177,7 @@ class Indexer:
                     if key not in listed:
                         del known[key]
                 for name, key in event["packages"]:
-                    known.setdefault(str(key), Progress(str(name), str(key), "waiting"))
+                    known.setdefault(str(key), IndexingProgress(str(name), str(key), "waiting"))
             self._on_change(root)
             return
         if kind not in ("progress", "ready", "failed"):
@@ -185,7 +185,7 @@ class Indexer:
         key = str(event["key"])
         with self._lock:
             known = self._progress.setdefault(root, {})
-            before = known.get(key) or Progress(str(event["name"]), key, "waiting")
+            before = known.get(key) or IndexingProgress(str(event["name"]), key, "waiting")
             if kind == "progress":
                 done, total = int(event["done"]), int(event["total"])
                 # An index that is looked through again is of use meanwhile.

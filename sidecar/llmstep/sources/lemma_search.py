@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from llmstep.lean_text.declarations import Statement
 from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.premise_source import FoundLemma, origin_of
-from llmstep.sources.premises import Premise, Ranking, fuse
+from llmstep.sources.premises import Premise, Ranker, fuse
 from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import Query
 from llmstep.sources.text_query import names_in, text_query
@@ -24,7 +24,7 @@ _FOREIGN = 0.85
 def find_by_text(
     text: str,
     index: AnyLibrary | None,
-    tables: Mapping[Origin, Ranking],
+    tables: Mapping[Origin, Ranker],
     count: int,
     *,
     reaches: Callable[[str], bool] | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.errors import LLMStepError
-from llmstep.sources.indexer import Progress
+from llmstep.sources.indexer import IndexingProgress
 from llmstep.sources.lean_files import read_regular
 from llmstep.sources.library_builder import index_folder
 from llmstep.sources.module_reach import Graph, first_component
@@ -49,7 +49,7 @@ class Library:
         object.__setattr__(self, "roots", frozenset(map(first_component, self.modules)))
 
 
-def open_library(progress: Progress, own: bool) -> Library | None:
+def open_library(progress: IndexingProgress, own: bool) -> Library | None:
     """The index that the indexing process has made; ``None`` if it cannot be used.
 
     Args:

@@ -11,7 +11,7 @@ from llmstep.prompts.goal import Goal
 from llmstep.sources.goal_view import GoalView
 from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.premise_steps import PremiseStep, premise_steps
-from llmstep.sources.premises import Premise, Ranking, fuse
+from llmstep.sources.premises import Premise, Ranker, fuse
 from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import goal_query
 
@@ -62,7 +62,7 @@ class FoundLemma:
 def rank_premises(
     goal: Goal,
     index: AnyLibrary | None,
-    tables: Mapping[Origin, Ranking],
+    tables: Mapping[Origin, Ranker],
     votes: Mapping[str, float],
     reaches: Callable[[str], bool] | None = None,
 ) -> list[Premise]:

@@ -19,7 +19,7 @@ LENGTH = 0.6
 _FUSION = 10.0
 
 
-class Ranking(Protocol):
+class Ranker(Protocol):
     """Statements that can be ranked for a question."""
 
     def rank(self, query: Query, count: int) -> list[tuple[Statement, float]]:

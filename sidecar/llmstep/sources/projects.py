@@ -21,7 +21,7 @@ import attrs
 from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.imports import Header, read_header
-from llmstep.sources.indexer import Indexer, Progress
+from llmstep.sources.indexer import Indexer, IndexingProgress
 from llmstep.sources.lake_project import digest, find_root, path_of, source_folders
 from llmstep.sources.lean_files import module_name
 from llmstep.sources.library_builder import Target
@@ -73,7 +73,7 @@ class ProjectStatus:
     """
 
     root: str
-    indexes: tuple[Progress, ...]
+    indexes: tuple[IndexingProgress, ...]
     notes: tuple[str, ...]
 
 

@@ -34,7 +34,7 @@ from llmstep.sources.name_completion import (
 from llmstep.sources.name_table import NameTables
 from llmstep.sources.portfolio import imports_core_only, is_core_module, load_portfolio
 from llmstep.sources.premise_source import FoundLemma, rank_premises
-from llmstep.sources.premises import PremiseTable, Ranking
+from llmstep.sources.premises import PremiseTable, Ranker
 from llmstep.sources.projects import (
     NOTHING,
     AtHand,
@@ -228,7 +228,7 @@ class Sources:
         The setting `sources` says who proposes steps; this is for the question to the model: which
         premises it is shown, and which names exist.
         """
-        tables: dict[Origin, Ranking] = {}
+        tables: dict[Origin, Ranker] = {}
         if text_before:
             tables["file"] = self._read_table(text_before)
         index = self._read_index()
@@ -319,9 +319,9 @@ class Sources:
             return NOTHING
         return self._projects.at_hand(uri, text_before)
 
-    def _tables(self, text_before: str, at_hand: AtHand) -> dict[Origin, Ranking]:
+    def _tables(self, text_before: str, at_hand: AtHand) -> dict[Origin, Ranker]:
         """What is stated at hand, by where it stands."""
-        tables: dict[Origin, Ranking] = {}
+        tables: dict[Origin, Ranker] = {}
         if at_hand.edited or any(library.project for library in at_hand.libraries):
             of_project = self._project_table  # another thread may ask about another file
             if of_project is None or of_project[0] != at_hand.version:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmstep.server import progress
-from llmstep.sources.indexer import Progress
+from llmstep.sources.indexer import IndexingProgress
 from llmstep.sources.projects import ProjectStatus
 
 pytestmark = pytest.mark.asyncio
@@ -168,7 +168,7 @@ async def test_reading_a_library_is_shown(connection: Any, monkeypatch: pytest.M
     params = {"processId": None, "rootUri": None}
     params["capabilities"] = {"window": {"workDoneProgress": True}}
     await connection.request("initialize", params)
-    reading = Progress("mathlib", "mathlib-1", "reading", 2000, 8000)
+    reading = IndexingProgress("mathlib", "mathlib-1", "reading", 2000, 8000)
     connection.service.projects = (ProjectStatus("/p", (reading,), ()),)
     connection.give("initialized", {})
     while not connection.sent:

@@ -16,7 +16,7 @@ from llmstep.errors import LLMStepError
 from llmstep.service.adoption import Wish, adopt, parse_reference, plan_adoption
 from llmstep.service.card import read_card
 from llmstep.service.catalog import find_model
-from llmstep.service.download import Plan, pull
+from llmstep.service.download import PullPlan, pull
 from llmstep.service.hub import DownloadError, RemoteFile
 from llmstep.service.user_models import plan_removal, remove
 
@@ -95,7 +95,7 @@ def test_a_plan_from_elsewhere_is_held_to_its_folder_as_well(
 ) -> None:
     adoption = plan_adoption("ada/m")
     assert adoption.plan is not None
-    plan = Plan(adoption.card, revision, adoption.plan.files)
+    plan = PullPlan(adoption.card, revision, adoption.plan.files)
     before = listing(precious)
     with pytest.raises((LLMStepError, ValueError)):
         pull(plan)
@@ -110,7 +110,7 @@ def test_a_file_cannot_be_named_out_of_its_folder(hub: FakeHub, precious: Path, 
     adoption = plan_adoption("ada/m")
     evil = (RemoteFile(name, len(DATA), None, None),)
     with pytest.raises(LLMStepError):
-        pull(Plan(adoption.card, COMMIT, evil))
+        pull(PullPlan(adoption.card, COMMIT, evil))
     hub.files = {name: DATA, "config.json": b"{}", "tokenizer.json": b"{}"}
     hub.files |= {f"{name}.safetensors": b"weights", "model.safetensors": b"weights"}
     with contextlib.suppress(LLMStepError):

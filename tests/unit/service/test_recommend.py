@@ -15,7 +15,7 @@ from llmstep.service.catalog import read_catalog
 from llmstep.service.machine import Machine, Measurement, find_gpu
 from llmstep.service.recommend import (
     CONVERTIBLE,
-    Estimate,
+    Forecast,
     Speed,
     choose,
     estimate,
@@ -37,12 +37,12 @@ def score(percent: float, task: Any = "step", benchmark: str = "miniF2F") -> tup
     return (Score(task, benchmark, percent, "https://example.org"),)
 
 
-def prover(name: str, seconds: float, percent: float | None, **changes: Any) -> Estimate:
+def prover(name: str, seconds: float, percent: float | None, **changes: Any) -> Forecast:
     """A model that has seen Lean; without a score if ``percent`` is ``None``."""
     scores = () if percent is None else score(percent)
     facts = {"seen_lean": True, "scores": scores, **changes.pop("facts", {})}
     known = {"fits": True, "lacking": "", "here": False, **changes}
-    return Estimate(card(name, **facts), "step", 1e9, seconds, **known)
+    return Forecast(card(name, **facts), "step", 1e9, seconds, **known)
 
 
 @pytest.fixture(autouse=True)
@@ -158,11 +158,11 @@ def test_scores_of_other_benchmarks_and_tasks_are_not_compared() -> None:
     assert choose([other, proofs], "step", 3) is None
 
 
-def shipped_estimates(machine: Machine = MACHINE, speed: Speed = SPEED) -> list[Estimate]:
+def shipped_estimates(machine: Machine = MACHINE, speed: Speed = SPEED) -> list[Forecast]:
     return estimate_all(machine, speed)
 
 
-def chosen_id(estimates: list[Estimate], task: Any = "step", patience: float = 1e6) -> str | None:
+def chosen_id(estimates: list[Forecast], task: Any = "step", patience: float = 1e6) -> str | None:
     chosen = choose(estimates, task, patience)
     return chosen.card.id if chosen else None
 
