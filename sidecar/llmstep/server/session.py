@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import attrs
 from llmstep.config import Settings, resolve
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
+from llmstep.server.old_server import OldServer
 from llmstep.service.question import Asker, PrepareRequest, ServiceStatus, SuggestRequest
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.sources import Sources
@@ -50,7 +52,8 @@ class Session:
         self._log_owner = log_owner
         self._settings = Settings()
         self._service: SuggestService | None = None
-        self.warnings: tuple[str, ...] = ()
+        self._problems: tuple[str, ...] = ()
+        self._old_server = OldServer(os.environ if environ is None else environ)
 
     @property
     def settings(self) -> Settings:
@@ -86,8 +89,14 @@ class Session:
         for problem in resolved.problems:
             logger.warning("not taken: %s", problem)
         told = [f"not taken: {problem}" for problem in resolved.problems]
-        self.warnings = (*([handshake.problem] if handshake.problem else []), *told)
+        self._problems = (*([handshake.problem] if handshake.problem else []), *told)
+        self._old_server.look()
         _ = self.service  # begins to load
+
+    async def warnings(self) -> tuple[str, ...]:
+        """What this client is told beside answers: settings not taken, a server of 2023."""
+        left = await self._old_server.found()
+        return (*self._problems, str(left)) if left is not None else self._problems
 
     def status(self) -> ServiceStatus:
         """The service's state."""

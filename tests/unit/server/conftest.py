@@ -145,12 +145,12 @@ class Connection:
         return await self.answer(id)
 
     async def answer(self, identifier: Any) -> dict[str, Any]:
-        for _ in range(100):
+        for turn in range(600):
             for message in self.sent:
                 if "method" not in message and message["id"] == identifier:
                     self.sent.remove(message)
                     return message
-            await asyncio.sleep(0)
+            await asyncio.sleep(0 if turn < 100 else 0.01)
         raise AssertionError(f"no answer to {identifier} in {self.sent}")
 
     async def initialize(self, **options: Any) -> dict[str, Any]:

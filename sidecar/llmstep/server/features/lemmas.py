@@ -20,6 +20,7 @@ def register(protocol: LLMStepProtocol, session: Session) -> None:
         begin = time.monotonic()
         request = parse_lemmas(params)
         reply = await session.service.lookups.find_lemmas(request, session.asker)
-        return lemmas_json(reply, (time.monotonic() - begin) * 1000, session.warnings)
+        total_ms = (time.monotonic() - begin) * 1000
+        return lemmas_json(reply, total_ms, await session.warnings())
 
     protocol.register(LEMMAS, find, notification=False)

@@ -54,7 +54,7 @@ def register(protocol: LLMStepProtocol, session: Session) -> None:
         finally:
             answered = True
         logger.debug("suggested %r", reply.suggestions)
-        return reply_json(reply, session.warnings)
+        return reply_json(reply, await session.warnings())
 
     async def prepare(params: Any) -> None:
         request = session.heed_flags(parse_prepare(params))
