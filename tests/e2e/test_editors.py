@@ -21,7 +21,7 @@ TEXT = "theorem t (𝕜 : Nat) : 𝕜 = 𝕜 := by\n  sorry\n"
     params=["neovim", "emacs", "visual-studio-code"],
     config=ClientServerConfig(
         server_command=[sys.executable, "-m", "llmstep", "serve", "--model", "echo"],
-        server_env={**os.environ, "LLMSTEP_CACHE": "off"},
+        server_env={**os.environ, "LLMSTEP_CACHE": "off", "LLMSTEP_INLINE_STEPS": "on"},
     ),
 )
 async def client(request: Any, lsp_client: LanguageClient) -> AsyncIterator[None]:
@@ -102,6 +102,39 @@ async def test_names_of_the_file_are_completed_in_proofs_alone(client: LanguageC
     assert isinstance(item.text_edit, types.TextEdit)
     assert item.text_edit.range == types.Range(types.Position(3, 8), types.Position(3, 12))
     assert await complete(2, 10) == []
+
+
+async def test_the_next_step_is_grey_text_that_says_it_is_not_checked(
+    client: LanguageClient,
+) -> None:
+    text = "theorem u (n : Nat) : n = n := by\n  \n-- by\n  "
+    client.text_document_did_change(
+        types.DidChangeTextDocumentParams(
+            text_document=types.VersionedTextDocumentIdentifier(uri=URI, version=2),
+            content_changes=[types.TextDocumentContentChangeWholeDocument(text=text)],
+        )
+    )
+
+    async def propose(line: int, column: int) -> list[str]:
+        result = await client.text_document_inline_completion_async(
+            types.InlineCompletionParams(
+                text_document=types.TextDocumentIdentifier(uri=URI),
+                position=types.Position(line, column),
+                context=types.InlineCompletionContext(
+                    trigger_kind=types.InlineCompletionTriggerKind.Automatic
+                ),
+            )
+        )
+        if result is None:
+            return []
+        assert isinstance(result, types.InlineCompletionList)
+        return [str(item.insert_text) for item in result.items]
+
+    *steps, call = await propose(1, 2)
+    assert call == 'llmstep ""'
+    assert "rfl  -- llmstep: not checked" in steps
+    assert all(step.endswith("  -- llmstep: not checked") for step in steps)
+    assert await propose(2, 5) == []
 
 
 async def test_plugins_may_ask_for_suggestions(client: LanguageClient) -> None:

@@ -67,8 +67,8 @@ class Editor(LanguageServer):
         self._core = core
         self._ask_status = session.status
         completion.register(self, session)
-        for feature in (inline_completion, code_action):
-            feature.register(self)
+        inline_completion.register(self, session)
+        code_action.register(self)
         documents.register(self, session.note_document)
 
     def initialize(self, params: dict[str, Any]) -> dict[str, Any]:

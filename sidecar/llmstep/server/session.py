@@ -10,11 +10,19 @@ from typing import Any, TypeVar
 
 import attrs
 
+from llmstep.backends.base import CancelToken
 from llmstep.config import Settings, resolve
+from llmstep.errors import LLMStepError
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
 from llmstep.server.old_server import OldServer
-from llmstep.service.question import Asker, PrepareRequest, ServiceStatus, SuggestRequest
+from llmstep.service.question import (
+    Asker,
+    PrepareRequest,
+    ServiceStatus,
+    SuggestReply,
+    SuggestRequest,
+)
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.sources import Sources
 
@@ -92,6 +100,19 @@ class Session:
         self._problems = (*([handshake.problem] if handshake.problem else []), *told)
         self._old_server.look()
         _ = self.service  # begins to load
+
+    async def suggest_quietly(self, request: SuggestRequest) -> SuggestReply | None:
+        """Ask for steps that nobody has asked for: every other question goes first.
+
+        Returns:
+            The answer; ``None`` where there is none, for whatever reason.
+        """
+        asker = attrs.evolve(self.asker, background=True)
+        try:
+            return await self.service.suggest(request, CancelToken(), lambda _: None, asker)
+        except LLMStepError as error:
+            logger.debug("no step as grey text: %s", error.message)
+            return None
 
     async def warnings(self) -> tuple[str, ...]:
         """What this client is told beside answers: settings not taken, a server of 2023."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import TypeVar
 
 import attrs
 
@@ -12,7 +14,9 @@ from llmstep.backends.base import CancelToken
 from llmstep.service.collector import Collector, OnSuggestion
 from llmstep.service.proofs import OnWritingProgress
 from llmstep.service.question import Asker, SuggestRequest
-from llmstep.service.scheduler import SUPERSEDED, cancellation
+from llmstep.service.scheduler import SUPERSEDED, Joint, Scheduler, cancellation
+
+T = TypeVar("T")
 
 
 @attrs.define(eq=False)
@@ -46,6 +50,11 @@ class Ask:
         """Milliseconds since its start."""
         return (time.monotonic() - self.begin) * 1000
 
+    def submit(self, queue: Scheduler, work: Callable[[], T] | Joint) -> Future[T]:
+        """Have something done for this question, in its turn."""
+        asker = self.asker
+        return queue.submit(work, self.token, client=asker.client, background=asker.background)
+
     def check(self) -> None:
         """Go no further with a question that was withdrawn."""
         if self.token.is_set() and self.token.reason != "deadline":
@@ -65,7 +74,10 @@ class Places:
         if document is None:
             return None
         text = document.text_before
-        place = (ask.asker.client, document.uri, text.count("\n"), len(text) - text.rfind("\n"))
+        column = len(text) - text.rfind("\n")
+        # What nobody has asked for takes the place of no question.
+        asker = (ask.asker.client, ask.asker.background)
+        place = (*asker, document.uri, text.count("\n"), column)
         with self._lock:
             older = self._tokens.get(place)
             if older is not None:

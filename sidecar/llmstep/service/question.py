@@ -219,10 +219,13 @@ class Asker:
         client: Tells one client from another: they take turns, and only questions of one client
             take each other's place.
         settings: Settings that hold for this client's questions; those of the service if ``None``.
+        background: Whether the answer is worth less than anybody else's: it gives way to every
+            other question, and no model is loaded for it.
     """
 
     client: int = 0
     settings: Settings | None = None
+    background: bool = False
 
 
 @attrs.frozen

@@ -165,6 +165,12 @@ class SuggestService:
         if self._sources.model:
             prepare_soon(self._finder, self._models, request.model, document, key, self._note)
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether the model that answers reads the file's text, and not the goal alone."""
+        setup = self._last or self._finder.default
+        return self._sources.model and setup is not None and setup.reads("context")
+
     def note_document(self, uri: str, text: str | None) -> None:
         """A document was opened or changed in an editor; ``None`` when it was closed."""
         self._sources.note_document(uri, text)
@@ -281,7 +287,7 @@ class SuggestService:
             return collector
 
         if self._sources.others:
-            future = self._reading.submit(gather, ask.token, client=ask.asker.client)
+            future = ask.submit(self._reading, gather)
             # The model is worth half of the time, whatever a library on a slow disk does.
             patience = ask.timeout_s / 2 if self._sources.model else None
             try:
@@ -300,6 +306,8 @@ class SuggestService:
         setup, models = found.setup, self._models
         ask.stage = "the model was busy with other requests"
         loaded_before = models.holds(setup)
+        if ask.asker.background and not loaded_before:
+            return ModelAnswer()
         if not loaded_before and self._sources.others:
             await self._load_patiently(ask, found)
         if self._sources.others:
@@ -311,8 +319,7 @@ class SuggestService:
         )
         run = functools.partial(ask_models, models)
         work = Joint((setup.model.backend, setup.options), question, run)
-        future = models.lane(setup).submit(work, ask.token, client=ask.asker.client)
-        return await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(ask.submit(models.lane(setup), work))
 
     async def _write_proofs(
         self, ask: Ask, found: Found | None, problem: LLMStepError | None

@@ -21,7 +21,7 @@ from llmstep.errors import (
     SupersededError,
 )
 from llmstep.service.model_setup import ModelSetup
-from llmstep.service.question import Document, PrepareRequest, SuggestRequest
+from llmstep.service.question import Asker, Document, PrepareRequest, SuggestRequest
 from llmstep.service.suggest import SuggestService
 from llmstep.sources.ranking import Suggestion
 from llmstep.sources.sources import Sources
@@ -311,6 +311,40 @@ def test_a_newer_question_at_the_same_place_takes_over(open_service: Open) -> No
         assert [s.tactic for s in reply.suggestions] == ["simp"]
         with pytest.raises(SupersededError, match="newer request"):
             await old
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+
+
+QUIET = Asker(1, None, background=True)
+
+
+def test_for_what_nobody_has_asked_no_model_is_loaded(open_service: Open) -> None:
+    service = open_service([{"candidates": candidates("simp")}], sources=("model", "portfolio"))
+    reply = asyncio.run(service.suggest(SuggestRequest((GOAL,)), asker=QUIET))
+    assert reply.suggestions
+    assert all("model" not in suggestion.origin for suggestion in reply.suggestions)
+    assert service.status().state == "unloaded"
+
+
+def test_what_nobody_has_asked_for_gives_way_to_a_question(open_service: Open) -> None:
+    script = [
+        {"prefix": "", "candidates": candidates("rfl"), "hang": True},
+        {"prefix": "s", "candidates": candidates("simp")},
+    ]
+    service = open_service(script, cache=False)
+    begun = threading.Event()
+
+    async def run() -> None:
+        await service.suggest(SuggestRequest((GOAL,), "s"))  # the model is loaded
+        quiet = asyncio.create_task(
+            service.suggest(SuggestRequest((GOAL,)), None, lambda _: begun.set(), QUIET)
+        )
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        reply = await service.suggest(SuggestRequest((GOAL,), "s"))
+        assert [s.tactic for s in reply.suggestions] == ["simp"]
+        with pytest.raises(SupersededError):
+            await quiet
 
     asyncio.run(asyncio.wait_for(run(), WAIT_S))
 

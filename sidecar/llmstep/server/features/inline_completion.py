@@ -1,22 +1,52 @@
-"""Inline completion: the tactic as grey text in a proof that has only ``by``."""
+"""Inline completion, as grey text: the tactic after an empty ``by``, and, if wanted, the next step.
+
+A step is proposed only where its goal can be told from the text, or where the model reads the file;
+Lean has not seen it, so it says so. Nothing is asked before the cursor has rested for a moment.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import attrs
 from lsprotocol import types
 
+from llmstep.lean_text.document import read_document
+from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import find_place
+from llmstep.service.question import Document, SuggestRequest
+from llmstep.sources.told_goal import tell_goal
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
+    from llmstep.server.session import Session
 
-def register(editor: LanguageServer) -> None:
+DEBOUNCE_S = 0.3
+UNCHECKED = "  -- llmstep: not checked"
+_TIMEOUT_MS = 10_000
+_ASKED, _OFFERED = 4, 3
+# Grey text that is wrong most of the time is a nuisance.
+_LOWEST_SCORE = math.log(0.1)
+# Stands for a goal that only the model can make out, from the file.
+_UNKNOWN_GOAL = "⊢ _"
+
+
+def register(editor: LanguageServer, session: Session) -> None:
     """Add the handler.
 
     The options object is needed: without one pygls does not announce the capability.
+
+    Args:
+        editor: Keeps the documents.
+        session: Whose settings, sources and model count.
     """
+    numbers = itertools.count()
+    latest = 0
 
     @editor.feature(
         types.TEXT_DOCUMENT_INLINE_COMPLETION,
@@ -25,9 +55,84 @@ def register(editor: LanguageServer) -> None:
     async def complete_inline(
         params: types.InlineCompletionParams,
     ) -> types.InlineCompletionList | None:
-        place = find_place(editor.workspace, params.text_document.uri, params.position)
-        if place is None or not (place.ends_in_by() and place.proof_is_empty() and place.in_code()):
+        nonlocal latest
+        uri = params.text_document.uri
+        place = find_place(editor.workspace, uri, params.position)
+        if place is None:
+            return None
+        number = latest = next(numbers)
+        steps: list[str] = []
+        if session.settings.inline_steps and not place.after.strip():
+            if params.context.trigger_kind == types.InlineCompletionTriggerKind.Automatic:
+                await asyncio.sleep(DEBOUNCE_S)
+            if number != latest:
+                return None  # the cursor is somewhere else by now
+            steps = await _find_steps(session, place, uri)
+        texts = [*steps, *_call(place)]
+        if not texts:
             return None
         gap = "" if place.before == "" or place.before.endswith(" ") else " "
-        item = types.InlineCompletionItem(insert_text=f'{gap}llmstep ""')
-        return types.InlineCompletionList(items=[item])
+        items = [types.InlineCompletionItem(insert_text=f"{gap}{text}") for text in texts]
+        return types.InlineCompletionList(items=items)
+
+
+def _call(place: Place) -> Iterator[str]:
+    if place.ends_in_by() and place.proof_is_empty() and place.in_code():
+        yield 'llmstep ""'
+
+
+@attrs.frozen
+class _Told:
+    """What is known at a place where a step can begin.
+
+    Attributes:
+        goal: The goal; empty where the text does not tell it.
+        own: Full name of what is being proved.
+        text_before: The file up to the place.
+    """
+
+    goal: str
+    own: str
+    text_before: str
+
+
+def _read_place(place: Place) -> _Told | None:
+    """What is known at a place; ``None`` where no step can begin, or one stands there already."""
+    apart = not place.before.strip() or place.before.endswith(" ") or place.ends_in_by()
+    if not apart or not place.in_code():
+        return None
+    text, blocks = place.open_declaration()
+    if not blocks.begins_step or blocks.may_be_term:
+        return None
+    before = place.text_before()
+    declared = read_document(before).declarations(last=True)[-1:]
+    if not declared:
+        return None
+    goal = tell_goal(declared[0], text, blocks)
+    return _Told(str(goal) if goal else "", declared[0].statement.name, before)
+
+
+async def _find_steps(session: Session, place: Place, uri: str) -> list[str]:
+    """Likely next steps, each with a remark that nobody has checked it."""
+    told = await session.look_up(lambda _sources: _read_place(place), "inline")
+    if told is None or not (told.goal or session.service.reads_files):
+        return []
+    request = SuggestRequest(
+        goals=(told.goal or _UNKNOWN_GOAL,),
+        document=Document(uri, told.text_before),
+        n=_ASKED,
+        timeout_ms=_TIMEOUT_MS,
+        banned=(told.own,) if told.own else (),
+    )
+    reply = await session.suggest_quietly(request)
+    if reply is None:
+        return []
+    likely = [
+        suggestion.tactic
+        for suggestion in reply.suggestions
+        if suggestion.score >= _LOWEST_SCORE
+        and "\n" not in suggestion.tactic
+        # Without a goal the other sources speak of nothing.
+        and (told.goal or suggestion.origin == ("model",))
+    ]
+    return [f"{tactic}{UNCHECKED}" for tactic in likely[:_OFFERED]]
