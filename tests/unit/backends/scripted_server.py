@@ -9,6 +9,17 @@ from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import attrs
+
+from llmstep.backends.base import (
+    CancelToken,
+    Candidate,
+    GenerationRequest,
+    PromptPart,
+    Sampling,
+)
+from llmstep.backends.openai import OpenAIBackend
+
 Answer = Callable[["Handler"], None]
 
 
@@ -144,3 +155,21 @@ def garbage(handler: Handler) -> None:
     """Answer with what is no HTTP."""
     handler.wfile.write(b"\x00\x01 nonsense\r\n\r\n")
     handler.close_connection = True
+
+
+PROMPT = (PromptPart("[GOAL]", special=True), PromptPart("⊢ p → p"), PromptPart("[PROOFSTEP]"))
+Connect = Callable[[ScriptedServer], OpenAIBackend]
+
+
+def ask(
+    backend: OpenAIBackend,
+    prefix: str = "",
+    n: int = 2,
+    cancel: CancelToken | None = None,
+    **changes: Any,
+) -> list[Candidate]:
+    """The candidates that a backend answers with."""
+    found: list[Candidate] = []
+    request = GenerationRequest(PROMPT, prefix, ("\n",), Sampling(n=n, max_tokens=16))
+    backend.generate(attrs.evolve(request, **changes), cancel or CancelToken(), found.append)
+    return found
