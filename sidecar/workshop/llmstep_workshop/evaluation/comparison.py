@@ -13,11 +13,11 @@ from llmstep.errors import LLMStepError
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import TrainingDataError
 from llmstep_workshop.evaluation.candidates import CandidateSource, ServedCandidates
-from llmstep_workshop.evaluation.likelihood import Likelihood, LikelihoodScorer, open_scorer
+from llmstep_workshop.evaluation.likelihood import Likelihood, LikelihoodMeter, open_meter
 from llmstep_workshop.evaluation.scores import KnownNames, RowScore, Scores, score_row, summarise
 
 OnRow = Callable[[], object]
-Scored = Likelihood | str | None
+Measured = Likelihood | str | None
 
 
 @attrs.frozen
@@ -118,14 +118,14 @@ def compare_variants(
     results: list[VariantScores] = []
     unusable: list[tuple[str, str]] = []
     first_error: LLMStepError | None = None
-    likelihoods: dict[Settings, list[list[Scored]]] = {}
+    likelihoods: dict[Settings, list[list[Measured]]] = {}
     for variant in variants:
         try:
             answered = _answer_all(variant.settings, files, on_row, names)
             # How likely the model holds a tactic does not depend on the other sources.
             key = attrs.evolve(variant.settings, sources=("model",))
             if with_likelihood and key not in likelihoods:
-                likelihoods[key] = _score_likelihoods(variant.settings, files)
+                likelihoods[key] = _measure_likelihoods(variant.settings, files)
         except LLMStepError as error:
             first_error = first_error or error
             unusable.append((variant.name, error.message))
@@ -176,25 +176,25 @@ def _answer_all(
         source.close()
 
 
-def _score_likelihoods(settings: Settings, files: Sequence[DataFile]) -> list[list[Scored]]:
+def _measure_likelihoods(settings: Settings, files: Sequence[DataFile]) -> list[list[Measured]]:
     """For each row its likelihood, why there is none, or ``None`` if the backend cannot tell."""
-    scorer = open_scorer(settings)
-    if scorer is None:
+    meter = open_meter(settings)
+    if meter is None:
         return [[None] * len(file.rows) for file in files]
     try:
-        return [[_score_likelihood(scorer, row) for _, row in file.rows] for file in files]
+        return [[_measure_likelihood(meter, row) for _, row in file.rows] for file in files]
     finally:
-        scorer.close()
+        meter.close()
 
 
-def _score_likelihood(scorer: LikelihoodScorer, row: Row) -> Scored:
+def _measure_likelihood(meter: LikelihoodMeter, row: Row) -> Measured:
     try:
-        return scorer.score(row.state, row.tactic, row.context, row.premises)
+        return meter.measure(row.state, row.tactic, row.context, row.premises)
     except LLMStepError as error:
         return error.message
 
 
-def _join(row: RowScore, scored: Scored) -> RowScore:
-    if isinstance(scored, str):
-        return attrs.evolve(row, failure=row.failure or scored)
-    return attrs.evolve(row, likelihood=scored)
+def _join(row: RowScore, measured: Measured) -> RowScore:
+    if isinstance(measured, str):
+        return attrs.evolve(row, failure=row.failure or measured)
+    return attrs.evolve(row, likelihood=measured)

@@ -28,7 +28,7 @@ from llmstep.service.catalog import ResolvedModel, find_model
 if TYPE_CHECKING:
     from llmstep.backends.hf_model import HuggingFaceModel
 
-# The longest tactic worth scoring; of a longer one the beginning counts.
+# The longest tactic worth measuring; of a longer one the beginning counts.
 TACTIC_TOKENS = 96
 
 
@@ -45,13 +45,13 @@ class Likelihood:
     tokens: int
 
 
-class LikelihoodScorer(Protocol):
+class LikelihoodMeter(Protocol):
     """A loaded model that tells how likely a tactic is."""
 
-    def score(
+    def measure(
         self, state: str, tactic: str, text_before: str = "", premises: Sequence[Mention] = ()
     ) -> Likelihood:
-        """Score one tactic after one state, with file's text and premises if they are known.
+        """Measure one tactic after one state, with file's text and premises if they are known.
 
         Raises:
             LLMStepError: The state does not fit, or the library failed.
@@ -63,8 +63,8 @@ class LikelihoodScorer(Protocol):
         ...
 
 
-def open_scorer(settings: Settings) -> LikelihoodScorer | None:
-    """Load the settings' model for scoring; ``None`` if its backend shows no logits.
+def open_meter(settings: Settings) -> LikelihoodMeter | None:
+    """Load the settings' model to measure; ``None`` if its backend shows no logits.
 
     Raises:
         LLMStepError: The model cannot be found or loaded.
@@ -76,13 +76,13 @@ def open_scorer(settings: Settings) -> LikelihoodScorer | None:
     window = _choose_window(settings, model)
     stops = model.card.stop
     if model.backend == LLAMA_CPP:
-        return LlamaScorer(model.path, template, window, settings.threads, stops)
+        return LlamaMeter(model.path, template, window, settings.threads, stops)
     if model.backend == TRANSFORMERS:
-        return HuggingFaceScorer(model.path, template, window, settings, stops)
+        return HuggingFaceMeter(model.path, template, window, settings, stops)
     return None
 
 
-class LlamaScorer:
+class LlamaMeter:
     """A GGUF model.
 
     Args:
@@ -116,10 +116,10 @@ class LlamaScorer:
         self._model = LlamaModel(path)
         self._model.open_context(window, 1, threads)
 
-    def score(
+    def measure(
         self, state: str, tactic: str, text_before: str = "", premises: Sequence[Mention] = ()
     ) -> Likelihood:
-        """Score one tactic; see `LikelihoodScorer.score`."""
+        """Measure one tactic; see `LikelihoodMeter.measure`."""
         from llmstep.backends.llama_model import BATCH_TOKENS
 
         model = self._model
@@ -154,7 +154,7 @@ class LlamaScorer:
         return len(self._model.tokenize(text.encode(), special=False))
 
 
-class HuggingFaceScorer:
+class HuggingFaceMeter:
     """A Hugging Face folder, decoder-only or encoder-decoder.
 
     Raises:
@@ -187,10 +187,10 @@ class HuggingFaceScorer:
         self._tokens = TextTokens(splitter, self._model.rows, self._model.ends)
         self._window = min(window, self._model.window or window)
 
-    def score(
+    def measure(
         self, state: str, tactic: str, text_before: str = "", premises: Sequence[Mention] = ()
     ) -> Likelihood:
-        """Score one tactic; see `LikelihoodScorer.score`."""
+        """Measure one tactic; see `LikelihoodMeter.measure`."""
         model, tokens = self._model, self._tokens
         prompt, stops = self._build(state, text_before, premises)
         opening = list(tokens.lead)

@@ -108,7 +108,7 @@ def test_the_likelihood_of_a_model_is_measured_once(
     opened: list[str] = []
 
     class Scorer:
-        def score(self, state: str, tactic: str, text_before: str, premises=()):
+        def measure(self, state: str, tactic: str, text_before: str, premises=()):
             from llmstep_workshop.evaluation.likelihood import Likelihood
 
             if "a + b" in state:
@@ -118,11 +118,11 @@ def test_the_likelihood_of_a_model_is_measured_once(
         def close(self) -> None:
             opened.append("closed")
 
-    def open_scorer(settings: Settings) -> Scorer:
+    def open_meter(settings: Settings) -> Scorer:
         opened.append(settings.model)
         return Scorer()
 
-    monkeypatch.setattr("llmstep_workshop.evaluation.comparison.open_scorer", open_scorer)
+    monkeypatch.setattr("llmstep_workshop.evaluation.comparison.open_meter", open_meter)
     file = draw_rows(scripted, read_rows(scripted), None, 0)
     variants = [Variant("one", ECHO), Variant("two", ECHO)]
     comparison = compare_variants(variants, [file])

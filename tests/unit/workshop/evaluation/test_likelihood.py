@@ -10,14 +10,14 @@ from llmstep.config import Settings
 from llmstep.errors import InvalidParamsError, PromptTooLongError
 from llmstep.prompts.template import load_template
 from llmstep_workshop.evaluation import likelihood
-from llmstep_workshop.evaluation.likelihood import HuggingFaceScorer, LlamaScorer, open_scorer
+from llmstep_workshop.evaluation.likelihood import HuggingFaceMeter, LlamaMeter, open_meter
 
 STATE, TACTIC = "n : ℕ\n⊢ n + 0 = n", "simp"
 CPU = Settings(precision="float32", threads=1)
 
 
 def test_a_scripted_model_cannot_tell() -> None:
-    assert open_scorer(Settings(model="echo")) is None
+    assert open_meter(Settings(model="echo")) is None
 
 
 def test_surprise_is_the_negative_log_of_the_softmax() -> None:
@@ -30,18 +30,18 @@ def test_surprise_is_the_negative_log_of_the_softmax() -> None:
 @pytest.mark.gguf
 def test_the_built_in_model_prefers_what_fits() -> None:
     pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
-    scorer = open_scorer(Settings(model="builtin", threads=1))
-    assert isinstance(scorer, LlamaScorer)
+    meter = open_meter(Settings(model="builtin", threads=1))
+    assert isinstance(meter, LlamaMeter)
     try:
-        fitting = scorer.score("p q : Prop\nhp : p\n⊢ p", "exact hp")
-        absurd = scorer.score("p q : Prop\nhp : p\n⊢ p", "zzz ∘ 17 qqq")
+        fitting = meter.measure("p q : Prop\nhp : p\n⊢ p", "exact hp")
+        absurd = meter.measure("p q : Prop\nhp : p\n⊢ p", "zzz ∘ 17 qqq")
         assert fitting.nll / fitting.tokens < 1 < absurd.nll / absurd.tokens
-        assert scorer.score("p q : Prop\nhp : p\n⊢ p", "exact hp") == fitting
+        assert meter.measure("p q : Prop\nhp : p\n⊢ p", "exact hp") == fitting
         # A state longer than the window is trimmed as in a suggestion.
         long = "\n".join(f"h{i} : a{i} = b{i}" for i in range(500)) + "\n⊢ p"
-        assert scorer.score(long, "exact hp").tokens == fitting.tokens
+        assert meter.measure(long, "exact hp").tokens == fitting.tokens
     finally:
-        scorer.close()
+        meter.close()
 
 
 @pytest.mark.hf
@@ -55,13 +55,13 @@ def test_transformers_agrees_with_its_own_loss(kind: str, tmp_path: Path) -> Non
 
     folder = build_model(tmp_path / kind, kind)
     name = "byt5" if kind == "byt5" else "proofstep-plain"
-    scorer = HuggingFaceScorer(folder, load_template(name), 240, CPU)
+    meter = HuggingFaceMeter(folder, load_template(name), 240, CPU)
     try:
-        found = scorer.score(STATE, TACTIC)
-        assert scorer.score("⊢ True", TACTIC) != found
-        assert scorer.score(STATE, TACTIC).nll == pytest.approx(found.nll, abs=1e-4)
+        found = meter.measure(STATE, TACTIC)
+        assert meter.measure("⊢ True", TACTIC) != found
+        assert meter.measure(STATE, TACTIC).nll == pytest.approx(found.nll, abs=1e-4)
     finally:
-        scorer.close()
+        meter.close()
     auto = "AutoModelForSeq2SeqLM" if kind == "byt5" else "AutoModelForCausalLM"
     model = getattr(transformers, auto).from_pretrained(folder).eval()
     end = model.config.eos_token_id
@@ -86,17 +86,17 @@ def test_the_text_of_the_file_counts_where_the_template_has_a_place(tmp_path: Pa
     pytest.importorskip("torch", reason="the extra [hf] is not installed")
     from tests.backends.hf_models import build_model
 
-    scorer = HuggingFaceScorer(
+    meter = HuggingFaceMeter(
         build_model(tmp_path / "neox", "neox"), load_template("llemma-file"), 240, CPU
     )
     try:
-        one, other = (scorer.score(STATE, TACTIC, text) for text in ("a :=", "theorem b :="))
+        one, other = (meter.measure(STATE, TACTIC, text) for text in ("a :=", "theorem b :="))
         assert one.tokens == other.tokens
         assert one.nll != other.nll
         with pytest.raises(InvalidParamsError, match="text of the file"):
-            scorer.score(STATE, TACTIC)
+            meter.measure(STATE, TACTIC)
     finally:
-        scorer.close()
+        meter.close()
 
 
 @pytest.mark.hf
@@ -106,13 +106,13 @@ def test_a_stop_string_ends_the_tactic_where_the_template_has_one(tmp_path: Path
 
     folder = build_model(tmp_path / "neox", "neox")
     template = load_template("proofstep-plain")
-    plain = HuggingFaceScorer(folder, template, 240, CPU)
-    stopped = HuggingFaceScorer(folder, template, 240, CPU, stops=("\n---",))
+    plain = HuggingFaceMeter(folder, template, 240, CPU)
+    stopped = HuggingFaceMeter(folder, template, 240, CPU, stops=("\n---",))
     try:
-        longer = stopped.score(STATE, TACTIC)
-        assert longer.tokens > plain.score(STATE, TACTIC).tokens
+        longer = stopped.measure(STATE, TACTIC)
+        assert longer.tokens > plain.measure(STATE, TACTIC).tokens
         with pytest.raises(PromptTooLongError):
-            HuggingFaceScorer(folder, template, 100, CPU).score(STATE, TACTIC)
+            HuggingFaceMeter(folder, template, 100, CPU).measure(STATE, TACTIC)
     finally:
         plain.close()
         stopped.close()

@@ -102,16 +102,16 @@ def test_wrong_answers_are_counted_as_wrong(learner: Path, tmp_path: Path) -> No
 def test_both_backends_hold_a_tactic_equally_likely(learner: Path) -> None:
     from llmstep.config import Settings
     from llmstep.prompts.template import load_template
-    from llmstep_workshop.evaluation.likelihood import HuggingFaceScorer, LlamaScorer
+    from llmstep_workshop.evaluation.likelihood import HuggingFaceMeter, LlamaMeter
 
     template = load_template("proofstep")
-    gguf = LlamaScorer(learner, template, 128, 1)
-    folder = HuggingFaceScorer(
+    gguf = LlamaMeter(learner, template, 128, 1)
+    folder = HuggingFaceMeter(
         learner.parent / "model", template, 128, Settings(precision="float32", threads=1)
     )
     try:
         for row in ROWS:
-            one, other = (s.score(row["state"], row["tactic"]) for s in (gguf, folder))
+            one, other = (s.measure(row["state"], row["tactic"]) for s in (gguf, folder))
             assert one.tokens == other.tokens
             assert one.nll == pytest.approx(other.nll, abs=0.05)
     finally:

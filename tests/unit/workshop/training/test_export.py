@@ -107,17 +107,17 @@ def test_likelihoods_agree_with_the_training_loss(
 ) -> None:
     pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
     from llmstep.prompts.template import load_template
-    from llmstep_workshop.evaluation.likelihood import LlamaScorer
+    from llmstep_workshop.evaluation.likelihood import LlamaMeter
 
     convert_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
     rows = list(generate(12, seed=8))
     pairs = trained.learner.encode(rows)
     expected = trained.measure_loss(pairs)
-    scorer = LlamaScorer(tmp_path / "tiny.gguf", load_template("proofstep"), 512, 1)
+    meter = LlamaMeter(tmp_path / "tiny.gguf", load_template("proofstep"), 512, 1)
     try:
-        scores = [scorer.score(row.state, row.tactic) for row in rows]
+        scores = [meter.measure(row.state, row.tactic) for row in rows]
     finally:
-        scorer.close()
+        meter.close()
     tokens = sum(score.tokens for score in scores)
     assert tokens == sum(len(pair.target) for pair in pairs)
     assert sum(score.nll for score in scores) / tokens == pytest.approx(expected, abs=0.01)
