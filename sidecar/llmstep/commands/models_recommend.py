@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 @click.option(
     "--patience",
     type=click.FloatRange(0, min_open=True),
-    default=3.0,
+    default=3.0,  # nobody waits longer while writing a proof
     show_default=True,
     help="Seconds you wait for a next step.",
 )
 @click.option(
     "--proof-patience",
     type=click.FloatRange(0, min_open=True),
-    default=120.0,
+    default=120.0,  # as long as `llmprove` waits
     show_default=True,
     help="Seconds you wait for a whole proof.",
 )

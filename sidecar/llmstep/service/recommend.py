@@ -23,8 +23,6 @@ from llmstep.service.card import ModelCard, Score, Task
 from llmstep.service.catalog import is_shipped, locate, missing_backend, read_catalog
 from llmstep.service.machine import CANDIDATES, Machine, Measurement, measure
 
-# Nobody waits longer for a next step while writing a proof; for a proof, `llmprove` waits so long.
-STEP_PATIENCE, PROOF_PATIENCE = 3.0, 120.0
 # Scores of this benchmark are compared.
 BENCHMARK = "miniF2F"
 # Architectures of which `models convert` makes GGUF files, as cards name them.
