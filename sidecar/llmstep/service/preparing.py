@@ -1,7 +1,8 @@
-"""What is done before anybody asks: a model is found, loaded, and a file's text read into it."""
+"""Getting a model ready: before anybody asks, and when the first question finds it not loaded."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from collections.abc import Callable, Hashable
@@ -9,6 +10,7 @@ from concurrent.futures import Future
 
 from llmstep.backends.base import CancelToken
 from llmstep.errors import CancelledError, LLMStepError
+from llmstep.service.ask import Ask
 from llmstep.service.finder import Found, ModelFinder
 from llmstep.service.model_question import prefill
 from llmstep.service.model_setup import ModelSetup
@@ -16,6 +18,8 @@ from llmstep.service.question import Document
 from llmstep.service.resident import ResidentModels
 
 log = logging.getLogger(__name__)
+
+_POLL_S = 0.05
 
 
 def prepare_soon(
@@ -70,3 +74,36 @@ def prepare_soon(
             log.debug("closed before the model was found")
 
     finding.add_done_callback(submit)
+
+
+async def load_patiently(models: ResidentModels, found: Found, ask: Ask) -> None:
+    """Wait until a model is loaded, but only for its `Found.patience_s`.
+
+    Args:
+        models: Loads it.
+        found: The model.
+        ask: The question that needs it.
+
+    Raises:
+        LLMStepError: It cannot be loaded, or not that soon; then it is loaded all the same.
+    """
+    setup = found.setup
+
+    def load() -> None:
+        if not ask.token.is_set():
+            models.backend(setup)
+
+    # A token of its own: the load goes on when the question is answered without it.
+    future = models.lane(setup).submit(load, CancelToken(), client=ask.asker.client)
+    waiting = asyncio.wrap_future(future)
+    loading_s = 0.0
+    while not (await asyncio.wait({waiting}, timeout=_POLL_S))[0]:
+        ask.check()
+        if models.state(setup).state == "loading":
+            loading_s += _POLL_S
+        if loading_s > found.patience_s:
+            raise LLMStepError(
+                f"the model {setup.model.id} is still being loaded",
+                hint="Ask again in a moment; `llmstep ps` tells when it is ready.",
+            )
+    waiting.result()

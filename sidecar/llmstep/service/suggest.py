@@ -34,7 +34,7 @@ from llmstep.service.lookups import Lookups
 from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_models
 from llmstep.service.model_setup import ModelSetup
 from llmstep.service.near import look_around, looks_around
-from llmstep.service.preparing import prepare_soon
+from llmstep.service.preparing import load_patiently, prepare_soon
 from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
 from llmstep.service.question import (
     Asker,
@@ -60,7 +60,6 @@ T = TypeVar("T")
 
 _GRACE_S = 1.0
 _FIND_PATIENCE_S = 2.0
-_POLL_S = 0.05
 _NOBODY = Asker()
 
 
@@ -309,7 +308,7 @@ class SuggestService:
         if ask.asker.background and not loaded_before:
             return ModelAnswer()
         if not loaded_before and self._sources.others:
-            await self._load_patiently(ask, found)
+            await load_patiently(models, found, ask)
         if self._sources.others:
             sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
         settings = self._settings_of(ask.asker)
@@ -339,33 +338,6 @@ class SuggestService:
         ask.check()
         stats = answer.stats(ask.elapsed_ms)
         return SuggestReply((), setup.model.id, False, stats, proofs=proofs)
-
-    async def _load_patiently(self, ask: Ask, found: Found) -> None:
-        """Wait until a model is loaded, but only for its `Found.patience_s`.
-
-        Raises:
-            LLMStepError: It cannot be loaded, or not that soon; then it is loaded all the same.
-        """
-        setup, models = found.setup, self._models
-
-        def load() -> None:
-            if not ask.token.is_set():
-                models.backend(setup)
-
-        # A token of its own: the load goes on when the question is answered without it.
-        future = models.lane(setup).submit(load, CancelToken(), client=ask.asker.client)
-        waiting = asyncio.wrap_future(future)
-        loading_s = 0.0
-        while not (await asyncio.wait({waiting}, timeout=_POLL_S))[0]:
-            ask.check()
-            if models.state(setup).state == "loading":
-                loading_s += _POLL_S
-            if loading_s > found.patience_s:
-                raise LLMStepError(
-                    f"the model {setup.model.id} is still being loaded",
-                    hint="Ask again in a moment; `llmstep ps` tells when it is ready.",
-                )
-        waiting.result()
 
     def _answer_without(self, ask: Ask, problem: LLMStepError) -> SuggestReply:
         """The answer of the other sources, or the problem if they have none."""
