@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.editors.drivers.editor import MARK, Editor, Observe, kill, wait_for
 
-pytestmark = pytest.mark.leanbed
+# The first of them compiles the package; none is about a time.
+pytestmark = [pytest.mark.leanbed, pytest.mark.timeout(1200)]
 
 LEAN = ("lean",)
 SIDECAR = ("llmstep",)

@@ -36,8 +36,6 @@ class Emacs(Editor):
             raise EditorMissingError(f"Emacs is not installed: {CURE}")
         self._folder = folder
         self._environ = environment(servers, folder, TERM="dumb")
-        # The path of a socket may have about a hundred characters.
-        self._name = f"llmstep-{folder.name}-{self.client}"
         self._environ["XDG_RUNTIME_DIR"] = str(folder)
         self._ask = [asker, f"--socket-name={self._socket()}"]
         load = [f"--load={FOLDER / 'emacs.el'}", f"--load={FOLDER / f'emacs_{self.client}.el'}"]
@@ -50,11 +48,18 @@ class Emacs(Editor):
             env=self._environ,
         )
         log.close()
-        wait_for(lambda: self._process.poll() is not None or self._is_up(), what="Emacs")
-        if self._process.poll() is not None or not self._call("ready"):
+        try:
+            self._begin(servers)
+        except BaseException:
             self.close()
-            text = (folder / "emacs.log").read_text(encoding="utf-8", errors="replace")
-            raise EditorMissingError(f"Emacs has no {self.client}: {CURE} ({text[-300:]})")
+            raise
+
+    def _begin(self, servers: Servers) -> None:
+        wait_for(lambda: self._process.poll() is not None or self._is_up(), what="Emacs")
+        log = (self._folder / "emacs.log").read_text(encoding="utf-8", errors="replace")
+        assert self._process.poll() is None, log
+        if not self._call("ready"):
+            raise EditorMissingError(f"Emacs has no {self.client}: {CURE}")
         self._set_up(servers)
 
     def _set_up(self, servers: Servers) -> None:

@@ -54,6 +54,7 @@ class Neovim(Editor):
                 patch.setenv(name, value)
             self._nvim = pynvim.attach("child", argv=argv)
         if not self._lua("return vim.fn.has('nvim-0.11') == 1"):
+            self.close()
             raise EditorMissingError("Neovim is older than 0.11, which the page asks for")
         self._lua(SETUP)
         self._call("set_up", str(servers.lean))
