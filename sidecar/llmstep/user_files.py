@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from llmstep.errors import LLMStepError
+from llmstep.private_files import open_private_descriptor
 from llmstep.replacement import replacing
 
-_PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
 _OTHERS = 0o077
 # A pipe without a writer is opened at once instead of never; for a file it changes nothing.
@@ -222,19 +222,8 @@ def open_private(path: Path, mode: str = "wb") -> IO[bytes]:
         OSError: It cannot be opened; ``FileExistsError`` for ``xb``.
     """
     flags = {"wb": os.O_TRUNC, "ab": os.O_APPEND, "xb": os.O_EXCL}[mode]
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags | _FLAGS, _PRIVATE_FILE)
-    try:
-        found = os.fstat(descriptor)
-        # A device such as /dev/null is everybody's.
-        shared = stat.S_ISREG(found.st_mode) and found.st_mode & _OTHERS
-        if os.name == "posix" and shared and found.st_uid == os.getuid():
-            os.fchmod(descriptor, _PRIVATE_FILE)
-        if stat.S_ISFIFO(found.st_mode) or stat.S_ISDIR(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return os.fdopen(descriptor, mode.replace("x", "w"))
-    except BaseException:
-        os.close(descriptor)
-        raise
+    descriptor = open_private_descriptor(path, os.O_WRONLY | flags)
+    return os.fdopen(descriptor, mode.replace("x", "w"))
 
 
 def write_private(path: Path, text: str) -> None:
@@ -246,3 +235,24 @@ def write_private(path: Path, text: str) -> None:
     make_folder(path.parent)
     with replacing(path) as partial, open_private(partial) as stream:
         stream.write(text.encode("utf-8"))
+
+
+def write_shared(path: Path, text: str) -> None:
+    """Write a text file that is the user's own, such as an editor's settings, in one step.
+
+    One that is there keeps its mode, and stays a link if it is one; a new one, and its folder, are
+    as the user's other files. Line ends stay as they are given.
+
+    Raises:
+        OSError: It cannot be written, or is no regular file; the old file is whole.
+    """
+    path = Path(os.path.realpath(path))
+    mode: int | None = None
+    if path.exists():
+        with open_file(path) as old:
+            mode = stat.S_IMODE(os.fstat(old.fileno()).st_mode)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
+        if mode is not None and os.name == "posix":
+            partial.chmod(mode)

@@ -17,7 +17,11 @@ from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.hf_files import read_checkpoint
 from llmstep.config import resolve
 from llmstep.errors import LLMStepError
+from llmstep.front.link import open_log
+from llmstep.private_files import replace_privately
 from llmstep.prompts.template_file import load_template
+from llmstep.runtime.lock import FileLock
+from llmstep.runtime.notes import WorkMark
 from llmstep.service.card import read_card
 from llmstep.service.catalog import find_model
 from llmstep.service.checksums import hash_file
@@ -38,6 +42,7 @@ from llmstep.user_files import (
     parse_toml,
     read_file,
     write_private,
+    write_shared,
 )
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes and pipes")
@@ -213,6 +218,41 @@ def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
         stream.write(b"new\n")
     assert read_file(file) == b"old\nnew\n"
     assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+@POSIX
+def test_what_the_engine_leaves_for_its_fronts_is_the_users_alone(tmp_path: Path) -> None:
+    made = [tmp_path / name for name in ("lock", "work", "rows", "log")]
+    for path in made:
+        path.write_text("{}")
+        path.chmod(0o644)  # as an older version may have left it
+    lock = FileLock(str(tmp_path / "lock"))
+    assert lock.acquire(1)
+    lock.release()
+    WorkMark(str(tmp_path / "work"))
+    replace_privately(str(tmp_path / "rows"), "[]")
+    os.close(open_log(str(tmp_path / "log")))
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o600] * len(made)
+
+
+@POSIX
+def test_a_file_of_the_user_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
+    kept, link = tmp_path / "dotfiles.toml", tmp_path / "languages.toml"
+    kept.write_text("old")
+    kept.chmod(0o640)
+    link.symlink_to(kept)
+    write_shared(link, "new\r\n")
+    assert link.is_symlink()
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (b"new\r\n", 0o640)
+    before = os.umask(0o022)
+    try:
+        write_shared(tmp_path / "editor" / "settings.json", "{}")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "editor" / "settings.json").stat().st_mode & 0o777 == 0o644
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        write_shared(tmp_path / "pipe", "x")
 
 
 @POSIX

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -64,7 +63,7 @@ def find_program() -> str:
 def _carry_out(edit: Edit, write: bool) -> None:
     """Show the difference; write the file whole, or take it away."""
     from llmstep.errors import LLMStepError
-    from llmstep.replacement import replacing
+    from llmstep.user_files import write_shared
 
     if not edit.changes:
         click.echo(f"{edit.path}: nothing to change")
@@ -80,10 +79,7 @@ def _carry_out(edit: Edit, write: bool) -> None:
         if edit.after is None:
             edit.path.unlink()
         else:
-            edit.path.parent.mkdir(parents=True, exist_ok=True)
-            # A link, as dotfile managers make them, stays a link.
-            with replacing(Path(os.path.realpath(edit.path))) as temporary:
-                temporary.write_text(edit.after, encoding="utf-8", newline="")
+            write_shared(edit.path, edit.after)
     except OSError as error:
         raise LLMStepError(
             f"{edit.path} cannot be written: {error.strerror}",

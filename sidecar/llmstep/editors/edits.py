@@ -12,7 +12,9 @@ from pathlib import Path
 import attrs
 
 from llmstep.editors import jsonc
+from llmstep.errors import LLMStepError
 from llmstep.paths import editor_files
+from llmstep.user_files import read_file
 
 EDITORS = ("vscode", "neovim", "emacs", "helix", "zed")
 
@@ -222,11 +224,15 @@ def _removal(path: Path, before: str | None, rest: str) -> Edit:
 
 def _read(path: Path) -> str | None:
     try:
-        # newline="": a file with Windows line ends keeps them.
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
+        # Line ends and a byte order mark stay as they are; a pipe is refused, not waited for.
+        return read_file(path).decode("utf-8")
     except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LLMStepError(
+            f"{path} cannot be read: {error}",
+            hint="Make it a text file in UTF-8 that you can read, or move it aside.",
+        ) from error
 
 
 def _config_home(name: str, *, windows: str, variable: str) -> Path:

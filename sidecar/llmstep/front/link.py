@@ -9,6 +9,7 @@ import sys
 import time
 
 from llmstep import environment
+from llmstep.private_files import open_private_descriptor
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import Identity, own_variables
 from llmstep.runtime.lock import FileLock
@@ -189,7 +190,7 @@ def open_log(path: str) -> int:
     with contextlib.suppress(OSError):
         if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
             os.replace(path, f"{path}.1")
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return open_private_descriptor(path, os.O_WRONLY | os.O_APPEND)
     return os.open(os.devnull, os.O_WRONLY)
 
 

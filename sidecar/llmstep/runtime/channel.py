@@ -15,6 +15,7 @@ import struct
 import sys
 
 from llmstep import environment
+from llmstep.private_files import replace_privately
 from llmstep.runtime.framing import FrameDecoder, Malformed, encode_frame
 
 _BACKLOG = 256
@@ -133,11 +134,7 @@ class Listener:
             self.socket.bind(("127.0.0.1", 0))
             self.key = os.urandom(_KEY_BYTES)
             text = json.dumps({"port": self.socket.getsockname()[1], "key": self.key.hex()})
-            new = f"{path}.{os.getpid()}"
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-            os.replace(new, path)
+            replace_privately(path, text)
         self.socket.listen(_BACKLOG)
         self._inode = os.stat(path).st_ino
 

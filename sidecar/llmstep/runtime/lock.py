@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from llmstep.private_files import open_private_descriptor
+
 _POLL_S = 0.02
 
 
@@ -25,9 +27,7 @@ class FileLock:
         Raises:
             OSError: The file cannot be made.
         """
-        descriptor = os.open(
-            self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
-        )
+        descriptor = open_private_descriptor(self._path, os.O_RDWR)
         deadline = time.monotonic() + timeout_s
         while not _try_lock(descriptor):
             if time.monotonic() > deadline:

@@ -13,6 +13,8 @@ import os
 import signal
 import time
 
+from llmstep.private_files import open_private_descriptor, replace_privately
+
 _PAGE_BYTES = 4096
 _MOST_REMEMBERED = 64
 _REMEMBERED_S = 24 * 3600.0
@@ -50,7 +52,7 @@ class WorkMark:
     """
 
     def __init__(self, path: str) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_private_descriptor(path, os.O_RDWR)
         try:
             os.ftruncate(descriptor, _PAGE_BYTES)
             self._page = mmap.mmap(descriptor, _PAGE_BYTES)
@@ -219,11 +221,7 @@ class Casualties:
 
 
 def _write_json(path: str, value: object) -> None:
-    new = f"{path}.{os.getpid()}"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        json.dump(value, file)
-    os.replace(new, path)
+    replace_privately(path, json.dumps(value))
 
 
 def _read_json(path: str) -> object:
