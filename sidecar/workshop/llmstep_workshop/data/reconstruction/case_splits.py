@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from llmstep_workshop.data.reconstruction.known_types import elaborate, type_of
 from llmstep_workshop.data.reconstruction.patterns import split_exists
 from llmstep_workshop.data.reconstruction.proof_terms import proved_by
 from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
-from llmstep_workshop.data.reconstruction.substitution import (
-    replace_name,
-)
+from llmstep_workshop.data.reconstruction.substitution import replace_name, replace_term
 from llmstep_workshop.data.reconstruction.term_reader import (
     read_term,
 )
@@ -24,6 +23,8 @@ from llmstep_workshop.data.reconstruction.terms import (
     Term,
     names_in,
 )
+
+_TERM = "x"
 
 
 @attrs.frozen
@@ -72,15 +73,18 @@ def split_cases(
     Returns:
         A case for each constructor; ``None`` for what is not known, such as other types.
     """
-    term = read_term(major)
-    proved = proved_by(term, goal)
+    term = elaborate(read_term(major), goal.known())
+    proved = proved_by(term, goal) or type_of(term, goal.known())
     if proved is None or goal.target is None:
         return None
     variable = term.text if isinstance(term, Atom) and goal.find(term.text) else ""
     if (found := _split_proof(goal, variable, proved)) is not None:
         return found
     if not variable:
-        return None
+        # As Lean does, the term is made a variable first.
+        variable = goal.fresh(_TERM)
+        target = replace_term(goal.target, term, Atom(variable))
+        goal = goal.to(target).adding(Hypothesis(variable, proved))
     constructors = list(_constructors(proved))
     if not constructors:
         return None

@@ -47,7 +47,6 @@ from llmstep_workshop.data.reconstruction.terms import (
     Prefix,
     Raw,
     Term,
-    names_in,
 )
 
 Effect = Callable[[GoalState, str], list[GoalState] | None]
@@ -201,9 +200,8 @@ def _revert(goal: GoalState, argument: str) -> list[GoalState] | None:
         else:
             kept.append(h)
     for h in reversed(reverted):
-        used = h.name in names_in(target)
-        group = Bound((h.name,), h.type)
-        target = Binding("∀", (group,), target) if used else Infix("→", h.type, target)
+        # Also where nothing speaks of it: `intros` gives it its name again.
+        target = Binding("∀", (Bound((h.name,), h.type),), target)
     return [attrs.evolve(goal, hypotheses=tuple(kept), target=target)]
 
 

@@ -18,6 +18,7 @@ from llmstep_workshop.data.reconstruction.terms import (
     Binding,
     Bound,
     Bracketed,
+    Conditional,
     Index,
     Infix,
     Postfix,
@@ -85,6 +86,9 @@ def _show(term: Term) -> _Shown:
             return f"{bracket}{', '.join(map(print_term, items))}{BRACKETS[bracket]}", MAX, MAX
         case SetOf(group, body):
             return f"{{{_bound(group)} | {print_term(body)}}}", MAX, MAX
+        case Conditional(condition, yes, no):
+            shown = f"if {print_term(condition)} then {print_term(yes)} else {print_term(no)}"
+            return shown, _LEAD, 0
         case Typed(argument, type_):
             return f"({print_term(argument)} : {print_term(type_)})", MAX, MAX
 

@@ -25,6 +25,7 @@ from llmstep_workshop.data.reconstruction.terms import (
     Binding,
     Bound,
     Bracketed,
+    Conditional,
     Index,
     Infix,
     Postfix,
@@ -153,6 +154,8 @@ class _Reader:
             return Prefix(operator, self.term(PREFIX[operator][1]))
         if token.text in _QUANTIFIERS or token.text in BIG or token.text in ("fun", "λ"):
             return self._binding()
+        if token.text == "if":
+            return self._conditional()
         function = self._atom()
         arguments: list[Term] = []
         while (token := self.token()) is not None:
@@ -165,6 +168,14 @@ class _Reader:
             else:
                 break
         return apply(function, *arguments)
+
+    def _conditional(self) -> Term:
+        self._take()
+        condition = self.term(0)
+        self._take("then")
+        yes = self.term(0)
+        self._take("else")
+        return Conditional(condition, yes, self.term(0))
 
     @staticmethod
     def _starts_atom(token: Token) -> bool:

@@ -119,6 +119,15 @@ class SetOf:
 
 
 @attrs.frozen
+class Conditional:
+    """``if c then a else b``."""
+
+    condition: Term
+    yes: Term
+    no: Term
+
+
+@attrs.frozen
 class Typed:
     """``(t : T)``."""
 
@@ -138,6 +147,7 @@ Term = (
     | Binding
     | Bracketed
     | SetOf
+    | Conditional
     | Typed
 )
 
@@ -172,6 +182,8 @@ def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:
             return Bracketed(bracket, tuple(map(change, items)))
         case SetOf(group, body):
             return SetOf(_rebuild_group(group, change), change(body))
+        case Conditional(condition, yes, no):
+            return Conditional(change(condition), change(yes), change(no))
         case Typed(argument, type_):
             return Typed(change(argument), change(type_))
         case _:
@@ -196,11 +208,20 @@ def parts(term: Term) -> Iterator[Term]:
 
 
 def names_in(term: Term) -> frozenset[str]:
-    """The names a term mentions, dotted ones by their first component too."""
+    """The names that are free in a term, dotted ones by their first component too."""
+    match term:
+        case Atom(text):
+            return frozenset((text, text.partition(".")[0]))
+        case Raw(text):
+            return frozenset(_WORDS.findall(text))
+        case _:
+            pass
     found: set[str] = set()
-    for part in parts(term):
-        if isinstance(part, Atom):
-            found |= {part.text, part.text.partition(".")[0]}
-        elif isinstance(part, Raw):
-            found.update(_WORDS.findall(part.text))
-    return frozenset(found)
+    rebuild(term, lambda part: (found.update(names_in(part)), part)[1])
+    match term:
+        case Binding(_, groups, _):
+            return frozenset(found.difference(*(group.names for group in groups)))
+        case SetOf(group, _):
+            return frozenset(found.difference(group.names))
+        case _:
+            return frozenset(found)

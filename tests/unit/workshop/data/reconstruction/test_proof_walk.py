@@ -185,3 +185,38 @@ def test_a_substituted_variable_is_gone() -> None:
         """
     )
     assert found["exact k"] == "a : Nat\nk : 0 < a\n⊢ 0 < a"
+
+
+def test_a_bound_name_is_no_mention_of_a_variable() -> None:
+    found = steps(
+        """
+        theorem t (p : Nat → Prop) (z : p 0) (s : ∀ n, p (n + 1)) (m k : Nat) : p (m + k) := by
+          cases m + k
+          · exact z
+          · apply s
+        """
+    )
+    assert found["exact z"] == state(
+        """
+        case zero
+        p : Nat → Prop
+        z : p 0
+        s : ∀ (n : Nat), p (n + 1)
+        m k : Nat
+        ⊢ p 0
+        """
+    )
+    assert found["apply s"].endswith("m k n✝ : Nat\n⊢ p (n✝ + 1)")
+
+
+def test_what_was_reverted_gets_its_name_again() -> None:
+    found = steps(
+        """
+        theorem t (x y : Nat) (h : x = y) : y = x := by
+          revert x
+          intros
+          apply Eq.symm
+        """
+    )
+    assert found["intros"] == "y : Nat\n⊢ ∀ (x : Nat), x = y → y = x"
+    assert found["apply Eq.symm"] == "y x✝ : Nat\nh✝ : x✝ = y\n⊢ y = x✝"
