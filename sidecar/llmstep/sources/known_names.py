@@ -20,6 +20,8 @@ from llmstep.sources.steps import endings
 
 # Shorter words without a dot or an underscore are variables and hypotheses as a rule.
 _SHORTEST_NAME = 5
+# What hypotheses are called, and next to nothing else.
+_HYPOTHESIS = re.compile(r"(?:h[a-z]?|ih)[₀-₉0-9]*'*")
 # What a name's place is told from: so much of the text before it, however long a prefix is.
 _LOOKED_BACK = 300
 _WORD = re.compile(rf"(?<![\w.'✝]){WORD_PATTERN}\.?")
@@ -28,11 +30,11 @@ _TACTIC_FOLLOWS = re.compile(r"(?:^|[;·]|<;>|=>|\bby|\bdo|\btry|\bfirst|\bthen)
 # Behind one of these stand names that the step itself introduces: patterns up to `:=`, ...
 _PATTERN_FOLLOWS = re.compile(
     r"(?:^|[\s;(·])(?:intros?|rintro|obtain|choose|ext|funext|next|case'?|rename_i|by_contra!?"
-    r"|rcases\s.*\swith|cases'?\s.*\swith|induction'?\s.*\s(?:with|generalizing))\s(?:(?!:=|=>).)*$"
+    r"|with|generalizing)\s(?:(?!:=|=>).)*$"
 )
 # ... and bound variables and facts up to their type or value.
 _BINDER_FOLLOWS = re.compile(
-    r"(?:^|[\s;(·⟨])(?:fun|λ|∃!?|∀|have|haveI|let|letI|set|suffices|generalize|by_cases)\s"
+    r"(?:^|[\s;(·⟨])(?:fun|λ|∃!?|∀|have|haveI|let|letI|set|suffices|generalize|by_cases|wlog)\s"
     r"(?:(?!:|=>|↦|,).)*$"
 )
 _KEYWORDS = OPEN_WORDS | NEED_ARGUMENT | SEQUENCE_WORDS | MATHLIB_TACTICS
@@ -79,12 +81,15 @@ class KnownNames:
             text: What is written so far.
             finished: Whether nothing comes behind it.
         """
+        introduced: set[str] = set()
         for match in _WORD.finditer(text):
-            if match.start() < self._given:
-                continue
-            open_ended = match.end() == len(text) and not finished
-            if not self._is_admitted(match[0], open_ended) and not _is_free(text, match.start()):
-                return False
+            word, start = match[0], match.start()
+            base = word.partition(".")[0]
+            if start >= self._given and base not in introduced:
+                open_ended = match.end() == len(text) and not finished
+                if not self._is_admitted(word, open_ended) and not _is_free(text, start):
+                    return False
+            introduced.add(base)
         return True
 
     def _is_admitted(self, word: str, open_ended: bool) -> bool:
@@ -97,7 +102,12 @@ class KnownNames:
     def _judge(self, word: str, open_ended: bool) -> bool:
         name = word.rstrip(".")
         base = name.partition(".")[0]
-        if _is_short(name) or base in self._local or (_is_short(base) and base[0].islower()):
+        if base in self._local:
+            return True
+        if _HYPOTHESIS.fullmatch(base):
+            # It may still become another name; else it is a hypothesis that is not there.
+            return open_ended and name == word and (name == "h" or self._goes_on(name))
+        if _is_short(name) or (_is_short(base) and base[0].islower()):
             return True
         if open_ended and self._goes_on(word):
             return True

@@ -15,7 +15,7 @@ from llmstep.sources.mixing import load_mixing
 
 NEAR = ("Set.inter_comm", "mul_le_mul_of_nonneg_left", "Finset.sum_congr")
 COMMON = sorted({"le_antisymm", "Nat.succ_le_iff", "succ_le_iff", "forall"})
-LOCAL = ("hab", "hfoo_bar", "ι", "measure")
+LOCAL = ("hab", "hι", "hb₁", "hfoo_bar", "ι", "measure")
 
 
 def known(given: int = 0, knows=lambda name: name == "rarely_seen") -> KnownNames:
@@ -35,24 +35,33 @@ def cut_at(names: KnownNames, step: str) -> str | None:
     [
         "exact inter_comm s t",
         "rw [Set.inter_comm, ← Finset.sum_congr rfl fun x hx => ?_]",
-        "exact (le_antisymm hab h').symm",
+        "exact (le_antisymm hab hι).symm",
         "exact Nat.succ_le_iff.2 hab",
-        "exact hab.trans_whatever h.le_of_nothing",
+        "exact hab.trans_whatever x.le_of_nothing",
         "exact hfoo_bar.1",
         "simp only [measure, le_antisymm] at hab ⊢",
         "obtain ⟨some_name, hsome_name⟩ := hab",
         "rintro some_name ⟨other_name, rfl⟩",
         "intro first_one second_one",
-        "have key_fact : a = b := le_antisymm hab h",
+        "have key_fact : a = b := le_antisymm hab hι",
         "norm_num [succ_le_iff]",
         "rcases hab with ⟨one_case, rest_case⟩ | other_case",
-        "nlinarith [mul_le_mul_of_nonneg_left hab h, sq_nonneg a]",
+        "nlinarith [mul_le_mul_of_nonneg_left hab hab, sq_nonneg a]",
         "linarith!",
         "exact @Set.inter_comm _ s t",
         "refine ⟨_, ?_⟩",
         "by_contra h_not",
         "some_unknown_tactic hab",
         "simp <;> norm_num_ext",
+        "obtain ⟨x, hx⟩ := hab <;> exact hx.2",
+        "exact fun h1 => h1.symm",
+        "intro hx; exact hx.le_of_nothing",
+        "rcases hab with h1 | h2 <;> simp [h1, h2]",
+        "exact hab",
+        "set x := a + b with hx",
+        "split_ifs with h1 h2",
+        "have : a = b := by simp at hab; exact hab",
+        "exact hι",
     ],
 )
 def test_what_is_known_is_let_be(step: str) -> None:
@@ -68,9 +77,14 @@ def test_what_is_known_is_let_be(step: str) -> None:
         ("exact mul_le_mul_of_nonneg_lefty", "exact mul_le_mul_of_nonneg_lefty"),
         ("exact mul_le_mul_of (h)", "exact mul_le_mul_of "),
         ("exact Nat.made_up.2", "exact Nat.m"),
+        ("exact hx", "exact hx"),
+        ("exact h", "exact h"),
+        ("rw [h1] at hab", "rw [h1"),
+        ("exact hb₂.symm", "exact hb₂"),
+        ("exact h.trans (abcde_fgh x)", "exact h."),
         ("have h := made_up_lemma a", "have h := made_"),
         ("obtain ⟨x, hx⟩ := exists_made_up a", "obtain ⟨x, hx⟩ := exists_"),
-        ("exact h.trans (abcde_fgh x)", "exact h.trans (abcde"),
+        ("exact hab.trans (abcde_fgh x)", "exact hab.trans (abcde"),
         ("rcases made_up_lemma with h", "rcases made_"),
         ("have h : made_up_prop a := x", "have h : made_"),
     ],
@@ -87,7 +101,7 @@ def test_a_finished_name_may_be_any_of_the_library() -> None:
 
 
 def test_what_the_user_wrote_is_not_judged() -> None:
-    step = "rw [my_own_thing] at h"
+    step = "rw [my_own_thing] at hab"
     assert cut_at(known(given=len("rw [my_own_thing")), step) is None
     assert cut_at(known(), step) is not None
 
