@@ -84,6 +84,17 @@ function Driver.menu()
   end, info.items)
 end
 
+-- Whether the entry, counted from zero, is a snippet: it is expanded a moment after it was taken.
+function Driver.is_snippet(entry)
+  local item = vim.fn.complete_info({ 'items' }).items[entry + 1]
+  local server = vim.tbl_get(item, 'user_data', 'nvim', 'lsp', 'completion_item') or {}
+  return server.insertTextFormat == vim.lsp.protocol.InsertTextFormat.Snippet
+end
+
+function Driver.in_snippet()
+  return vim.snippet.active()
+end
+
 local function offer(choose)
   local select, done = vim.ui.select, false
   local titles = {}

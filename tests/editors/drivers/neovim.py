@@ -124,8 +124,12 @@ class Neovim(Editor):
         self._insert()
         self._press("<C-x><C-o>")
         labels = wait_for(lambda: self._call("menu"), bool, "a menu")
-        self._press("<C-n>" * labels.index(label) + "<C-y>")
+        entry = labels.index(label)
+        is_snippet = self._call("is_snippet", entry)
+        self._press("<C-n>" * entry + "<C-y>")
         wait_for(lambda: self._call("menu"), lambda labels: labels is None, "no menu")
+        if is_snippet:
+            wait_for(lambda: self._call("in_snippet"), what="the snippet")
 
     def list_actions(self) -> list[str]:
         return self._call("list_actions")
