@@ -341,6 +341,9 @@ def _split_bars(line: Line) -> Iterator[Line]:
         yield line
         return
     starts = [found.start() for found in re.finditer(r"\| @?[\w.]+[^|=]*=>", line.text)]
+    if not starts:
+        yield line
+        return
     for start, end in zip(starts, [*starts[1:], len(line.text)], strict=True):
         yield Line(line.column + start, line.text[start:end].strip())
 

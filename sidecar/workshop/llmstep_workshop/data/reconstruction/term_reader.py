@@ -54,7 +54,9 @@ _RESERVED = frozenset(
     ("let", "have", "show", "match", "do", "from", "then", "else", "with", "in", "at", "where",
      "if", "calc", "suffices", "haveI", "letI", "nomatch", "by", "fun", "λ", "using")
 )  # fmt: skip
+# What is longer, or nests deeper, is no statement to learn from, and trees are walked recursively.
 _DEEPEST = 60
+_MOST_TOKENS = 400
 _DOT = Atom("·")
 
 
@@ -67,6 +69,8 @@ def read_term(text: str) -> Term:
     """The tree of a term; `Raw` if its form is not known."""
     try:
         reader = _Reader(text)
+        if reader.is_long():
+            raise _UnknownFormError
         term = reader.term(0)
         if reader.token() is not None:
             raise _UnknownFormError
@@ -102,6 +106,10 @@ class _Reader:
         self._tokens = _merge_symbols(text)
         self._at = 0
         self._depth = 0
+
+    def is_long(self) -> bool:
+        """Whether there are more tokens than any statement has."""
+        return len(self._tokens) > _MOST_TOKENS
 
     def token(self) -> Token | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None

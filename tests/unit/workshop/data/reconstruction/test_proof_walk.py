@@ -165,6 +165,29 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert "rcases foo h with ⟨x, hx⟩" in found
 
 
+@pytest.mark.parametrize(
+    "proof",
+    [
+        "match h with | => exact a | => exact b",
+        "cases h with | inl | inr",
+        "intro | ⟨",
+        "rcases h with ⟨|⟩",
+        "obtain ⟨x, := h",
+        "refine ⟨?_,",
+        "calc _",
+        "have : := by",
+        "{ exact a",
+        "·",
+        "case",
+        "next =>",
+        "induction generalizing with",
+    ],
+)
+def test_broken_steps_end_the_proof(proof: str) -> None:
+    found = steps(f"theorem t (p q : Prop) (h : p ∨ q) : q ∨ p := by\n  {proof}\n  exact behind\n")
+    assert all("⊢" in shown for shown in found.values())
+
+
 def test_a_rewrite_with_a_hypothesis_is_followed() -> None:
     found = steps(
         """

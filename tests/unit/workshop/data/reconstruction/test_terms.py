@@ -104,3 +104,10 @@ def test_a_name_is_replaced_where_it_is_free() -> None:
 def test_deep_text_ends() -> None:
     assert isinstance(read_term("(" * 5000), Raw)
     assert isinstance(read_term("¬" * 5000 + "p"), Raw)
+    assert isinstance(read_term(" + ".join("a" * 5000)), Raw)
+    assert isinstance(read_term("x" + ".1" * 5000), Raw)
+
+
+def test_long_text_is_printed() -> None:
+    for text in (" + ".join("a" * 190), " ∧ ".join("p" * 55), "x" + ".left" * 150):
+        assert print_term(elaborate(read_term(text), KnownTypes())) == text
