@@ -184,7 +184,9 @@ def evaluate(
     for name, reason in comparison.unusable:
         click.echo(f"llmstep: {name} is left out: {reason}", err=True)
     for result in comparison.results:
-        click.echo(json.dumps(as_record(result), ensure_ascii=False) if as_json else shown(result))
+        click.echo(
+            json.dumps(as_record(result), ensure_ascii=False) if as_json else show_result(result)
+        )
     if report is not None:
         from llmstep_workshop.evaluation.page import render_page
 
@@ -228,7 +230,7 @@ def measure(
     names: Path | None = None,
     home: Path | None = None,
 ) -> Comparison:
-    """Ask all about all files, with a progress bar where somebody is watching."""
+    """Ask every model about every file, with a progress bar where somebody is watching."""
     import attrs
 
     from llmstep_workshop.data.lemma_labels import NameList, label_rows, read_labels
@@ -282,7 +284,7 @@ def as_record(result: VariantScores) -> dict[str, Any]:
     return record | attrs.asdict(result.scores) | {"failed": failed}
 
 
-def shown(result: VariantScores) -> str:
+def show_result(result: VariantScores) -> str:
     """One result as text for a terminal."""
     scores, n = result.scores, result.n
     around = {name: f" ({interval})" for name, interval in scores.intervals.items()}

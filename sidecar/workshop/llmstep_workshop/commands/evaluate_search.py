@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from llmstep.config import Settings
-    from llmstep_workshop.evaluation.proof_search import ProofResult, Protocol
+    from llmstep_workshop.evaluation.proof_search import ProofResult, SearchProtocol
     from llmstep_workshop.evaluation.results_file import PassRate
 
 
@@ -21,7 +21,7 @@ def search_proofs(
     folder: Path,
     files: tuple[Path, ...],
     split: str | None,
-    protocol: Protocol,
+    protocol: SearchProtocol,
     output: Path | None,
     jobs: int,
     seconds: int | None,
@@ -73,7 +73,7 @@ def search_proofs(
         record = {"model": environment["LLMSTEP_MODEL"], "protocol": protocol.label}
         click.echo(json.dumps(record | attrs.asdict(rate), ensure_ascii=False))
         return
-    click.echo(shown(rate, protocol, environment["LLMSTEP_MODEL"]))
+    click.echo(show_rate(rate, protocol, environment["LLMSTEP_MODEL"]))
     click.echo(f"  results: {path}")
 
 
@@ -90,7 +90,7 @@ def tell(result: ProofResult, known: bool) -> None:
     click.echo(f"{result.status:<8}{again:>9}  {result.name}: {words[:120]}", err=True)
 
 
-def shown(rate: PassRate, protocol: Protocol, model: str) -> str:
+def show_rate(rate: PassRate, protocol: SearchProtocol, model: str) -> str:
     """The sum as text for a terminal."""
     low, high = 100 * rate.interval.low, 100 * rate.interval.high
     work = f"{rate.expansions:.1f} expansions on average"

@@ -39,7 +39,7 @@ ROUNDS, GAPS = "llmstep.prove.rounds", "llmstep.prove.gapMs"
 
 
 @attrs.frozen
-class Protocol:
+class SearchProtocol:
     """A budget for one theorem.
 
     Attributes:
@@ -80,11 +80,13 @@ class Protocol:
 
 
 # The options' own defaults (LLMstep/Options.lean): what a user who writes `llmsearch` gets.
-LLMSEARCH = Protocol("llmsearch", "depth 8, width 8, 32 expansions, closers beside the model", 60)
+LLMSEARCH = SearchProtocol(
+    "llmsearch", "depth 8, width 8, 32 expansions, closers beside the model", 60
+)
 # python/benchmarking/proofsearch of the first llmstep: best first by the sum of the steps' mean
 # log-probabilities, beam search of width 32, 100 expansions, 600 s, no other tactics than the
 # model's.
-ORIGINAL = Protocol(
+ORIGINAL = SearchProtocol(
     "original",
     "best-first, width 32, 100 expansions, no closers, beam search",
     600,
@@ -101,7 +103,7 @@ ORIGINAL = Protocol(
     sources=("model",),
 )
 # What a user who writes `llmprove` gets.
-PROVE = Protocol(
+PROVE = SearchProtocol(
     "prove",
     "3 rounds of whole proofs by the model, mended between them",
     120,
@@ -112,8 +114,8 @@ PROTOCOLS = {protocol.name: protocol for protocol in (LLMSEARCH, ORIGINAL, PROVE
 
 
 def shape_protocol(
-    protocol: Protocol, tries: int | None, rounds: int | None, gaps: bool | None
-) -> Protocol:
+    protocol: SearchProtocol, tries: int | None, rounds: int | None, gaps: bool | None
+) -> SearchProtocol:
     """The protocol of whole proofs with other numbers; ``None`` leaves its own."""
     options = dict(protocol.options)
     if rounds is not None:
@@ -171,7 +173,7 @@ class ProofResult:
 
 
 def prove(
-    theorem: Theorem, project: LeanProject, protocol: Protocol, environment: Mapping[str, str]
+    theorem: Theorem, project: LeanProject, protocol: SearchProtocol, environment: Mapping[str, str]
 ) -> ProofResult:
     """Try to prove one theorem, and check the proof again if there is one.
 
@@ -205,7 +207,7 @@ def prove(
 
 
 def _call(
-    theorem: Theorem, project: LeanProject, protocol: Protocol, environment: Mapping[str, str]
+    theorem: Theorem, project: LeanProject, protocol: SearchProtocol, environment: Mapping[str, str]
 ) -> ProofResult:
     """What one call of the tactic comes to."""
     text, line = search_text(theorem, protocol)
@@ -273,7 +275,7 @@ def recheck(
     return attrs.evolve(result, status="proved", axioms=axioms)
 
 
-def search_text(theorem: Theorem, protocol: Protocol) -> tuple[str, int]:
+def search_text(theorem: Theorem, protocol: SearchProtocol) -> tuple[str, int]:
     """The file that calls the tactic, and the line its theorem begins at."""
     options = {
         **protocol.options,
@@ -295,7 +297,7 @@ def recheck_text(theorem: Theorem, proof: str) -> tuple[str, int]:
 
 
 def search_environment(
-    settings: Settings, protocol: Protocol, inherited: Mapping[str, str] = os.environ
+    settings: Settings, protocol: SearchProtocol, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """The environment of a search: this Python's sidecar, the settings' model, fresh answers.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from llmstep_workshop.evaluation.lean_project import LeanProject
-from llmstep_workshop.evaluation.proof_search import ProofResult, Protocol, prove
+from llmstep_workshop.evaluation.proof_search import ProofResult, SearchProtocol, prove
 from llmstep_workshop.evaluation.results_file import ResultsFile
 from llmstep_workshop.evaluation.theorems import Theorem
 
@@ -17,7 +17,7 @@ _LOOK_SECONDS = 0.5
 def search_all(
     theorems: Sequence[Theorem],
     project: LeanProject,
-    protocol: Protocol,
+    protocol: SearchProtocol,
     environment: Mapping[str, str],
     results: ResultsFile,
     jobs: int = 1,
