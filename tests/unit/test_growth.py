@@ -16,10 +16,13 @@ import pytest
 
 from llmstep.backends.completions import EventReader
 from llmstep.lean_text.additive import additive_name, additive_text, read_additive
+from llmstep.lean_text.blocks import read_blocks
 from llmstep.lean_text.commands import split_commands
 from llmstep.lean_text.document import LeanDocument
 from llmstep.lean_text.followed_proofs import TextGoal, follow_proof, take_step
 from llmstep.lean_text.lexer import scan_tokens
+from llmstep.lean_text.local_names import names_of_steps
+from llmstep.lean_text.place import Place
 from llmstep.lean_text.simps import read_simps
 from llmstep.prompts.context import cut_context
 from llmstep.prompts.goal import parse_goal, split_goals, trim_goal
@@ -28,6 +31,8 @@ from llmstep.service.postprocess import extract_tactic
 from llmstep.sources.features import goal_features
 from llmstep.sources.portfolio import goal_traits, imports_core_only
 from llmstep.sources.ranking import normal_form
+from llmstep.sources.text_query import text_query
+from llmstep.sources.told_goal import tell_goal
 from llmstep.user_files import decode_text
 
 SHORT, TIMES = 1_000, 8
@@ -43,6 +48,13 @@ VERSIONS = itertools.count()
 
 def words(text: str) -> int:
     return text.count(" ") + 1
+
+
+def tell(text: str) -> None:
+    document = LeanDocument(text)
+    for declaration in document.declarations(last=True)[-1:]:
+        declared = text[document.commands[-1].at :]
+        tell_goal(declaration, declared, read_blocks(declared))
 
 
 READERS: dict[str, Callable[[str], Any]] = {
@@ -66,6 +78,16 @@ READERS: dict[str, Callable[[str], Any]] = {
     ),
     "followed proof": lambda text: list(follow_proof((), text, f"by\n  intro x\n  {text}")),
     "introduced": lambda text: take_step(TextGoal((), f"∀ {text}"), "intro x"),
+    "open blocks": lambda text: (
+        read_blocks(f"theorem t : p := by\n{text}"),
+        read_blocks(text, inside=True),
+    ),
+    "names of steps": lambda text: names_of_steps(
+        f"have {text}", read_blocks(f"have {text}", inside=True)
+    ),
+    "place": lambda text: Place(tuple(text.split("\n")), text.count("\n"), 0).wants(),
+    "told goal": lambda text: tell(f"theorem t (h : p) : {text} := by\n  obtain ⟨{text}⟩ := h\n  "),
+    "asked for": text_query,
     "normal form": normal_form.__wrapped__,
     "lines of an editor": lambda text: LspDocument("x", text).lines,
     "text of a file": lambda text: decode_text(text.encode("utf-16")),
@@ -106,6 +128,9 @@ PIECES = {
     "arrows": "→ ",
     "tactics": "simp; ",
     "bullets": "· ",
+    "nested proofs": "by\n ",
+    "nested patterns": "⟨",
+    "arms": "| a => ",
     "carriage returns": "\r",
     "events": "data: {}\n\n",
 }

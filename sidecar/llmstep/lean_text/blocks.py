@@ -23,6 +23,8 @@ from llmstep.lean_text.vocabulary import (
 _SKIPPED = frozenset(("space", "comment", "newline"))
 # What ends the names behind a binder.
 _BOUND = frozenset(("=>", "↦", ",", ":", "∈", "<", "≤"))
+# No proof that somebody wrote nests deeper; what is deeper is not followed.
+_DEEPEST = 100
 _ARM, _UNSURE_ARM, _CONV = "=>", "?=>", "conv"
 
 
@@ -155,9 +157,9 @@ class _Reader:
         elif block is not None and block.tactics and block.begins:
             self._begin_step(block, token)
         elif token.kind == "open":
-            self.blocks.append(Block(token.text, token.end, tactics=False, begins=False))
+            self._open(Block(token.text, token.end, tactics=False, begins=False))
         elif token.text in BLOCK_OPENERS:
-            self.blocks.append(Block("by", token.end))
+            self._open(Block("by", token.end))
         elif block is not None:
             self._go_on(block, token)
 
@@ -205,17 +207,17 @@ class _Reader:
             pass
         elif text in ("·", "."):
             block.head, block.begins = "·", False
-            self.blocks.append(Block("·", token.end))
+            self._open(Block("·", token.end))
         elif token.kind == "open":
             block.head, block.begins = text, False
-            self.blocks.append(Block(text, token.end, tactics=text in ("(", "{")))
-            self.blocks[-1].begins = self.blocks[-1].tactics
+            tactics = text in ("(", "{")
+            self._open(Block(text, token.end, tactics=tactics, begins=tactics))
         else:
             # A block that begins with an arm belongs to a step that nobody has seen; behind `then`
             # the `else` is still to come.
             block.head, block.begins = "if" if block.head == "if" else text, False
             if text in BLOCK_OPENERS:  # `exact` was left out of a term behind `=>`
-                self.blocks.append(Block("by", token.end))
+                self._open(Block("by", token.end))
             elif text in BINDERS:
                 block.binding = True
 
@@ -245,11 +247,15 @@ class _Reader:
 
     def _open_arm(self, block: Block, token: Token) -> None:
         if block.head.startswith("conv"):
-            self.blocks.append(Block(_CONV, token.end))
+            self._open(Block(_CONV, token.end))
         elif block.head in ARM_TACTICS:
-            self.blocks.append(Block(_ARM, token.end))
+            self._open(Block(_ARM, token.end))
         elif block.head == "|":
-            self.blocks.append(Block(_UNSURE_ARM, token.end))
+            self._open(Block(_UNSURE_ARM, token.end))
+
+    def _open(self, block: Block) -> None:
+        if len(self.blocks) < _DEEPEST:
+            self.blocks.append(block)
 
     def _close(self, closer: str) -> None:
         for place in range(len(self.blocks) - 1, -1, -1):

@@ -33,7 +33,7 @@ def names_of_steps(text: str, place: BlockPlace) -> list[str]:
 
 def _new_names(step: str) -> Iterator[str]:
     head = ""
-    naming = False
+    naming, nameless = False, True
     for token in scan_tokens(step):
         if token.kind in ("space", "newline", "comment"):
             continue
@@ -47,10 +47,11 @@ def _new_names(step: str) -> Iterator[str]:
         if text == "with" and head in PATTERN_TACTICS:
             naming = True
         elif text in (":", ":=", "=>", "from"):
-            if head == "have" and naming and text != "=>" and step.split()[1][:1] == ":":
+            if head == "have" and nameless and text != "=>":
                 yield "this"
             naming = False
             if head not in PATTERN_TACTICS:
                 return
         elif naming and token.kind == "word" and "." not in text and text != "rfl":
+            nameless = False
             yield text

@@ -20,6 +20,7 @@ from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.sources.proposition import Proposition, read_proposition
 
 _MOST_STEPS = 40
+_LONGEST_PATTERN = 200
 _BULLET = re.compile(r"[·.](?:\s|$)")
 _SPLIT = re.compile(r"constructor|refine ⟨\?_, \?_⟩|apply And\.intro|apply Iff\.intro")
 _HAVE_BY = re.compile(rf"have(?: {WORD_PATTERN})? : (.+?) := by")
@@ -88,7 +89,7 @@ def _after(goals: Sequence[TextGoal], step: str) -> list[TextGoal] | None:
         if said.relation != "∨" or said.assumptions or said.bound:
             return None
         return [attrs.evolve(first, target=said.left if step == "left" else said.right), *rest]
-    if (found := _OBTAIN.fullmatch(step)) is not None:
+    if len(step) <= _LONGEST_PATTERN and (found := _OBTAIN.fullmatch(step)) is not None:
         pattern, name = (found[1], found[2]) if found[1] else (found[4], found[3])
         taken = _take_apart(first, pattern, name)
         return [taken, *rest] if taken is not None else None
