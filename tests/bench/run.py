@@ -26,6 +26,7 @@ NAMES = (
     "lean",
     "search",
     "prove",
+    "writing",
 )
 
 
