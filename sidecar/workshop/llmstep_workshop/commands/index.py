@@ -152,7 +152,7 @@ def fit(
                 )
         finally:
             source.close()
-        mixing, scores = fit_mixing(rated, n)
+        mixing, scores = fit_mixing(rated, n, load_mixing())
         write_mixing(output, mixing, scores, n)
     click.echo(
         f"{output}: {scores.rows:,} rows, cross-validated: exact@1 {scores.exact_at_1:.3f}, "

@@ -14,14 +14,16 @@ def fit_logistic(
     labels: npt.NDArray[np.bool_] | FloatArray,
     ridge: float,
     importance: FloatArray | None = None,
+    prior: FloatArray | None = None,
 ) -> FloatArray:
-    """Minimise the mean log-loss plus ``ridge`` times the squared weights.
+    """Minimise the mean log-loss plus ``ridge`` times the squared distance from ``prior``.
 
     Args:
         values: Shape (n, k); a constant column is the bias.
         labels: Shape (n,); numbers between 0 and 1 are partly both.
         ridge: Strength of the regularisation, on columns scaled to unit deviation.
         importance: Weight of each row, shape (n,); 1 if ``None``.
+        prior: Weights that are kept where the rows say nothing else, shape (k,); 0 if ``None``.
 
     Returns:
         The weights for the columns as given, shape (k,).
@@ -32,7 +34,10 @@ def fit_logistic(
     inputs = torch.from_numpy(values / scale)
     targets = torch.from_numpy(labels.astype(np.float64))
     rows = None if importance is None else torch.from_numpy(importance)
-    weights = torch.zeros(values.shape[1], dtype=torch.float64, requires_grad=True)
+    start = torch.zeros(values.shape[1], dtype=torch.float64)
+    if prior is not None:
+        start = torch.from_numpy(prior * scale)
+    weights = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
@@ -40,7 +45,7 @@ def fit_logistic(
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             inputs @ weights, targets, weight=rows
         )
-        loss = loss + ridge * (weights**2).sum()
+        loss = loss + ridge * ((weights - start) ** 2).sum()
         loss.backward()
         return loss
 

@@ -26,6 +26,8 @@ from llmstep_workshop.index.mixing_rows import RatedRow
 HEAD_VALUES = (0.0, 0.02, 0.05, 0.1, 0.25)
 LEMMA_VALUES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 FOLDS = 4
+# How strongly a fit may be held to weights in use, the strongest first.
+PULLS = (float("inf"), 1e-1, 1e-2, 1e-3, 1e-4)
 _RIDGE = 1e-5
 # What the list is chosen for, beside the author's step: a lemma of it named, its first word there.
 _LEMMA_WORTH = 1.0
@@ -54,12 +56,32 @@ class MixingScores:
     lemma_at_n: float
 
 
-def fit_mixing(rows: Sequence[RatedRow], n: int) -> tuple[Mixing, MixingScores]:
-    """Fit the weights, and choose head value and lemma value by cross-validation.
+@attrs.frozen
+class _Pull:
+    """How strongly a fit is held to weights that there are already.
+
+    Attributes:
+        prior: These weights; ``None`` for 0.
+        ridge: How strongly; infinite where they are kept as they are.
+    """
+
+    prior: Mixing | None = None
+    ridge: float = _RIDGE
+
+
+def fit_mixing(
+    rows: Sequence[RatedRow], n: int, prior: Mixing | None = None
+) -> tuple[Mixing, MixingScores]:
+    """Fit the weights; head value, lemma value and the pull are chosen by cross-validation.
+
+    A log-loss is not what a list is for. It makes the author's step likely, of which there are few,
+    and what closes a goal in another way than the author's is punished. So a fit is chosen by what
+    its lists are worth, and may be held to weights that serve well.
 
     Args:
         rows: Rows that neither the model nor the library was made from.
         n: Number of suggestions the scores speak of.
+        prior: Weights in use, which are kept as far as that serves better.
 
     Raises:
         TrainingDataError: None of the rows' tactics was proposed by any source.
@@ -69,25 +91,43 @@ def fit_mixing(rows: Sequence[RatedRow], n: int) -> tuple[Mixing, MixingScores]:
             "no source proposes the tactic of any row: there is nothing to fit",
             hint="Give more rows.",
         )
+    pulls = [_Pull(prior, ridge) for ridge in PULLS] if prior is not None else []
+    best: tuple[float, _Pull, tuple[float, float], MixingScores] | None = None
+    for pull in (*pulls, _Pull()):
+        worth, choice, scores = _cross_validate(rows, n, pull)
+        if best is None or worth > best[0]:
+            best = worth, pull, choice, scores
+    assert best is not None
+    _, pull, choice, scores = best
+    return _with(_fit(rows, pull), choice), scores
+
+
+def _cross_validate(
+    rows: Sequence[RatedRow], n: int, pull: _Pull
+) -> tuple[float, tuple[float, float], MixingScores]:
+    """The worth of the lists of a fit, the best head and lemma value, and the scores with these."""
     folds = [
-        _fit([rated for rated in rows if rated.number % FOLDS != fold]) for fold in range(FOLDS)
+        _fit([rated for rated in rows if rated.number % FOLDS != fold], pull)
+        for fold in range(FOLDS)
     ]
     judged = [(rated, folds[rated.number % FOLDS]) for rated in rows if rated.complete]
     chances = [(rated, mixing, _estimate_all(rated, mixing)) for rated, mixing in judged]
-    choices = [(head, lemma) for head in HEAD_VALUES for lemma in LEMMA_VALUES]
 
-    def worth(choice: tuple[float, float]) -> float:
-        scores = _score([(rated, _with(m, choice), told) for rated, m, told in chances], n)
-        citing = scores.citing / scores.rows
-        return (
-            scores.exact_at_n
-            + _LEMMA_WORTH * citing * scores.lemma_at_n
-            + _HEAD_WORTH * scores.head_at_n
-        )
+    def score(choice: tuple[float, float]) -> MixingScores:
+        return _score([(rated, _with(m, choice), told) for rated, m, told in chances], n)
 
-    best = max(choices, key=worth)
-    scores = _score([(rated, _with(m, best), told) for rated, m, told in chances], n)
-    return _with(_fit(rows), best), scores
+    scored = {(head, lemma): score((head, lemma)) for head in HEAD_VALUES for lemma in LEMMA_VALUES}
+    best = max(scored, key=lambda choice: _worth(scored[choice]))
+    return _worth(scored[best]), best, scored[best]
+
+
+def _worth(scores: MixingScores) -> float:
+    citing = scores.citing / scores.rows
+    return (
+        scores.exact_at_n
+        + _LEMMA_WORTH * citing * scores.lemma_at_n
+        + _HEAD_WORTH * scores.head_at_n
+    )
 
 
 def score_mixing(rows: Sequence[RatedRow], mixing: Mixing, n: int) -> MixingScores:
@@ -100,20 +140,31 @@ def _with(mixing: Mixing, choice: tuple[float, float]) -> Mixing:
     return attrs.evolve(mixing, head_value=choice[0], lemma_value=choice[1])
 
 
-def _fit(rows: Sequence[RatedRow]) -> Mixing:
+def _fit(rows: Sequence[RatedRow], pull: _Pull) -> Mixing:
+    prior, ridge = pull.prior, pull.ridge
+    if prior is not None and np.isinf(ridge):
+        return prior
     values = np.concatenate([rated.lemma_values for rated in rows])
     labels = np.concatenate([rated.lemma_right for rated in rows])
     lemma_weights: Mapping[str, float] = dict.fromkeys(map(str, LEMMA_FEATURES), 0.0)
     if labels.any():
-        lemma_weights = _name(LEMMA_FEATURES, fit_logistic(values, labels, _RIDGE))
+        held = _as_array(prior.lemma_weights, LEMMA_FEATURES) if prior else None
+        lemma_weights = _name(LEMMA_FEATURES, fit_logistic(values, labels, ridge, prior=held))
     values = np.concatenate([_with_lemmas(rated, lemma_weights) for rated in rows])
-    weights = fit_logistic(values, np.concatenate([rated.worth for rated in rows]), _RIDGE)
+    worth = np.concatenate([rated.worth for rated in rows])
+    held = _as_array(prior.weights, FEATURES) if prior else None
+    weights = fit_logistic(values, worth, ridge, prior=held)
     values = np.concatenate([rated.head_values for rated in rows])
     labels = np.concatenate([rated.head_right for rated in rows])
-    head_weights = fit_logistic(values, labels, _RIDGE)
+    held = _as_array(prior.head_weights, HEAD_FEATURES) if prior else None
+    head_weights = fit_logistic(values, labels, ridge, prior=held)
     return Mixing(
         _name(FEATURES, weights), _name(HEAD_FEATURES, head_weights), 0.0, lemma_weights, 0.0
     )
+
+
+def _as_array(weights: Mapping[str, float], names: Sequence[str]) -> npt.NDArray[np.float64]:
+    return np.array([weights[name] for name in names], dtype=np.float64)
 
 
 def _with_lemmas(rated: RatedRow, weights: Mapping[str, float]) -> npt.NDArray[np.float64]:

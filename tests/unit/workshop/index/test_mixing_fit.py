@@ -73,6 +73,27 @@ def test_the_fit_learns_which_source_to_trust(tmp_path: Path) -> None:
     assert score_mixing(rated, mixing, 1).exact_at_n > score_mixing(rated, reversed_, 1).exact_at_n
 
 
+def test_a_fit_is_held_to_weights_as_far_as_that_serves_better(tmp_path: Path) -> None:
+    rated = rate_rows([*LINEAR[300:340], *EQUAL[300:340]], None, library(tmp_path / "i"), None)
+    fitted, _ = fit_mixing(rated, 1)
+    # Kept where no fit is better, for all that another one would be as good.
+    assert fit_mixing(rated, 1, fitted)[0].weights == fitted.weights
+    turned = attrs.evolve(fitted, weights={name: -w for name, w in fitted.weights.items()})
+    assert score_mixing(rated, turned, 1).exact_at_1 < 1.0
+    mended, scores = fit_mixing(rated, 1, turned)
+    assert scores.exact_at_1 == 1.0
+    assert mended.weights != turned.weights
+
+
+def test_a_regression_is_held_to_a_prior() -> None:
+    values = np.array([[1.0, 0.0], [1.0, 1.0]] * 500)
+    labels = np.array(([True, True] + [False, True] * 3) * 125)
+    prior = np.array([2.0, -1.0])
+    strong, weak = (fit_logistic(values, labels, r, prior=prior) for r in (1e6, 1e-9))
+    assert strong == pytest.approx(prior, abs=1e-3)
+    assert weak[0] == pytest.approx(np.log(1 / 3), abs=1e-2)
+
+
 def test_the_files_own_steps_are_proposed(tmp_path: Path) -> None:
     context = "theorem a (p : Prop) (hp : p) : p ∨ p := by\n  exact Or.inl hp\n\nexample : p := by "
     row = Row("q r : Prop\nhp : q\n⊢ r ∨ r", "exact Or.inl hp", context=context)
