@@ -7,7 +7,8 @@ import pytest
 
 from llmstep.cli import COMMANDS
 from llmstep.commands.workshop import WORKSHOP
-from llmstep.config import SOURCES, TABLE
+from llmstep.config import SOURCES, TABLE, Settings
+from llmstep.sources.sources import Sources
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -44,3 +45,15 @@ def test_local_links_lead_somewhere(document: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text(encoding="utf-8"))
     missing = [link for link in links if not (path.parent / link).exists()]
     assert missing == []
+
+
+def test_the_first_example_is_answered_with_the_lemma_above_it() -> None:
+    block = README.partition("```lean\n")[2].partition("```")[0]
+    text = block.rpartition('llmstep ""')[0]
+    goal = "g : Nat → Nat\nhg : ∀ (n : Nat), g n ≤ g (n + 1)\nk : Nat\n⊢ g k ≤ g (k + 2)"
+    assert "example (g : Nat → Nat) (hg : ∀ n, g n ≤ g (n + 1)) (k : Nat) : g k ≤ g (k + 2)" in text
+    evidence = Sources(Settings(project=False)).gather(goal, text)
+    scored = [(tactic, estimate.score) for tactic, estimate in evidence.propose()]
+    offered = [tactic for tactic, _ in evidence.choose(scored, 24)]
+    (step,) = re.findall(r"`(exact two_steps[^`]*)`", README)
+    assert step in offered[:3]

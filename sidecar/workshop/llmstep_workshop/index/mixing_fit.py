@@ -27,7 +27,7 @@ HEAD_VALUES = (0.0, 0.02, 0.05, 0.1, 0.25)
 LEMMA_VALUES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 FOLDS = 4
 # How strongly a fit may be held to weights in use, the strongest first.
-PULLS = (float("inf"), 1e-1, 1e-2, 1e-3, 1e-4)
+PULLS = (float("inf"), 1e-1, 1e-2, 1e-3)
 _RIDGE = 1e-5
 # What the list is chosen for, beside the author's step: a lemma of it named, its first word there.
 _LEMMA_WORTH = 1.0

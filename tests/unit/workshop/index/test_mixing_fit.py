@@ -19,6 +19,7 @@ from llmstep.sources.mixing import FEATURES, HEAD_FEATURES, load_mixing
 from llmstep.sources.portfolio import Closer, Portfolio, load_portfolio
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import DataOutputError, TrainingDataError
+from llmstep_workshop.index import mixing_fit
 from llmstep_workshop.index.closers import learn_closers
 from llmstep_workshop.index.logistic import fit_logistic
 from llmstep_workshop.index.mixing_fit import fit_mixing, score_mixing
@@ -73,7 +74,11 @@ def test_the_fit_learns_which_source_to_trust(tmp_path: Path) -> None:
     assert score_mixing(rated, mixing, 1).exact_at_n > score_mixing(rated, reversed_, 1).exact_at_n
 
 
-def test_a_fit_is_held_to_weights_as_far_as_that_serves_better(tmp_path: Path) -> None:
+def test_a_fit_is_held_to_weights_as_far_as_that_serves_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixing_fit, "PULLS", (float("inf"), 1e-4))
+    monkeypatch.setattr(mixing_fit, "LEMMA_VALUES", (0.0,))
     rated = rate_rows([*LINEAR[300:340], *EQUAL[300:340]], None, library(tmp_path / "i"), None)
     fitted, _ = fit_mixing(rated, 1)
     # Kept where no fit is better, for all that another one would be as good.
