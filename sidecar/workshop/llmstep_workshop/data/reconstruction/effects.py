@@ -122,7 +122,8 @@ def _by_cases(goal: GoalState, argument: str) -> list[GoalState] | None:
     term = elaborate(read_term(said), goal.known())
     cases = (("pos", term), ("neg", Prefix("¬", term)))
     name = name or goal.fresh("h")
-    return [goal.tagged(tag).adding(Hypothesis(name, one)) for tag, one in cases]
+    # They are holes with names (`?pos`, `?neg`), which take the place of the whole tag.
+    return [attrs.evolve(goal, tag=tag).adding(Hypothesis(name, one)) for tag, one in cases]
 
 
 def _rcases(goal: GoalState, argument: str) -> list[GoalState] | None:

@@ -243,3 +243,19 @@ def test_what_was_reverted_gets_its_name_again() -> None:
     )
     assert found["intros"] == "y : Nat\n⊢ ∀ (x : Nat), x = y → y = x"
     assert found["apply Eq.symm"] == "y x✝ : Nat\nh✝ : x✝ = y\n⊢ y = x✝"
+
+
+def test_named_holes_take_the_place_of_the_tag() -> None:
+    found = steps(
+        """
+        theorem t (p q : Prop) (h : p ∨ q) : q ∨ p := by
+          cases h with
+          | inl hp =>
+            by_cases hq : q
+            · exact one
+            · refine ⟨?_, ?other⟩
+          | inr hq => exact two
+        """
+    )
+    assert found["exact one"] == "case pos\np q : Prop\nhp : p\nhq : q\n⊢ q ∨ p"
+    assert found["exact two"].startswith("case inr\n")
