@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("llmstep.commands.models:models", "List, show and verify models."),
     "ps": ("llmstep.commands.engine:ps", "Show the engine, its models, and who is connected."),
     "prove": ("llmstep.commands.prove:prove", "Let a model write whole proofs of one goal."),
+    "search": ("llmstep.commands.search:search", "Find lemmas by words, a formula or a goal."),
     "serve": ("llmstep.commands.serve:serve", "Speak JSON-RPC on stdin and stdout."),
     "setup": ("llmstep.commands.setup:setup", "Show or write what an editor's settings need."),
     "status": ("llmstep.commands.status:status", "Say what is there, and what is being built."),

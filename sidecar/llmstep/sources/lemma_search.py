@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from llmstep.lean_text.declarations import Statement
 from llmstep.sources.libraries import AnyLibrary
@@ -29,6 +29,7 @@ def find_by_text(
     *,
     reaches: Callable[[str], bool] | None,
     write: Callable[[Statement], str],
+    namespaces: Iterable[str] = (),
 ) -> list[FoundLemma]:
     """The statements that fit a text best, the best first.
 
@@ -39,6 +40,7 @@ def find_by_text(
         count: How many.
         reaches: Whether a module of the library can be used; all of them if ``None``.
         write: How a statement's name must be written here.
+        namespaces: Those whose names may be written short.
     """
     query = text_query(text)
     rankings: dict[str, tuple[float, Sequence[Statement]]] = {
@@ -53,7 +55,12 @@ def find_by_text(
         }
         statements = sorted((s for s, _ in ranked), key=lambda s: -worth[s.name])
         rankings["library"] = (_WEIGHTS["library"], statements)
-        named = [found for name in names_in(text) if (found := index.find_statement(name))]
+        meant = [
+            full
+            for name in names_in(text)
+            for full in (name, *(f"{namespace}.{name}" for namespace in namespaces))
+        ]
+        named = [found for name in meant if (found := index.find_statement(name))]
         usable = [found for found in named if reaches is None or reaches(found.module)]
         rankings["named"] = (_WEIGHTS["named"], usable)
     best = fuse(rankings, count)

@@ -219,6 +219,7 @@ class Sources:
                 question.count,
                 reaches=self._reaches(before, at_hand),
                 write=lambda s: names.write(s.name, protected=s.protected, knows=knows),
+                namespaces=sorted(names.opened),
             )
         return FoundLemmas(tuple(found), at_hand.missing)
 
