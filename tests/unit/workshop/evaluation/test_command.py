@@ -115,7 +115,11 @@ def test_the_page_names_real_options_and_statuses() -> None:
     # Lake has options of its own.
     page = re.sub(r"`lake [^`]*`", "", page)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))
-    options = {word for parameter in evaluate.params for word in parameter.opts}
+    options = {
+        word
+        for parameter in evaluate.params
+        for word in (*parameter.opts, *parameter.secondary_opts)
+    }
     assert named <= options
     for word in get_args(Status):
         assert f"| `{word}` |" in page
