@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ import attrs
 from lsprotocol import types
 
 from llmstep.lean_text.blocks import read_blocks
+from llmstep.lean_text.document import read_document
 from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import LspDocument, find_document, find_place
 from llmstep.sources.name_completion import FoundName
 from llmstep.sources.sources import FoundNames, NameQuestion, Sources
+from llmstep.sources.told_goal import tell_goal
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -25,6 +28,7 @@ _TACTIC = "llmstep"
 # What has been written of a name; no line is looked at for longer.
 _WORD = re.compile(rf"{WORD_PATTERN}\.?\Z")
 _LONGEST_WORD = 200
+_MOST_STEPS = 5
 _INSIDE_QUOTES = re.compile(r'(?<![\w.«])llmstep\s+"([^"\\]*)\Z')
 _DOCUMENTATION = (
     "Asks the language model for the next step of this proof. Write the beginning of the step "
@@ -60,22 +64,24 @@ def register(editor: LanguageServer, session: Session) -> None:
             return None
         named = session.settings.complete_names
 
-        def look(sources: Sources) -> tuple[_Begun | None, FoundNames]:
+        def look(sources: Sources) -> tuple[_Begun | None, FoundNames, list[str]]:
             begun = _read_begun(place, uri)
             if begun is None or not named:
-                return begun, FoundNames()
-            return begun, sources.complete_names(begun.question)
+                return begun, FoundNames(), []
+            return begun, sources.complete_names(begun.question), _find_steps(sources, begun)
 
         found = await session.look_up(look, "names")
         if found is None:
             return types.CompletionList(is_incomplete=True, items=[])
-        begun, names = found
+        begun, names, steps = found
         if begun is None:
             return types.CompletionList(is_incomplete=False, items=[])
         items = _complete_tactic(begun, _takes_snippets(editor)) if not begun.quoted else []
         locals_ = [FoundName(n, n, "local", "file") for n in begun.locals]
         for number, name in enumerate((*locals_, *names.names)):
             items.append(_name_item(name, number, document, place, begun))
+        for number, step in enumerate(steps):
+            items.append(_step_item(step, number, document, place, begun))
         return types.CompletionList(is_incomplete=not names.complete, items=items)
 
 
@@ -88,12 +94,16 @@ class _Begun:
         word: What has been written of the name.
         quoted: Whether it stands between the quotes of ``llmstep``.
         locals: Names of the proof's own that begin so.
+        prefix: What stands between the quotes.
+        goal: The goal, where the text tells it; for what stands between the quotes.
     """
 
     question: NameQuestion
     word: str
     quoted: bool
     locals: tuple[str, ...] = ()
+    prefix: str = ""
+    goal: str = ""
 
 
 def _read_begun(place: Place, uri: str) -> _Begun | None:
@@ -130,7 +140,44 @@ def _read_quoted(call: Place, prefix: str, uri: str) -> _Begun | None:
     named = [*names_of_steps(declaration, blocks), *call.binder_names()]
     shown = [name for name in dict.fromkeys(named) if name.startswith(word)]
     question = NameQuestion(word, before, uri, tactics=begins, lemmas=not begins)
-    return _Begun(question, word, quoted=True, locals=() if begins else tuple(shown))
+    declared = read_document(before).declarations(last=True)[-1:]
+    goal = tell_goal(declared[0], declaration, blocks) if declared and prefix else None
+    locals_ = () if begins else tuple(shown)
+    return _Begun(question, word, True, locals_, prefix, str(goal) if goal else "")
+
+
+def _find_steps(sources: Sources, begun: _Begun) -> list[str]:
+    """Whole steps that begin with what stands between the quotes, the likeliest first."""
+    if not begun.goal:
+        return []
+    question, prefix = begun.question, begun.prefix
+    evidence = sources.gather(begun.goal, question.text_before, prefix, question.uri)
+    steps = (step for step, _ in evidence.propose())
+    fitting = (
+        s for s in steps if s.startswith(prefix) and s != prefix and not set(s) & set('"\\\n')
+    )
+    return list(itertools.islice(fitting, _MOST_STEPS))
+
+
+def _step_item(
+    step: str, number: int, document: LspDocument, place: Place, begun: _Begun
+) -> types.CompletionItem:
+    """A whole step in the place of what has been written of it between the quotes."""
+    return types.CompletionItem(
+        label=step,
+        kind=types.CompletionItemKind.Text,
+        detail="a step on similar goals, or of lemmas that fit; not checked by Lean",
+        filter_text=step,
+        sort_text=f"2{number:04d}",
+        text_edit=types.TextEdit(_range_of(begun.prefix, document, place), step),
+    )
+
+
+def _range_of(written: str, document: LspDocument, place: Place) -> types.Range:
+    """Where the text in front of the cursor stands, in the client's units."""
+    begin = types.Position(place.line, place.column - len(written))
+    here = types.Position(place.line, place.column)
+    return document.position_codec.range_to_client_units(document.lines, types.Range(begin, here))
 
 
 def _word_before(text: str) -> str:
@@ -168,9 +215,6 @@ def _name_item(
     name: FoundName, number: int, document: LspDocument, place: Place, begun: _Begun
 ) -> types.CompletionItem:
     """A name as an editor shows it; what was written of it is replaced, dots included."""
-    here = types.Position(place.line, place.column)
-    begin = types.Position(place.line, place.column - len(begun.word))
-    where = document.position_codec.range_to_client_units(document.lines, types.Range(begin, here))
     source = name.module or ("this file" if name.origin == "file" else f"the {name.origin}")
     return types.CompletionItem(
         label=name.text,
@@ -180,5 +224,5 @@ def _name_item(
         documentation=f"{name.statement}\n\n{name.kind}, {source}" if name.statement else None,
         filter_text=name.typed,
         sort_text=f"1{number:04d}",
-        text_edit=types.TextEdit(where, name.text),
+        text_edit=types.TextEdit(_range_of(begun.word, document, place), name.text),
     )

@@ -216,6 +216,17 @@ async def test_the_quotes_are_completed_as_the_step_itself_would_be(editor: Edit
     assert 'llmstep ""' not in await labels(editor, FILE + '  llmstep "l|"')
 
 
+async def test_whole_steps_are_offered_where_the_text_tells_the_goal(editor: Editor) -> None:
+    head = "theorem u (p q : Prop) (hp : p) (hq : q) : p ∧ q := by\n"
+    found = {item["label"]: item for item in await items(editor, head + '  llmstep "exact |"')}
+    step = found["exact ⟨hp, hq⟩"]
+    assert "not checked by Lean" in step["detail"]
+    assert step["textEdit"]["range"]["start"]["character"] == 11  # behind the quote
+    assert step["textEdit"]["range"]["end"] == editor.position
+    # Behind `simp` nobody but Lean knows the goal.
+    assert "exact ⟨hp, hq⟩" not in await labels(editor, head + '  simp\n  llmstep "exact |"')
+
+
 @pytest.mark.parametrize(
     "text", ['  -- llmstep "si|"', '  exact llmstep "si|"', '  foollmstep "si|"']
 )
