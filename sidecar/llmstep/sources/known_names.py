@@ -26,7 +26,7 @@ _HYPOTHESIS = re.compile(r"(?:h[a-z]?|ih)[₀-₉0-9]*'*")
 _LOOKED_BACK = 300
 _WORD = re.compile(rf"(?<![\w.'✝]){WORD_PATTERN}\.?")
 # Behind one of these, and at the beginning, stands the name of a tactic.
-_TACTIC_FOLLOWS = re.compile(r"(?:^|[;·]|<;>|=>|\bby|\bdo|\btry|\bfirst|\bthen)\s*\(?\s*$")
+_TACTIC_FOLLOWS = re.compile(r"(?:^|[;·|\n]|<;>|=>|\bby|\bdo|\btry|\bfirst|\bthen)\s*\(?\s*$")
 # Behind one of these stand names that the step itself introduces: patterns up to `:=`, ...
 _PATTERN_FOLLOWS = re.compile(
     r"(?:^|[\s;(·])(?:intros?|rintro|obtain|choose|ext|funext|next|case'?|rename_i|by_contra!?"

@@ -58,6 +58,8 @@ def cut_at(names: KnownNames, step: str) -> str | None:
         "intro hx; exact hx.le_of_nothing",
         "rcases hab with h1 | h2 <;> simp [h1, h2]",
         "exact hab",
+        "first | some_tactic hab | other_tactic",
+        "have : a = b := by\n  my_own_tactic hab",
         "set x := a + b with hx",
         "split_ifs with h1 h2",
         "have : a = b := by simp at hab; exact hab",
