@@ -100,13 +100,14 @@ def is_built(target: Target) -> bool:
         return False
 
 
-def build_library(target: Target, tell: Tell, note: Note) -> bool:
+def build_library(target: Target, tell: Tell, note: Note, *, steps: bool = True) -> bool:
     """Bring the index of a target up to date.
 
     Args:
         target: What to index.
         tell: Told how many of how many files have been read.
         note: Told what cannot be read, in words.
+        steps: Whether steps of proofs are of use.
 
     Returns:
         Whether the index is new.
@@ -121,7 +122,7 @@ def build_library(target: Target, tell: Tell, note: Note) -> bool:
                 os.utime(path)  # for whoever removes the oldest
             return False
         with contextlib.closing(ParsedFiles(target.store)) as store:
-            changed = _read_changed(target, store, tell, note)
+            changed = _read_changed(target, store, tell, note, steps)
             if built and not changed:
                 return False
             _write(target, store)
@@ -133,14 +134,14 @@ def build_library(target: Target, tell: Tell, note: Note) -> bool:
     return True
 
 
-def _read_changed(target: Target, store: ParsedFiles, tell: Tell, note: Note) -> bool:
+def _read_changed(target: Target, store: ParsedFiles, tell: Tell, note: Note, steps: bool) -> bool:
     files = find_lean_files(target.root, source_folders(target.root), note)
     if not files and not target.root.is_dir():
         raise IndexingError(f"{target.root} is gone")
     known = store.stamps()
     gone = known.keys() - {str(file.path) for file in files}
     todo = [file for file in files if known.get(str(file.path)) != (file.size, file.mtime_ns)]
-    steps = len(files) <= _MOST_FILES_WITH_STEPS
+    steps = steps and len(files) <= _MOST_FILES_WITH_STEPS
     done = len(files) - len(todo)
     told = 0.0
     for at in range(0, len(todo), _KEPT_AT_ONCE):

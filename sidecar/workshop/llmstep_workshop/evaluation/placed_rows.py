@@ -50,7 +50,9 @@ def place_rows(
 
 
 def index_project(project: Path) -> None:
-    """Read the project's own files, so that all answers know them.
+    """Read what the project's own files state, so that all answers know it.
+
+    Steps of proofs are left out: those of the rows are among them.
 
     Raises:
         TrainingDataError: It is no project, or its index cannot be built.
@@ -61,7 +63,7 @@ def index_project(project: Path) -> None:
             f"{project} is no Lake project", hint="Name the folder with the lakefile."
         )
     try:
-        build_library(Target.of_project(root), lambda *_: None, lambda _: None)
+        build_library(Target.of_project(root), lambda *_: None, lambda _: None, steps=False)
     except IndexingError as error:
         raise TrainingDataError(str(error), hint="Mend that, and try again.") from error
 
