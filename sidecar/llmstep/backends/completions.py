@@ -226,6 +226,8 @@ class EventReader:
         Raises:
             WireError: A message is no JSON, or a line has no end.
         """
+        if self.ended:
+            return
         self._rest += piece
         if not self._begun and len(self._rest) >= len(codecs.BOM_UTF8):
             self._rest = self._rest.removeprefix(codecs.BOM_UTF8)

@@ -102,6 +102,11 @@ def test_events_come_through_whatever_ends_their_lines_and_wherever_they_are_cut
     assert read_events(stream, cuts) == messages
 
 
+def test_what_comes_after_the_end_counts_in_no_piece() -> None:
+    stream = b"data: [DONE]\n\ndata: ignored\n\n"
+    assert read_events(stream, [len(b"data: [DONE]\n\n")]) == []
+
+
 def test_a_message_over_several_lines_and_one_without_an_end() -> None:
     assert read_events(b'data: {\ndata: "a": 1}\n\n') == [{"a": 1}]
     assert read_events(b'data: {"a": 1}') == [{"a": 1}]
