@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 import psutil
@@ -70,61 +70,66 @@ class Editor(ABC):
             EditorMissingError: It is not installed.
         """
 
-    @property
     @abstractmethod
+    def _call(self, name: str, *arguments: Any) -> Any:
+        """Have a command of the driver's script run in the editor; its name in snake case."""
+
+    @property
     def version(self) -> str:
         """The versions of the editor and of its client."""
+        return self._call("version")
 
     @property
     @abstractmethod
     def pid(self) -> int:
         """The process below which the servers run."""
 
-    @abstractmethod
     def open(self, path: Path, servers: Sequence[str]) -> None:
         """Open a file and attach these of ``lean`` and ``llmstep``; returns when they are."""
+        self._call("open", str(path), list(servers))
+        wait_for(lambda: self._call("attached"), lambda n: n == len(servers), "attached servers")
 
-    @abstractmethod
     def move(self, line: int, column: int) -> None:
         """Put the cursor there; both count from zero, columns in code points."""
+        self._call("move", line, column)
 
-    @abstractmethod
     def type(self, text: str) -> None:
         """Press these keys, one after the other, before the cursor."""
+        self._call("type", text)
 
     @property
-    @abstractmethod
     def text(self) -> str:
         """The buffer's text."""
+        return self._call("text")
 
     @property
-    @abstractmethod
     def messages(self) -> list[str]:
         """What the editor shows of diagnostics."""
+        return self._call("messages")
 
-    @abstractmethod
     def settle(self) -> None:
         """Wait until Lean is through with the buffer's text."""
+        self._call("settle")
 
-    @abstractmethod
     def list_completions(self) -> list[str]:
         """What is offered at the cursor."""
+        return self._call("list_completions")
 
-    @abstractmethod
     def take_completion(self, label: str) -> None:
         """Take one of what is offered."""
+        self._call("take_completion", label)
 
-    @abstractmethod
     def list_actions(self) -> list[str]:
         """Titles of the code actions at the cursor."""
+        return self._call("list_actions")
 
-    @abstractmethod
     def take_action(self, title: str) -> None:
         """Take the code action whose title begins so."""
+        self._call("take_action", title)
 
-    @abstractmethod
     def announces(self, *path: str) -> bool:
         """Whether its client's capabilities have this path, as ``textDocument``, ``completion``."""
+        return self._call("announces", list(path))
 
     @abstractmethod
     def restart_server(self) -> None:

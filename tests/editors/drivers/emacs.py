@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,7 +62,7 @@ class Emacs(Editor):
         self._set_up(servers)
 
     def _set_up(self, servers: Servers) -> None:
-        self._call("set-up", str(servers.lean))
+        self._call("set_up", str(servers.lean))
 
     def _socket(self) -> Path:
         return self._folder / "socket"
@@ -78,7 +77,7 @@ class Emacs(Editor):
 
     def _call(self, name: str, *arguments: Any) -> Any:
         question, answer = self._folder / "question.json", self._folder / "answer.json"
-        question.write_text(json.dumps([name, *arguments]), encoding="utf-8")
+        question.write_text(json.dumps([name.replace("_", "-"), *arguments]), encoding="utf-8")
         answer.unlink(missing_ok=True)
         form = f'(llmstep-driver-answer "{question}" "{answer}")'
         asked = subprocess.run(
@@ -95,51 +94,11 @@ class Emacs(Editor):
         return reply["value"]
 
     @property
-    def version(self) -> str:
-        return self._call("version")
-
-    @property
     def pid(self) -> int:
         return self._process.pid
 
-    def open(self, path: Path, servers: Sequence[str]) -> None:
-        self._call("open", str(path), list(servers))
-        wait_for(lambda: self._call("attached"), lambda n: n == len(servers), "attached servers")
-
-    def move(self, line: int, column: int) -> None:
-        self._call("move", line, column)
-
-    def type(self, text: str) -> None:
-        self._call("type", text)
-
-    @property
-    def text(self) -> str:
-        return self._call("text")
-
-    @property
-    def messages(self) -> list[str]:
-        return self._call("messages")
-
-    def settle(self) -> None:
-        self._call("settle")
-
-    def list_completions(self) -> list[str]:
-        return self._call("list-completions")
-
-    def take_completion(self, label: str) -> None:
-        self._call("take-completion", label)
-
-    def list_actions(self) -> list[str]:
-        return self._call("list-actions")
-
-    def take_action(self, title: str) -> None:
-        self._call("take-action", title)
-
-    def announces(self, *path: str) -> bool:
-        return self._call("announces", list(path))
-
     def restart_server(self) -> None:
-        self._call("restart-server")
+        self._call("restart_server")
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

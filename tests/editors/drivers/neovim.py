@@ -83,7 +83,7 @@ class Neovim(Editor):
     def move(self, line: int, column: int) -> None:
         self._press("<Esc>")
         wait_for(lambda: self._nvim.api.get_mode()["mode"], lambda mode: mode == "n", "normal mode")
-        self._call("move", line, column)
+        super().move(line, column)
 
     def _press(self, keys: str) -> None:
         while keys:
@@ -100,17 +100,6 @@ class Neovim(Editor):
         for key in text:
             self._press(key.replace("<", "<lt>"))
         wait_for(lambda: self._call("before"), lambda before: before.endswith(text), "the keys")
-
-    @property
-    def text(self) -> str:
-        return self._call("text")
-
-    @property
-    def messages(self) -> list[str]:
-        return self._call("messages")
-
-    def settle(self) -> None:
-        self._call("settle")
 
     def list_completions(self) -> list[str]:
         self._insert()
@@ -131,15 +120,9 @@ class Neovim(Editor):
         if is_snippet:
             wait_for(lambda: self._call("in_snippet"), what="the snippet")
 
-    def list_actions(self) -> list[str]:
-        return self._call("list_actions")
-
     def take_action(self, title: str) -> None:
         self._press("<Esc>")
-        self._call("take_action", title)
-
-    def announces(self, *path: str) -> bool:
-        return self._call("announces", list(path))
+        super().take_action(title)
 
     def restart_server(self) -> None:
         wait_for(lambda: self._call("attached"), lambda count: count == 0, "Neovim's notice")

@@ -6,11 +6,10 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.editors.drivers.editor import Editor, EditorMissingError, Servers, environment, wait_for
+from tests.editors.drivers.editor import Editor, EditorMissingError, Servers, environment
 
 FOLDER = Path(__file__).parent
 MODULES = FOLDER.parents[2] / "build" / "editors" / "node_modules"
@@ -53,7 +52,9 @@ class VSCodeClient(Editor):
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(json.dumps([name, *arguments]).encode() + b"\n")
+        first, *rest = name.split("_")
+        function = first + "".join(map(str.capitalize, rest))
+        stdin.write(json.dumps([function, *arguments]).encode() + b"\n")
         stdin.flush()
         line = stdout.readline()
         assert line, "the client ended"
@@ -62,49 +63,12 @@ class VSCodeClient(Editor):
         return reply.get("value")
 
     @property
-    def version(self) -> str:
-        return self._call("version")
-
-    @property
     def pid(self) -> int:
         return self._process.pid
 
-    def open(self, path: Path, servers: Sequence[str]) -> None:
-        self._call("open", str(path), list(servers))
-        wait_for(lambda: self._call("attached"), lambda n: n == len(servers), "attached servers")
-
-    def move(self, line: int, column: int) -> None:
-        self._call("move", line, column)
-
     def type(self, text: str) -> None:
         for key in text:
-            self._call("type", key)
-
-    @property
-    def text(self) -> str:
-        return self._call("text")
-
-    @property
-    def messages(self) -> list[str]:
-        return self._call("messages")
-
-    def settle(self) -> None:
-        self._call("settle")
-
-    def list_completions(self) -> list[str]:
-        return self._call("listCompletions")
-
-    def take_completion(self, label: str) -> None:
-        self._call("takeCompletion", label)
-
-    def list_actions(self) -> list[str]:
-        return self._call("listActions")
-
-    def take_action(self, title: str) -> None:
-        self._call("takeAction", title)
-
-    def announces(self, *path: str) -> bool:
-        return self._call("announces", list(path))
+            super().type(key)
 
     def restart_server(self) -> None:
         """Nothing: the client starts it again."""
