@@ -35,6 +35,7 @@ from llmstep.errors import ModelFileError
 from llmstep.lean_text.declarations import Statement
 from llmstep.limits import raise_limit
 from llmstep.sources.features import hash_feature
+from llmstep.sources.kept_names import keep_names
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
 from llmstep.sources.statement_features import Query
@@ -177,20 +178,24 @@ class LibraryIndex:
     def common_names(self) -> list[str]:
         """The names that the library's steps hold more than once, as they may be written, sorted.
 
-        Each also by what is left of it where a namespace is open. Read once, in about a second.
+        Each also by what is left of it where a namespace is open. Counted once, in about a second,
+        and kept on disk.
         """
+        if self._common is None:
+            self._common = keep_names(self.path, self._count_names)
+        return self._common
+
+    def _count_names(self) -> list[str]:
         import numpy as np
 
-        if self._common is None:
-            # Each text is stored once, however many steps are it.
-            taken = np.minimum(np.bincount(self._tactics), _COMMON_USES).tolist()
-            texts = zip(self._tactic_texts.read_all(), taken, strict=False)
-            counts = Counter(
-                unmarked_names("\n".join(text for text, count in texts for _ in range(count)))
-            )
-            names = (name for name, count in counts.items() if count >= _COMMON_USES)
-            self._common = sorted({ending for name in names for ending in endings(name)})
-        return self._common
+        # Each text is stored once, however many steps are it.
+        taken = np.minimum(np.bincount(self._tactics), _COMMON_USES).tolist()
+        texts = zip(self._tactic_texts.read_all(), taken, strict=False)
+        counts = Counter(
+            unmarked_names("\n".join(text for text, count in texts for _ in range(count)))
+        )
+        names = (name for name, count in counts.items() if count >= _COMMON_USES)
+        return sorted({ending for name in names for ending in endings(name)})
 
     def _rows_named(self, name: str) -> list[int]:
         """The rows whose name has the hash of this one: hardly ever more than one."""
