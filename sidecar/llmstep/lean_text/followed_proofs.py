@@ -6,6 +6,7 @@ The first step is taken on what is stated. Behind a step whose effect can be rea
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -143,44 +144,34 @@ def _take_bound(goal: TextGoal, name: str, text: str) -> TextGoal | None:
 
 def _find_arrow(text: str) -> int | None:
     """The arrow between the first assumption and the rest, if nothing looser stands before it."""
-    depth = 0
-    for at, character in enumerate(text):
-        if character in BRACKETS:
-            depth += 1
-        elif character in _CLOSERS:
-            depth -= 1
-        elif depth == 0 and (character in _LOOSE or text.startswith("fun ", at)):
+    for at, character in _outermost(text):
+        if character in _LOOSE or text.startswith("fun ", at):
             return None
-        elif depth == 0 and character == "→":
+        if character == "→":
             return at if text[at - 1 : at + 2] == " → " and "↔" not in _outside(text[at:]) else None
     return None
 
 
 def _outside(text: str) -> str:
     """What of a text stands in no bracket, up to where something binds all that follows."""
-    depth, kept = 0, ""
-    for character in text:
-        if character in BRACKETS:
-            depth += 1
-        elif character in _CLOSERS:
-            depth -= 1
-        elif depth == 0:
-            if character in "∃∀λ,":
-                return kept
-            kept += character
-    return kept
+    outer = (character for _, character in _outermost(text))
+    return "".join(itertools.takewhile(lambda character: character not in "∃∀λ,", outer))
 
 
 def _find(text: str, wanted: str) -> int | None:
+    return next((at for at, character in _outermost(text) if character == wanted), None)
+
+
+def _outermost(text: str) -> Iterator[tuple[int, str]]:
+    """The characters that stand in no bracket, each with its place."""
     depth = 0
     for at, character in enumerate(text):
         if character in BRACKETS:
             depth += 1
         elif character in _CLOSERS:
             depth -= 1
-        elif depth == 0 and character == wanted:
-            return at
-    return None
+        elif depth == 0:
+            yield at, character
 
 
 def _end_of(text: str) -> int:
