@@ -19,6 +19,7 @@ from llmstep.prompts.goal import parse_goal
 from llmstep.prompts.mention import Mention
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
+from llmstep.sources.file_proofs import file_words
 from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
@@ -198,7 +199,7 @@ class Evidence:
         if self._index is None:
             return None
         near = {*self._written, *self._written.values(), *self._name_votes, *self._in_goal}
-        near.update(words(self._text_before))
+        near.update(file_words(self._text_before))
         for text in self._texts.values():
             near.update(words(text))
         common, knows = self._index.common_names(), self._index.knows

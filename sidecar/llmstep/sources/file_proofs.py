@@ -14,7 +14,7 @@ from llmstep.lean_text.document import read_document
 from llmstep.lean_text.proofs import split_steps
 from llmstep.sources.features import text_features
 from llmstep.sources.hypothesis_roles import name_roles
-from llmstep.sources.steps import mark_step
+from llmstep.sources.steps import mark_step, words
 
 _MOST_PROOFS = 1000
 
@@ -38,6 +38,17 @@ def read_proofs(text_before: str) -> list[FileProof]:
     declarations = [d for d in read_document(text_before).declarations() if d.keyword in PROVED]
     proofs = map(learn_proof, declarations[-_MOST_PROOFS:])
     return [proof for proof in proofs if proof.steps]
+
+
+def file_words(text_before: str) -> frozenset[str]:
+    """The identifiers of a file; those above the command that the text ends in are read once."""
+    end = read_document(text_before).finished_end
+    return _words_of(text_before[:end]).union(words(text_before[end:]))
+
+
+@functools.lru_cache(maxsize=4)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(words(text))
 
 
 @functools.lru_cache(maxsize=4 * _MOST_PROOFS)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import FileProof, nearest_proofs, read_proofs
+from llmstep.sources.file_proofs import FileProof, file_words, nearest_proofs, read_proofs
 from llmstep.sources.hypothesis_roles import goal_roles
-from llmstep.sources.steps import Surroundings, plain
+from llmstep.sources.steps import Surroundings, plain, words
 
 FILE = """import Mathlib
 
@@ -110,3 +110,10 @@ def test_the_proofs_of_the_most_similar_statements_count_the_later_ones_first() 
     assert [proof.steps[0] for proof, _ in nearest_proofs(proofs, goal, None, 1)] == ["four"]
     weighty = nearest_proofs(proofs, goal, lambda names: dict.fromkeys(names, 1.0) | {"c": 9.0}, 3)
     assert weighty[2][1] == pytest.approx((2 / 12) ** 0.5)
+
+
+@pytest.mark.parametrize("end", ["", "  exact foo_bar h", "\n\ntheorem c : x = y' := by\n  "])
+def test_the_words_of_a_file_are_those_of_both_its_parts(end: str) -> None:
+    above = "import A.B\n\ntheorem a : p := by\n  simp [Nat.le_of_lt]\n\nlemma b : q := by\n"
+    for text in (above + end, end):
+        assert file_words(text) == set(words(text))
