@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
+import importlib.util
 import os
 import sys
 from collections import deque
@@ -17,9 +19,9 @@ from typing import Any
 import psutil
 
 from llmstep.errors import BackendUnavailableError
-from llmstep.install.background import read_build
 from llmstep.limits import raise_limit
 
+_PACKAGE = "llama_cpp"
 _LINES_KEPT = 40
 _PARAMETERS_PER_THREAD = 32_000_000
 # enum ggml_log_level of ggml.h (the comment in llama-cpp-python shows an older one)
@@ -42,7 +44,7 @@ def load_library() -> Any:
     # that tells the cause.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        from llama_cpp import llama_cpp as library
+        library = _import_functions()
     except ImportError as error:
         raise_limit(error)
         raise BackendUnavailableError(
@@ -61,6 +63,23 @@ def load_library() -> Any:
     return library
 
 
+def _import_functions() -> Any:
+    """The package's C functions, without what it builds upon them.
+
+    That takes twice as long to import and 10 MB, and nothing of it is used here.
+    """
+    if _PACKAGE in sys.modules:
+        return importlib.import_module(f"{_PACKAGE}.llama_cpp")
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None:
+        raise ImportError(f"there is no {_PACKAGE}")
+    sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)  # its `__init__` does not run
+    try:
+        return importlib.import_module(f"{_PACKAGE}.llama_cpp")
+    finally:
+        del sys.modules[_PACKAGE]  # whoever else imports it gets it whole
+
+
 def forget_log() -> None:
     """Start anew, so that the next error quotes only what belongs to it."""
     _log.clear()
@@ -75,6 +94,8 @@ def quote_log() -> str:
 
 def _tell_of_build() -> str | None:
     """What to do about a library that is not there yet; ``None`` where nothing is under way."""
+    from llmstep.install.background import read_build
+
     build = read_build(Path(sys.prefix))
     if build is None or build.state != "running":
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN, plain_name
 
 _SAME_WITH_ADD = (
@@ -90,14 +91,14 @@ _TYPES = {
     "MulArchimedeanOrder": "ArchimedeanOrder",
     "FiniteMulArchimedeanClass": "FiniteArchimedeanClass",
 }
-_PART = re.compile(r"_|LE|LT|GE|GT|WF|[A-Z]*[^A-Z_]*")
-_CAPITALS = re.compile(r"[A-Z]*")
-_ATTRIBUTE = re.compile(rf"\bto_additive\b((?:\s*\([^()]*\))*)\s*(?P<name>{WORD_PATTERN})?")
-_LISTS = re.compile(r"@\[([^\]]*)\]")
+_PART = late_pattern(r"_|LE|LT|GE|GT|WF|[A-Z]*[^A-Z_]*")
+_CAPITALS = late_pattern(r"[A-Z]*")
+_ATTRIBUTE = late_pattern(rf"\bto_additive\b((?:\s*\([^()]*\))*)\s*(?P<name>{WORD_PATTERN})?")
+_LISTS = late_pattern(r"@\[([^\]]*)\]")
 _ATOM = r"(?:(?<![\w'.])[^\W\d][\w'.]*|(?<!\w)\d+|\([^()]*\))"
-_POWER = re.compile(rf"({_ATOM}) \^ ({_ATOM})")
-_INVERSE = re.compile(rf"({_ATOM})⁻¹")
-_TOKEN = re.compile(rf"(?P<kept>\x00[^\x00]*\x00)|(?P<word>{WORD_PATTERN})|\b1\b|[*/∏•]")
+_POWER = late_pattern(rf"({_ATOM}) \^ ({_ATOM})")
+_INVERSE = late_pattern(rf"({_ATOM})⁻¹")
+_TOKEN = late_pattern(rf"(?P<kept>\x00[^\x00]*\x00)|(?P<word>{WORD_PATTERN})|\b1\b|[*/∏•]")
 _SYMBOLS = {"1": "0", "*": "+", "/": "-", "∏": "∑", "•": "+ᵥ"}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN, comment_end
 from llmstep.lean_text.vocabulary import (
     DECLARATIONS,
@@ -21,22 +22,22 @@ from llmstep.lean_text.vocabulary import (
 )
 
 _KEYWORDS = SCOPED | FRAMES | IMPORTS | DECLARATIONS | {"end"}
-_COMMAND = re.compile(
+_COMMAND = late_pattern(
     rf"^(?:(?P<comment>/-)|(?P<attribute>@\[)|(?P<query>#[a-z])|(?P<word>{'|'.join(_KEYWORDS)})\b)",
     re.MULTILINE,
 )
 # Where a line-start keyword might be inside a comment or a string. Line comments are matched so
 # that what they quote opens nothing, and so are quotation marks as character literals.
-_HIDING = re.compile(r"--[^\n]*|/-|'\\?\"'|\br(?P<hashes>#*)\"|\"")
-_STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+_HIDING = late_pattern(r"--[^\n]*|/-|'\\?\"'|\br(?P<hashes>#*)\"|\"")
+_STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 _LONGEST_STRING = 10_000
 _MOST_LOST = 8
-_BLANKS = re.compile(r"\s*")
-_NAME = re.compile(r"[a-z_0-9]*")
-_FRAME_NAME = re.compile(rf"\b(?:namespace|section|end)\s+({WORD_PATTERN})")
-_COMPONENT = re.compile(r"«[^«»\n]*»|[^.«»]+")
+_BLANKS = late_pattern(r"\s*")
+_NAME = late_pattern(r"[a-z_0-9]*")
+_FRAME_NAME = late_pattern(rf"\b(?:namespace|section|end)\s+({WORD_PATTERN})")
+_COMPONENT = late_pattern(r"«[^«»\n]*»|[^.«»]+")
 # `open Foo in` with the command it is for in the same line.
-_LEAD = re.compile(r"[^\n]*?\sin(?=[ \t]+\S)[ \t]*")
+_LEAD = late_pattern(r"[^\n]*?\sin(?=[ \t]+\S)[ \t]*")
 
 
 @attrs.frozen

@@ -11,6 +11,7 @@ import attrs
 from llmstep.lean_text.additive import additive_name, additive_text, read_additive
 from llmstep.lean_text.commands import Command, split_commands
 from llmstep.lean_text.heads import Head, drop_comments, flatten, read_head, split_groups
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import plain_name
 from llmstep.lean_text.members import Member, read_members
 from llmstep.lean_text.scope import Scope, base_names, join_name
@@ -39,11 +40,11 @@ PROVED = frozenset({"theorem", "lemma", "example", "instance", "def", "abbrev"})
 # A longer declaration is data rather than a proof.
 _LONGEST = 20_000
 _LONGEST_VALUE = 200
-_PRIVATE = re.compile(r"\bprivate\b")
-_PROTECTED = re.compile(r"\bprotected\b")
-_LEADS = re.compile(r"\b(open|variables?|include|omit)\b(?:(?!\sin\b).)*\sin\b", re.DOTALL)
-_FIRST_CASE = re.compile(r"\|\s*((?:(?!=>|\|).)*?)\s*=>\s*([^\n]*)", re.DOTALL)
-_TERM = re.compile(r"(?!by\b|match\b|do\b|fun\b|if\b|let\b|have\b|calc\b)\S")
+_PRIVATE = late_pattern(r"\bprivate\b")
+_PROTECTED = late_pattern(r"\bprotected\b")
+_LEADS = late_pattern(r"\b(open|variables?|include|omit)\b(?:(?!\sin\b).)*\sin\b", re.DOTALL)
+_FIRST_CASE = late_pattern(r"\|\s*((?:(?!=>|\|).)*?)\s*=>\s*([^\n]*)", re.DOTALL)
+_TERM = late_pattern(r"(?!by\b|match\b|do\b|fun\b|if\b|let\b|have\b|calc\b)\S")
 
 
 @attrs.frozen

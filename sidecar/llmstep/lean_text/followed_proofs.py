@@ -13,19 +13,20 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from llmstep.lean_text.heads import Group
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import BRACKETS, WORD_PATTERN
 from llmstep.lean_text.proofs import split_steps
 
 _MOST_STEPS = 12
-_INTRO = re.compile(rf"intros?((?: {WORD_PATTERN}| _)+)")
-_HAVE = re.compile(rf"have(?: ({WORD_PATTERN}))? : (.+?) :=(.*)")
-_BY_CONTRA = re.compile(rf"by_contra!?(?: ({WORD_PATTERN}))?")
-_SHOW = re.compile(r"(?:show|change) ([^_?]+)")
+_INTRO = late_pattern(rf"intros?((?: {WORD_PATTERN}| _)+)")
+_HAVE = late_pattern(rf"have(?: ({WORD_PATTERN}))? : (.+?) :=(.*)")
+_BY_CONTRA = late_pattern(rf"by_contra!?(?: ({WORD_PATTERN}))?")
+_SHOW = late_pattern(r"(?:show|change) ([^_?]+)")
 # A value that goes on behind the line.
-_OPEN_ENDED = re.compile(r"(?:^|\W)(?:by|calc|fun.*(?:=>|↦)|<\||from|do)\s*$")
+_OPEN_ENDED = late_pattern(r"(?:^|\W)(?:by|calc|fun.*(?:=>|↦)|<\||from|do)\s*$")
 _NAMES = rf"(?:{WORD_PATTERN} )*{WORD_PATTERN}"
-_BOUND_GROUP = re.compile(rf"([(\[{{⦃])({_NAMES}) : ([^()\[\]{{}}⦃⦄]*)[)\]}}⦄]")
-_BOUND = re.compile(rf"({_NAMES})(?: : ([^,]+)| ([∈<>≤≥⊆≠] [^,]+))?$")
+_BOUND_GROUP = late_pattern(rf"([(\[{{⦃])({_NAMES}) : ([^()\[\]{{}}⦃⦄]*)[)\]}}⦄]")
+_BOUND = late_pattern(rf"({_NAMES})(?: : ([^,]+)| ([∈<>≤≥⊆≠] [^,]+))?$")
 _LOOSE = frozenset("↔∃∀∑∏∫λ,")
 _CLOSERS = frozenset(BRACKETS.values())
 

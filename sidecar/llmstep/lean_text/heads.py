@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import attrs
 
 from llmstep.lean_text.commands import Command
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import BRACKETS, WORD_PATTERN, comment_end
 
 _OPENERS = "".join(map(re.escape, BRACKETS))
 _CLOSERS = "".join(map(re.escape, BRACKETS.values()))
-_EVENT = re.compile(
+_EVENT = late_pattern(
     rf"""
     (?P<open>[{_OPENERS}])
   | (?P<close>[{_CLOSERS}])
@@ -26,12 +27,12 @@ _EVENT = re.compile(
     """,
     re.VERBOSE,
 )
-_STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
-_DECLARED_NAME = re.compile(rf"\s*({WORD_PATTERN})(?:\.\{{[^}}\n]*\}})?")
-_PRIORITY = re.compile(r"\s*\(priority\b[^)\n]*\)")
-_INDUCTIVE = re.compile(r"\s+inductive\b")
-_COMMENT = re.compile(r"--|/-|\"")
-_ARROW = re.compile(r"=>|:=")
+_STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+_DECLARED_NAME = late_pattern(rf"\s*({WORD_PATTERN})(?:\.\{{[^}}\n]*\}})?")
+_PRIORITY = late_pattern(r"\s*\(priority\b[^)\n]*\)")
+_INDUCTIVE = late_pattern(r"\s+inductive\b")
+_COMMENT = late_pattern(r"--|/-|\"")
+_ARROW = late_pattern(r"=>|:=")
 _BINDING_WORDS = frozenset({"let", "letI", "have", "haveI"})
 # Nothing that a proof names is stated at such length; a table or a generated file may be.
 LONGEST_HEAD = 8_000
@@ -214,9 +215,9 @@ class Group:
         return Group(text, kept, self.type)
 
 
-_BRACKET = re.compile(rf"([{_OPENERS}])|[{_CLOSERS}]")
-_NAMES = re.compile(rf"\s*((?:{WORD_PATTERN}\s+)*{WORD_PATTERN})\s*$")
-_DEFAULT = re.compile(r"\s:=")
+_BRACKET = late_pattern(rf"([{_OPENERS}])|[{_CLOSERS}]")
+_NAMES = late_pattern(rf"\s*((?:{WORD_PATTERN}\s+)*{WORD_PATTERN})\s*$")
+_DEFAULT = late_pattern(r"\s:=")
 
 
 def split_groups(binders: str) -> list[Group]:

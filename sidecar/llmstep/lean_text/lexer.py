@@ -12,6 +12,8 @@ from typing import Literal
 
 import attrs
 
+from llmstep.lean_text.late_pattern import late_pattern
+
 Kind = Literal[
     "word", "number", "string", "char", "comment", "newline", "space", "open", "close", "symbol"
 ]
@@ -41,7 +43,7 @@ BRACKETS = {
 _OPENERS = "".join(BRACKETS)
 _CLOSERS = "".join(BRACKETS.values())
 
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     rf"""
     (?P<newline>\n)
   | (?P<space>[^\S\n]+)
@@ -59,10 +61,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 # No real comment nests deeper; text that does would be slow to follow to its end.
 _DEEPEST = 200
-_COMMENT_EDGE = re.compile(r"/-|-/")
+_COMMENT_EDGE = late_pattern(r"/-|-/")
 
 
 @attrs.frozen

@@ -9,21 +9,22 @@ from typing import Literal
 import attrs
 
 from llmstep.lean_text.heads import drop_comments
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 
-_FIELD = re.compile(
+_FIELD = late_pattern(
     rf"^(?P<indent>[ \t]+)(?:(?:protected|private)\s+)?"
     rf"(?P<open>[(\[{{])?[ \t]*(?P<names>{WORD_PATTERN}(?:[ \t]+{WORD_PATTERN})*)"
     rf"(?=\s*[:(\[{{⦃])",
     re.MULTILINE,
 )
-_CONSTRUCTOR = re.compile(
+_CONSTRUCTOR = late_pattern(
     rf"(?:^|\s)\|[ \t]*(?:(?:protected|private)\s+)?(?P<name>{WORD_PATTERN})", re.MULTILINE
 )
-_MAKER = re.compile(rf"\s*({WORD_PATTERN})\s*::")
-_DERIVING = re.compile(r"^\s*deriving\b", re.MULTILINE)
-_DEFAULT = re.compile(r"\s:=")
-_MARK = re.compile(r"[()\[\]{}⦃⦄⟨⟩]|:(?!=)")
+_MAKER = late_pattern(rf"\s*({WORD_PATTERN})\s*::")
+_DERIVING = late_pattern(r"^\s*deriving\b", re.MULTILINE)
+_DEFAULT = late_pattern(r"\s:=")
+_MARK = late_pattern(r"[()\[\]{}⦃⦄⟨⟩]|:(?!=)")
 _MOST = 200
 _LONGEST_TYPE = 2_000
 

@@ -11,11 +11,12 @@ import attrs
 
 from llmstep.lean_text.blocks import BlockPlace, read_blocks
 from llmstep.lean_text.document import read_document
+from llmstep.lean_text.late_pattern import late_pattern
 
 # Comments, the character literal '"', and strings.
-_NON_CODE = re.compile(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
-_COMMENT_EDGE = re.compile(r"/-|-/")
-_ENDS_IN_BY = re.compile(r"(?:^|[\s(⟨,])by[ \t]*$")
+_NON_CODE = late_pattern(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
+_COMMENT_EDGE = late_pattern(r"/-|-/")
+_ENDS_IN_BY = late_pattern(r"(?:^|[\s(⟨,])by[ \t]*$")
 # After these a whole term is expected, after whatever is in no list an argument.
 _TERM_OPENERS = (":=", "=>", "|", "⟨", "[", ",", "←", "<|", "$", "|>")
 _TERM_WORDS = frozenset(

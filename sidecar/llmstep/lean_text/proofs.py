@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import BRACKETS
 
 # Longer lines are seldom of use elsewhere.
 LONGEST_STEP = 120
-_LEADS = re.compile(r"\A(?:[·.]\s+|(?:case|next|\|)[^=\n]*=>\s*|<;>\s*|\(|\{\s*)+")
+_LEADS = late_pattern(r"\A(?:[·.]\s+|(?:case|next|\|)[^=\n]*=>\s*|<;>\s*|\(|\{\s*)+")
 # The line after one of these is the rest of a term.
 _CONTINUED = (":=", ",", "<|", "|>", "↦", "(", "⟨", "=", "≤", "<", "calc")
 _CLOSING = {closer: opener for opener, closer in BRACKETS.items()}
-_BRACKET = re.compile(
+_BRACKET = late_pattern(
     r'"(?:[^"\\]|\\.)*"|[' + "".join(map(re.escape, (*BRACKETS, *_CLOSING))) + "]"
 )
 

@@ -10,20 +10,21 @@ import attrs
 
 from llmstep.lean_text.commands import Command
 from llmstep.lean_text.heads import Group, flatten, split_groups
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN, plain_name
 
-_FRAME_NAME = re.compile(rf"\b(?:namespace|section)\s+({WORD_PATTERN})")
-_COMPONENT = re.compile(r"«[^«»\n]*»|[^.«»]+")
+_FRAME_NAME = late_pattern(rf"\b(?:namespace|section)\s+({WORD_PATTERN})")
+_COMPONENT = late_pattern(r"«[^«»\n]*»|[^.«»]+")
 # `open scoped` opens notation alone; names in brackets, or behind `hiding` and `renaming`, are no
 # namespaces.
 _NAMES = rf"(?:\s+(?!(?:in|hiding|renaming|scoped)\b){WORD_PATTERN})+"
-_OPEN = re.compile(
+_OPEN = late_pattern(
     rf"\bopen({_NAMES})(?:\s*\(([^()]*)\)|\s+(hiding|renaming)\b([^\n]*))?", re.MULTILINE
 )
-_EXPORT = re.compile(rf"\bexport\s+({WORD_PATTERN})\s*\(([^()]*)\)")
-_RENAMED = re.compile(rf"({WORD_PATTERN})\s*(?:→|->)\s*({WORD_PATTERN})")
-_WORD = re.compile(WORD_PATTERN)
-_KEYWORD = re.compile(r"\b(?:variables?|include|omit)\b")
+_EXPORT = late_pattern(rf"\bexport\s+({WORD_PATTERN})\s*\(([^()]*)\)")
+_RENAMED = late_pattern(rf"({WORD_PATTERN})\s*(?:→|->)\s*({WORD_PATTERN})")
+_WORD = late_pattern(WORD_PATTERN)
+_KEYWORD = late_pattern(r"\b(?:variables?|include|omit)\b")
 # No file that somebody wrote nests deeper, opens more, or declares more variables; in one that
 # does, the innermost and the last count.
 _DEEPEST = 50

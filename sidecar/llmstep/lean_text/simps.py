@@ -10,22 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 
-_ATTRIBUTE = re.compile(
+_ATTRIBUTE = late_pattern(
     rf"\bsimps[!?]*\s*(?P<options>(?:\([^()]*\)\s*|[-+]\w+\s*)*)"
     rf"(?P<fields>(?:{WORD_PATTERN}\s*)*)(?=[,\])]|$)"
 )
-_LISTS = re.compile(r"@\[([^\]]*)\]")
-_FIELD = re.compile(
+_LISTS = late_pattern(r"@\[([^\]]*)\]")
+_FIELD = late_pattern(
     rf"^(?P<indent>[ \t]+)(?P<name>{WORD_PATTERN})(?P<arguments>(?:[ \t]+{WORD_PATTERN}|[ \t]+_)*)"
     r"[ \t]*:=[ \t]*(?P<value>[^\n]*)",
     re.MULTILINE,
 )
-_FUNCTION = re.compile(rf"fun ((?:{WORD_PATTERN} ?)+)(?:=>|↦) (.*)")
+_FUNCTION = late_pattern(rf"fun ((?:{WORD_PATTERN} ?)+)(?:=>|↦) (.*)")
 _CALLED = {"toFun": "apply", "invFun": "symm_apply", "carrier": "coe"}
 # What these say is a proposition.
-_PROOFS = re.compile(r"(?:map_|.*_(?:mem|mem'|inv|inv'|comp|id)$|.*_(?:smul|add|mul)'?$|prop|comm)")
+_PROOFS = late_pattern(
+    r"(?:map_|.*_(?:mem|mem'|inv|inv'|comp|id)$|.*_(?:smul|add|mul)'?$|prop|comm)"
+)
 _LONGEST_VALUE = 120
 
 

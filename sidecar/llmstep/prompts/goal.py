@@ -8,19 +8,19 @@ entry above them. A local definition reads ``x : T := v``; ``conv`` goals show `
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from llmstep.errors import PromptTooLongError
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 
 CountTokens = Callable[[str], int]
 
 ELLIPSIS = "…"
 
-_COUNT = re.compile(r"\d{1,6} goals?:?")
+_COUNT = late_pattern(r"\d{1,6} goals?:?")
 # Blanks beyond the space that editors and web pages put in its place, all of one column; and what
 # has no width at all: a byte order mark, a zero-width space or joiner at the edge of a copy.
 _CLEANED = {
@@ -30,12 +30,12 @@ _CLEANED = {
     **dict.fromkeys(range(0x2000, 0x200B), " "),
     **dict.fromkeys((0x200B, 0x2060, 0xFEFF), ""),
 }
-_TURNSTILE = re.compile(r"(?:⊢|\|-|\|)(?=\s|$)")
-_NAMES = re.compile(r"([^\s()\[\]{}⟨⟩,:=]+(?: [^\s()\[\]{}⟨⟩,:=]+)*) :(?:=|\s|$)")
-_WORD = re.compile(WORD_PATTERN)
-_RELATION = re.compile(r"[=≠<>≤≥∈∉⊆⊂∣↔∧∨¬∃≃≡≈∥⟂]|\bTrue\b|\bFalse\b|∀")
-_SORT = re.compile(r"\s*(?:Type|Sort|Prop)\b[^→]*$")
-_PROOF_NAME = re.compile(r"(?:h|H|ih|this|key|eq)[^a-zA-Z]*$|h[A-Za-z]{0,3}['₀-₉0-9✝]*$")
+_TURNSTILE = late_pattern(r"(?:⊢|\|-|\|)(?=\s|$)")
+_NAMES = late_pattern(r"([^\s()\[\]{}⟨⟩,:=]+(?: [^\s()\[\]{}⟨⟩,:=]+)*) :(?:=|\s|$)")
+_WORD = late_pattern(WORD_PATTERN)
+_RELATION = late_pattern(r"[=≠<>≤≥∈∉⊆⊂∣↔∧∨¬∃≃≡≈∥⟂]|\bTrue\b|\bFalse\b|∀")
+_SORT = late_pattern(r"\s*(?:Type|Sort|Prop)\b[^→]*$")
+_PROOF_NAME = late_pattern(r"(?:h|H|ih|this|key|eq)[^a-zA-Z]*$|h[A-Za-z]{0,3}['₀-₉0-9✝]*$")
 
 
 @attrs.frozen

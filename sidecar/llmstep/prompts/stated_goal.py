@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import attrs
 
 from llmstep.errors import InvalidParamsError
 from llmstep.lean_text.declarations import Declaration, scan_declarations
 from llmstep.lean_text.heads import split_groups
+from llmstep.lean_text.late_pattern import late_pattern
 
 EXAMPLE = "n : ℕ\nh : 0 < n\n⊢ n ≠ 0"
-_ASCII_TURNSTILE = re.compile(r"(?m)^([^\S\n]*)\|-(?=\s|$)|(?<=\s)\|-(?=\s)")
+_ASCII_TURNSTILE = late_pattern(r"(?m)^([^\S\n]*)\|-(?=\s|$)|(?<=\s)\|-(?=\s)")
 # At most a few modifiers stand before the keyword; an open end would make long text slow.
-_STATES = re.compile(
+_STATES = late_pattern(
     r"(?m)^[^\S\n]*(?:@\[[^\]\n]*\][^\S\n]*)?(?:\w+[^\S\n]+){0,4}?(?:theorem|lemma|example)\b"
 )
 

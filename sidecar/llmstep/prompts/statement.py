@@ -6,18 +6,17 @@ words. In the middle of one the goal is a theorem of its own.
 
 from __future__ import annotations
 
-import re
-
 from llmstep.lean_text.commands import split_commands
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import scan_tokens
 from llmstep.prompts.goal import Hypothesis, parse_goal
 
 _STATED = frozenset({"theorem", "lemma", "example", "def", "instance"})
-_ENDS_IN_BY = re.compile(r"(?<![\w.])by\s*$")
-_UNIVERSE = re.compile(r"\b(Type|Sort) [a-z]\w*\b")
-_DAGGER = re.compile(r"✝[⁰¹²³⁴-⁹]*")
-_INSTANCE = re.compile(r"inst✝")
-_TURNSTILE = re.compile(r"^(?:⊢|\|-)\s*")
+_ENDS_IN_BY = late_pattern(r"(?<![\w.])by\s*$")
+_UNIVERSE = late_pattern(r"\b(Type|Sort) [a-z]\w*\b")
+_DAGGER = late_pattern(r"✝[⁰¹²³⁴-⁹]*")
+_INSTANCE = late_pattern(r"inst✝")
+_TURNSTILE = late_pattern(r"^(?:⊢|\|-)\s*")
 
 
 def find_statement(text_before: str) -> tuple[str, str] | None:

@@ -9,9 +9,7 @@ import logging
 import os
 import signal
 import time
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from llmstep.logs import set_up_engine_logging
 from llmstep.runtime.channel import UNIX, ChannelError, Listener, challenge, check_peer
@@ -21,8 +19,9 @@ from llmstep.runtime.notes import Casualties, WorkMark
 from llmstep.runtime.place import EnginePlace
 from llmstep.server.guest import Guest
 from llmstep.server.services import Services
-from llmstep.service.casualty_guard import CasualtyGuard
-from llmstep.service.resident import ResidentModels
+
+if TYPE_CHECKING:
+    from llmstep.service.resident import ResidentModels
 
 _MOST_UNREAD_BYTES = 16 << 20
 _GREETING_S = 10.0
@@ -61,9 +60,7 @@ class Engine:
     def __init__(self, listener: Listener, place: EnginePlace) -> None:
         self._listener = listener
         self._identity = Identity.own()
-        guard = CasualtyGuard(WorkMark(place.work), Casualties(place.casualties))
-        most_bytes = int(psutil.virtual_memory().total * _MEMORY_SHARE)
-        self.services = Services(ResidentModels(most_bytes, guard))
+        self.services = Services(lambda: _make_models(place))
         self._connections: set[Connection] = set()
         self._begun = time.monotonic()
         self._last_seen = time.monotonic()
@@ -124,13 +121,16 @@ class Engine:
 
     def describe(self) -> dict[str, Any]:
         """What ``llmstep ps`` and the status show."""
+        # Here as below, because a client waits for the answer to its `initialize` first.
+        from llmstep.backends.machine_memory import resident_bytes
+
         models = self.services.models
         return {
             "pid": os.getpid(),
             "version": self._identity.version,
             "location": self._identity.location.partition(os.pathsep)[2],
             "upSeconds": round(time.monotonic() - self._begun, 1),
-            "rssBytes": psutil.Process().memory_info().rss,
+            "rssBytes": resident_bytes(),
             "keepAliveMinutes": round(self._keep_alive_s / 60, 3),
             "connections": [connection.describe() for connection in self._connections],
             "models": [
@@ -166,6 +166,16 @@ class Engine:
             connection.take_leave(late)
         if not self._connections:
             self._done.set()
+
+
+def _make_models(place: EnginePlace) -> ResidentModels:
+    import psutil
+
+    from llmstep.service.casualty_guard import CasualtyGuard
+    from llmstep.service.resident import ResidentModels
+
+    guard = CasualtyGuard(WorkMark(place.work), Casualties(place.casualties))
+    return ResidentModels(int(psutil.virtual_memory().total * _MEMORY_SHARE), guard)
 
 
 class Connection(asyncio.Protocol):

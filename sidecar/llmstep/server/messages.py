@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from llmstep.errors import REQUEST_FAILED, InvalidParamsError, LLMStepError
-from llmstep.service.question import (
-    Attempt,
-    Document,
-    Mode,
-    PrepareRequest,
-    SuggestRequest,
-)
+
+# `initialize` is answered before anything of the service is imported: see `server`.
+if TYPE_CHECKING:
+    from llmstep.service.question import (
+        Attempt,
+        Document,
+        Mode,
+        PrepareRequest,
+        SuggestRequest,
+    )
 
 PROTOCOL_VERSION = 1
 
@@ -109,6 +112,8 @@ def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:
     Raises:
         InvalidParamsError: A field is missing or has the wrong type; the message names it.
     """
+    from llmstep.service.question import SuggestRequest
+
     read_object(params, "params")
     goals = _strings(params, "goals")
     if goals is None:
@@ -138,6 +143,8 @@ def parse_prepare(params: Any) -> PrepareRequest:
     Raises:
         InvalidParamsError: A field has the wrong type; the message names it.
     """
+    from llmstep.service.question import PrepareRequest
+
     if params is None:
         return PrepareRequest()
     read_object(params, "params")
@@ -192,6 +199,8 @@ _KIND_NAMES: dict[type, str] = {
 
 def document_field(params: dict[str, Any]) -> Document | None:
     """The field ``document``, if it is there; a wrong one is answered by its name."""
+    from llmstep.service.question import Document
+
     raw = read_field(params, "document", dict)
     if raw is None:
         return None
@@ -222,6 +231,8 @@ def _mode(params: dict[str, Any]) -> Mode:
 
 
 def _attempt(params: dict[str, Any]) -> Attempt | None:
+    from llmstep.service.question import Attempt
+
     value = params.get("attempt")
     if value is None:
         return None

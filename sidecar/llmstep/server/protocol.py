@@ -91,6 +91,10 @@ class Handler:
 class Owner(Protocol):
     """What a connection belongs to: it is told of the client's coming and going."""
 
+    def register_features(self) -> None:
+        """Add the handlers of all that is asked after `initialize`; called once."""
+        ...
+
     def initialize(self, params: Any) -> dict[str, Any]:
         """Take the client in; the result of ``initialize``."""
         ...
@@ -128,6 +132,7 @@ class LLMStepProtocol:
         self._writer = writer
         self.extension: Extension | None = None
         self._initialized = False
+        self._complete = False  # all handlers are there
         self._shutdown = False
         self._in_flight: dict[RequestId, asyncio.Task[Any]] = {}
         self._background: set[asyncio.Task[Any]] = set()
@@ -238,6 +243,9 @@ class LLMStepProtocol:
             logger.debug("ignored an answer to a request that was never sent")
 
     def _handler(self, method: str) -> Handler | None:
+        if self._initialized and method not in self._handlers and not self._complete:
+            self._complete = True
+            self._owner.register_features()
         handler = self._handlers.get(method)
         if handler is None and self.extension is not None:
             return self.extension.handler(method)

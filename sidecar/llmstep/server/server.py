@@ -1,4 +1,7 @@
-"""The language server: one client on one pair of streams, one service behind it."""
+"""The language server: one client on one pair of streams, one service behind it.
+
+`initialize` is answered first: what questions need is imported behind the answer.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,13 @@ from llmstep.errors import InvalidParamsError
 from llmstep.logs import ClientLogHandler
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
-from llmstep.server.features import lemmas, pull, status, suggest
 from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.session import Session
-from llmstep.service.suggest import SuggestService
 
 if TYPE_CHECKING:
     from llmstep.server.editor import Editor
+    from llmstep.service.suggest import SuggestService
 
 _FLUSH_SECONDS = 0.2
 
@@ -37,7 +39,7 @@ class LLMStepServer:
     Args:
         flags: Settings from the command line; they win over what the client asks for.
         client_log: Where log records wait until the client can take them.
-        open_service: Makes the service from the settings; tests put another one in.
+        open_service: Makes the service from the settings; one of its own by default.
         on_input_end: Called in another thread when the client has closed its end.
         environ: The client's environment variables, if it has others than this process.
         release_service: Takes back what ``open_service`` gave, if it is shared.
@@ -52,7 +54,7 @@ class LLMStepServer:
         self,
         flags: Mapping[str, Any] | None = None,
         client_log: ClientLogHandler | None = None,
-        open_service: Callable[[Settings], SuggestService] = SuggestService,
+        open_service: Callable[[Settings], SuggestService] | None = None,
         on_input_end: Callable[[], None] = lambda: None,
         *,
         environ: Mapping[str, str] | None = None,
@@ -62,7 +64,9 @@ class LLMStepServer:
         describe_engine: Callable[[], dict[str, Any]] | None = None,
         log_owner: object = None,
     ) -> None:
-        self._session = Session(flags or {}, open_service, environ, release_service, log_owner)
+        self._session = Session(
+            flags or {}, open_service or _open_service, environ, release_service, log_owner
+        )
         self._client_log = client_log
         self._on_input_end = on_input_end
         self._on_stop = on_stop
@@ -75,13 +79,19 @@ class LLMStepServer:
 
     def connect(self, writer: Writer) -> LLMStepProtocol:
         """Make the protocol of the one client this server has."""
-        protocol = LLMStepProtocol(self, writer)
+        self._protocol = LLMStepProtocol(self, writer)
+        return self._protocol
+
+    def register_features(self) -> None:
+        """Add the handlers of all that is asked after `initialize`."""
+        from llmstep.server.features import lemmas, pull, status, suggest
+
+        protocol = self._protocol
+        assert protocol is not None
         suggest.register(protocol, self._session)
         lemmas.register(protocol, self._session)
         status.register(protocol, self._session, self._describe_engine)
         pull.register(protocol)
-        self._protocol = protocol
-        return protocol
 
     def initialize(self, params: Any) -> dict[str, Any]:
         """Take the client in; an editor brings in the LSP."""
@@ -171,3 +181,9 @@ class LLMStepServer:
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""
         self._session.close()
+
+
+def _open_service(settings: Settings) -> SuggestService:
+    from llmstep.service.suggest import SuggestService
+
+    return SuggestService(settings)

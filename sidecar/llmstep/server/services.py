@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
 from llmstep.config import Settings
-from llmstep.service.resident import ResidentModels
-from llmstep.service.suggest import SuggestService
+
+if TYPE_CHECKING:
+    from llmstep.service.resident import ResidentModels
+    from llmstep.service.suggest import SuggestService
 
 # Settings that a question brings along: they may differ within one service.
 _OF_THE_QUESTION = ("n", "temperature", "top_p", "max_tokens", "seed", "timeout_ms", "log_level",
@@ -28,27 +32,28 @@ class Services:
     """Opens services, and shares those whose settings agree.
 
     Args:
-        models: The models in memory, common to all.
-        open_service: Makes a service; tests put another one in.
+        make_models: Makes room for the models in memory, which is common to all.
     """
 
-    def __init__(
-        self,
-        models: ResidentModels,
-        open_service: Callable[[Settings, ResidentModels], SuggestService] = SuggestService,
-    ) -> None:
-        self.models = models
-        self._open_service = open_service
+    def __init__(self, make_models: Callable[[], ResidentModels]) -> None:
+        self._make_models = make_models
         self._entries: dict[Settings, _Entry] = {}
         self._lock = threading.Lock()
 
+    @functools.cached_property
+    def models(self) -> ResidentModels:
+        """The models in memory."""
+        return self._make_models()
+
     def open(self, settings: Settings) -> SuggestService:
         """The service for these settings; to be given back with `release`."""
+        from llmstep.service.suggest import SuggestService
+
         key = shared_part(settings)
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
-                entry = self._entries[key] = _Entry(self._open_service(key, self.models))
+                entry = self._entries[key] = _Entry(SuggestService(key, self.models))
             entry.users += 1
             return entry.service
 

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from llmstep.backends.base import CancelToken
 from llmstep.config import Settings, resolve
 from llmstep.errors import LLMStepError
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
 from llmstep.server.old_server import OldServer
-from llmstep.service.question import (
-    Asker,
-    PrepareRequest,
-    ServiceStatus,
-    SuggestReply,
-    SuggestRequest,
-)
-from llmstep.service.suggest import SuggestService
-from llmstep.sources.sources import Sources
+
+if TYPE_CHECKING:
+    from llmstep.service.question import (
+        Asker,
+        PrepareRequest,
+        ServiceStatus,
+        SuggestReply,
+        SuggestRequest,
+    )
+    from llmstep.service.suggest import SuggestService
+    from llmstep.sources.sources import Sources
 
 _CLOSE_SECONDS = 0.3
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Request = TypeVar("Request", SuggestRequest, PrepareRequest)
+Request = TypeVar("Request", "SuggestRequest", "PrepareRequest")
 
 
 class Session:
@@ -60,6 +62,7 @@ class Session:
         self._log_owner = log_owner
         self._settings = Settings()
         self._service: SuggestService | None = None
+        self._opening: asyncio.Handle | None = None
         self._problems: tuple[str, ...] = ()
         self._old_server = OldServer(os.environ if environ is None else environ)
 
@@ -71,11 +74,13 @@ class Session:
     @property
     def asker(self) -> Asker:
         """Who asks, and with which settings."""
+        from llmstep.service.question import Asker
+
         return Asker(id(self), self._settings)
 
     @property
     def service(self) -> SuggestService:
-        """The service; there from `begin` on, before which no request gets through."""
+        """The service; opened soon after `begin`, before which no request gets through."""
         if self._service is None:
             service = self._open_service(self._settings)
             service.start()
@@ -83,7 +88,7 @@ class Session:
         return self._service
 
     def begin(self, handshake: Handshake) -> None:
-        """Settle the settings and begin to load the model in the background.
+        """Settle the settings; once `initialize` is answered, begin to load the model.
 
         What is wrong with either is logged, and told to whoever asks for a suggestion; it does
         not keep the client from connecting.
@@ -99,7 +104,8 @@ class Session:
         told = [f"not taken: {problem}" for problem in resolved.problems]
         self._problems = (*([handshake.problem] if handshake.problem else []), *told)
         self._old_server.look()
-        _ = self.service  # begins to load
+        # To import what a service is made of takes as long as all before it.
+        self._opening = asyncio.get_running_loop().call_soon(lambda: self.service)
 
     async def suggest_quietly(self, request: SuggestRequest) -> SuggestReply | None:
         """Ask for steps that nobody has asked for: every other question goes first.
@@ -107,6 +113,8 @@ class Session:
         Returns:
             The answer; ``None`` where there is none, for whatever reason.
         """
+        from llmstep.backends.base import CancelToken
+
         asker = attrs.evolve(self.asker, background=True)
         try:
             return await self.service.suggest(request, CancelToken(), lambda _: None, asker)
@@ -141,6 +149,8 @@ class Session:
 
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""
+        if self._opening is not None:
+            self._opening.cancel()
         service, self._service = self._service, None
         if service is None:
             return

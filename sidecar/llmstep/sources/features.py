@@ -9,15 +9,15 @@ everywhere and needs no table.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Collection
 from itertools import pairwise
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.prompts.goal import Goal
 
 # Dotted names count by their components, so that `hf.comp hg` resembles `hf.mul hg`.
-_TOKEN = re.compile(r"[^\W\d][\w'!?✝]*|[^\w\s]")
+_TOKEN = late_pattern(r"[^\W\d][\w'!?✝]*|[^\w\s]")
 # A statement in a file and a printed goal write these types differently at times.
 _NUMBERS = str.maketrans({"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex"})
 

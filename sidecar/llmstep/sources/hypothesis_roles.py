@@ -7,17 +7,17 @@ names of the other: `exact hf hab`, with `hf : Monotone f`, becomes `exact h h�
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.prompts.goal import Goal
 from llmstep.sources.features import hash_feature, unify_numbers
 
-_TOKEN = re.compile(rf"{WORD_PATTERN}✝?|[^\s]")
+_TOKEN = late_pattern(rf"{WORD_PATTERN}✝?|[^\s]")
 # Bound variables and universes have names of no meaning, too.
-_VARIABLE = re.compile(r"(?:[^\W\d_]|u_\d+)['✝₀-₉0-9]*")
+_VARIABLE = late_pattern(r"(?:[^\W\d_]|u_\d+)['✝₀-₉0-9]*")
 
 
 def goal_roles(goal: Goal) -> dict[str, str]:

@@ -9,10 +9,10 @@ name that is finished may also be any other of the library.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS, SEQUENCE_WORDS
 from llmstep.sources.portfolio import MATHLIB_TACTICS
@@ -21,19 +21,19 @@ from llmstep.sources.steps import endings
 # Shorter words without a dot or an underscore are variables and hypotheses as a rule.
 _SHORTEST_NAME = 5
 # What hypotheses are called, and next to nothing else.
-_HYPOTHESIS = re.compile(r"(?:h[a-z]?|ih)[₀-₉0-9]*'*")
+_HYPOTHESIS = late_pattern(r"(?:h[a-z]?|ih)[₀-₉0-9]*'*")
 # What a name's place is told from: so much of the text before it, however long a prefix is.
 _LOOKED_BACK = 300
-_WORD = re.compile(rf"(?<![\w.'✝]){WORD_PATTERN}\.?")
+_WORD = late_pattern(rf"(?<![\w.'✝]){WORD_PATTERN}\.?")
 # Behind one of these, and at the beginning, stands the name of a tactic.
-_TACTIC_FOLLOWS = re.compile(r"(?:^|[;·|\n]|<;>|=>|\bby|\bdo|\btry|\bfirst|\bthen)\s*\(?\s*$")
+_TACTIC_FOLLOWS = late_pattern(r"(?:^|[;·|\n]|<;>|=>|\bby|\bdo|\btry|\bfirst|\bthen)\s*\(?\s*$")
 # Behind one of these stand names that the step itself introduces: patterns up to `:=`, ...
-_PATTERN_FOLLOWS = re.compile(
+_PATTERN_FOLLOWS = late_pattern(
     r"(?:^|[\s;(·])(?:intros?|rintro|obtain|choose|ext|funext|next|case'?|rename_i|by_contra!?"
     r"|with|generalizing)\s(?:(?!:=|=>).)*$"
 )
 # ... and bound variables and facts up to their type or value.
-_BINDER_FOLLOWS = re.compile(
+_BINDER_FOLLOWS = late_pattern(
     r"(?:^|[\s;(·⟨])(?:fun|λ|∃!?|∀|have|haveI|let|letI|set|suffices|generalize|by_cases|wlog)\s"
     r"(?:(?!:|=>|↦|,).)*$"
 )

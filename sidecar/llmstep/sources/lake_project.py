@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.sources.lean_files import Note, decode, read_regular
 
 _ROOT_FILES = ("lakefile.toml", "lakefile.lean", "lean-toolchain")
 _LARGEST = 4_000_000
-_SOURCE_DIR = re.compile(r'\bsrcDir\s*:=\s*"([^"\n]{1,200})"')
-_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SOURCE_DIR = late_pattern(r'\bsrcDir\s*:=\s*"([^"\n]{1,200})"')
+_SAFE = late_pattern(r"[^A-Za-z0-9._-]+")
+_COMMIT = late_pattern(r"[0-9a-f]{40}")
 
 
 @attrs.frozen

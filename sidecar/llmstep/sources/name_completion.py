@@ -16,6 +16,7 @@ import attrs
 
 from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import LeanDocument
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.proofs import split_steps
 from llmstep.lean_text.scope import NameScope
 from llmstep.sources.library_index import LibraryIndex
@@ -29,9 +30,9 @@ _SHORTEST_ENDING = 3
 # Statements of one library that are unpacked for one answer.
 _MOST_UNPACKED = 40
 _MOST_PROOFS = 300
-_HEAD = re.compile(r"[a-z_][\w'!?]*")
+_HEAD = late_pattern(r"[a-z_][\w'!?]*")
 # What declares a tactic of the user's own.
-_DECLARED_TACTIC = re.compile(
+_DECLARED_TACTIC = late_pattern(
     r'^[^\S\n]*(?:local |scoped )?(?:macro|syntax|elab)\b[^"\n]{0,120}"(\w[\w\'!?]*)[ "]',
     re.MULTILINE,
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import bisect
 import itertools
 import logging
-import re
 import threading
 from array import array
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmstep.errors import LLMStepError
+from llmstep.lean_text.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from llmstep.sources.library_index import LibraryIndex
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # Above every byte of UTF-8.
 _LAST = b"\xff"
-_HEAD = re.compile(r"[a-z_][\w'!?]*")
+_HEAD = late_pattern(r"[a-z_][\w'!?]*")
 # What fewer steps begin with is a term, or a slip.
 _FEWEST_USES = 3
 _MOST_HEADS = 400

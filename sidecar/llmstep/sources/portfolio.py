@@ -16,6 +16,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import ModelFileError
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.limits import raise_limit
 from llmstep.prompts.goal import Goal, Hypothesis
 from llmstep.user_files import read_toml
@@ -31,14 +32,14 @@ def _set(words: str) -> frozenset[str]:
 _CORE_MODULES = frozenset({"Init", "Std", "Lean", "Lake"})
 # Imports that bring no tactic of Mathlib.
 _CORE = frozenset({"Init", "Std", "Lean", "Lake", "LLMstep", "Batteries"})
-_IMPORT = re.compile(
+_IMPORT = late_pattern(
     r"^[^\S\n]*(?:public\s+)?(?:meta\s+)?import\s+(?:all\s+)?([^\s.]+)", re.MULTILINE
 )
-_SYMBOL = re.compile(
+_SYMBOL = late_pattern(
     r"∃!|<;>|:=|∑|∏|∫|[=≠<>≤≥∣∈∉⊆⊂∧∨¬↔→∀∃+*^%≡≃∩∪⊔⊓⁻∘↦‖∅⊤⊥]|(?<= )[-/](?= )|\d+|\|"
 )
-_WORD = re.compile(r"[^\W\d][\w'.]*|[ℕℤℚℝℂ]")
-_RELATION = re.compile(r"[=≠<>≤≥∣∈∉⊆⊂≡≃]")
+_WORD = late_pattern(r"[^\W\d][\w'.]*|[ℕℤℚℝℂ]")
+_RELATION = late_pattern(r"[=≠<>≤≥∣∈∉⊆⊂≡≃]")
 _SPELLING = {"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex"}
 _TYPES = _set(
     """

@@ -8,10 +8,11 @@ term. `Proposition` says what is found out; nothing here fails.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Sequence
 
 import attrs
+
+from llmstep.lean_text.late_pattern import late_pattern
 
 
 def symbols(text: str) -> frozenset[str]:
@@ -19,11 +20,11 @@ def symbols(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"[^\W\d][\w'!?✝]*(?:(?<=\w)\.\d+)?|\d+|⁻¹'|⁻¹|''|×ˢ|∀ᵐ|∀ᶠ|∃ᶠ|∃!|∑'|∏'|∫⁻|=ᵐ|≤ᵐ|=ᶠ|≤ᶠ|::|\+\+|:=|=>|"
     r"<\||\|>|→[^\s\w]?|≃[^\s\w]?|[^\w\s]|\w"
 )
-_VARIABLE = re.compile(r"[^\W\d_](?:ᵢ|ⱼ|['✝₀-₉\d])*|_")
+_VARIABLE = late_pattern(r"[^\W\d_](?:ᵢ|ⱼ|['✝₀-₉\d])*|_")
 OPEN = frozenset("([{⟨⦃⟦‹⌊⌈⟪⁅")
 CLOSE = frozenset(")]}⟩⦄⟧›⌋⌉⟫⁆")
 RELATIONS = frozenset(

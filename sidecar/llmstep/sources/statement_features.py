@@ -10,10 +10,10 @@ words in a row, ``S`` a namespace of the name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.prompts.goal import Goal
 from llmstep.sources.features import unify_numbers
 from llmstep.sources.proposition import (
@@ -28,7 +28,7 @@ from llmstep.sources.proposition import (
 # What is asked for: features of statements, each with how much it counts.
 Query = Mapping[str, float]
 
-_CAMEL = re.compile(r"[A-Z]?[^A-Z_]+|[A-Z]+(?![^A-Z_])")
+_CAMEL = late_pattern(r"[A-Z]?[^A-Z_]+|[A-Z]+(?![^A-Z_])")
 _DECORATION = str.maketrans("", "", "'₀₁₂₃₄₅₆₇₈₉✝?!")
 # Words of names for symbols (Mathlib's naming conventions).
 _WORD_OF_SYMBOL = {

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 import attrs
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.lean_text.scope import NameScope
 from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS
@@ -21,11 +22,11 @@ from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS
 LOCAL = "\x1f"
 ROLE = "\x1e"
 OPENED = "\x1d"
-_MARKED = re.compile(f"{LOCAL}([^{LOCAL}{ROLE}]*){ROLE}?([^{LOCAL}]*){LOCAL}")
-_WORD = re.compile(rf"(?<![\w.'✝]){WORD_PATTERN}✝?")
-_SHORTENED = re.compile(rf"({WORD_PATTERN})\.{OPENED}({WORD_PATTERN})")
+_MARKED = late_pattern(f"{LOCAL}([^{LOCAL}{ROLE}]*){ROLE}?([^{LOCAL}]*){LOCAL}")
+_WORD = late_pattern(rf"(?<![\w.'✝]){WORD_PATTERN}✝?")
+_SHORTENED = late_pattern(rf"({WORD_PATTERN})\.{OPENED}({WORD_PATTERN})")
 # A word that is no local name: what is marked stands behind a mark.
-_UNMARKED_WORD = re.compile(rf"(?<![\w.'✝{LOCAL}{ROLE}]){WORD_PATTERN}")
+_UNMARKED_WORD = late_pattern(rf"(?<![\w.'✝{LOCAL}{ROLE}]){WORD_PATTERN}")
 # Shorter words without a dot or an underscore are variables and hypotheses as a rule.
 _SHORTEST = 5
 # Behind one of these, and at the beginning, stands the name of a tactic.
@@ -36,7 +37,7 @@ _NOT_COMPLETED |= {"only", "simp", "simpa", "ext", "intro", "rfl", "symm", "tran
 _NOT_COMPLETED |= {"id", "this", "congr", "funext", "propext", "trivial"}
 
 # Names that a proof gives to its hypotheses are short; those of theorems are long or dotted.
-_SHORT_NAME = re.compile(r"(?:h[a-zA-Z]?|ih|[a-zA-Zα-ω])[₀-₉0-9]*'*")
+_SHORT_NAME = late_pattern(r"(?:h[a-zA-Z]?|ih|[a-zA-Zα-ω])[₀-₉0-9]*'*")
 _INTRODUCERS = frozenset(
     (
         *("intro", "intros", "rintro", "obtain", "rcases", "cases", "induction", "fun", "have"),

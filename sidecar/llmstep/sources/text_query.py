@@ -6,9 +6,9 @@ so words of English are put into that vocabulary first.
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.prompts.goal import Goal
 from llmstep.sources.proposition import symbols
@@ -17,8 +17,8 @@ from llmstep.sources.statement_features import Query, goal_query, name_parts, na
 # Nobody types more; a whole file is no question.
 LONGEST_TEXT = 2_000
 _MOST_NAMES = 20
-_WORD = re.compile(WORD_PATTERN)
-_SYMBOL = re.compile(r"[^\w\s.,;:?!'\"()]|\d")
+_WORD = late_pattern(WORD_PATTERN)
+_SYMBOL = late_pattern(r"[^\w\s.,;:?!'\"()]|\d")
 # Words that say nothing about what is stated.
 _SILENT = symbols(
     """

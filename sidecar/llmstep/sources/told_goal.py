@@ -16,17 +16,18 @@ from llmstep.lean_text.blocks import Block, BlockPlace
 from llmstep.lean_text.declarations import Declaration
 from llmstep.lean_text.followed_proofs import TextGoal, take_step
 from llmstep.lean_text.heads import flatten, split_groups
+from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.sources.proposition import Proposition, read_proposition
 
 _MOST_STEPS = 40
 _LONGEST_PATTERN = 200
-_BULLET = re.compile(r"[·.](?:\s|$)")
-_SPLIT = re.compile(r"constructor|refine ⟨\?_, \?_⟩|apply And\.intro|apply Iff\.intro")
-_HAVE_BY = re.compile(rf"have(?: {WORD_PATTERN})? : (.+?) := by")
-_OBTAIN = re.compile(rf"obtain (⟨.*⟩) := ({WORD_PATTERN})|rcases ({WORD_PATTERN}) with (⟨.*⟩)")
-_NAME = re.compile(rf"{WORD_PATTERN}|_")
-_BOUND = re.compile(rf"({WORD_PATTERN}|_)(?: : (.+))?")
+_BULLET = late_pattern(r"[·.](?:\s|$)")
+_SPLIT = late_pattern(r"constructor|refine ⟨\?_, \?_⟩|apply And\.intro|apply Iff\.intro")
+_HAVE_BY = late_pattern(rf"have(?: {WORD_PATTERN})? : (.+?) := by")
+_OBTAIN = late_pattern(rf"obtain (⟨.*⟩) := ({WORD_PATTERN})|rcases ({WORD_PATTERN}) with (⟨.*⟩)")
+_NAME = late_pattern(rf"{WORD_PATTERN}|_")
+_BOUND = late_pattern(rf"({WORD_PATTERN}|_)(?: : (.+))?")
 _LOOSE = ("∨", "↔")
 
 

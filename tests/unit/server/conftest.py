@@ -149,14 +149,18 @@ class Connection:
             for message in self.sent:
                 if "method" not in message and message["id"] == identifier:
                     self.sent.remove(message)
+                    await asyncio.sleep(0)  # the service is opened behind the first answer
                     return message
             await asyncio.sleep(0 if turn < 100 else 0.01)
         raise AssertionError(f"no answer to {identifier} in {self.sent}")
 
-    async def initialize(self, **options: Any) -> dict[str, Any]:
+    def begin(self, **options: Any) -> None:
         message = golden("client.initialize")
         message["params"]["initializationOptions"].update(options)
         self.protocol.receive(message)
+
+    async def initialize(self, **options: Any) -> dict[str, Any]:
+        self.begin(**options)
         answer = await self.answer(1)
         self.protocol.receive(golden("client.initialized"))
         return answer

@@ -43,11 +43,28 @@ async def test_lean_needs_no_lsp_types() -> None:
         "    params = {'capabilities': {}, 'initializationOptions': options}\n"
         "    server.connect(Out()).receive(\n"
         "        {'jsonrpc': '2.0', 'id': 1, 'method': 'initialize', 'params': params})\n"
+        "    early = [name for name in sys.modules if name.startswith('llmstep.s')]\n"
+        "    late = ('llmstep.sources', 'llmstep.service')\n"
+        "    assert not [name for name in early if name.startswith(late)], early\n"
         "asyncio.run(run())\n"
         "heavy = {'lsprotocol', 'pygls', 'llama_cpp', 'numpy', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+async def test_what_comes_together_with_initialize_is_answered(connection: Any) -> None:
+    connection.begin()
+    answer = await connection.request("llmstep/suggest", QUESTION)
+    assert answer["result"]["suggestions"]
+    assert len(connection.services) == 1
+
+
+async def test_a_client_that_leaves_at_once_opens_no_service(connection: Any) -> None:
+    connection.begin()
+    connection.server.close()
+    await asyncio.sleep(0)
+    assert not connection.services
 
 
 async def test_settings_in_the_initialization_options(connection: Any, caplog: Any) -> None:
