@@ -99,7 +99,10 @@ class SuggestService:
 
         A failure is kept in the status and told to the first request, which tries again.
         """
-        self._reading.submit(lambda: self._sources.prepare(""), CancelToken(), background=True)
+        cancel = CancelToken()
+        self._reading.submit(
+            lambda: self._sources.prepare("", cancel=cancel), cancel, background=True
+        )
         if self._sources.model:
             prepare_soon(self._finder, self._models, None, None, None, self._note)
 
@@ -158,8 +161,9 @@ class SuggestService:
         document = request.document
         text, uri = (document.text_before, document.uri) if document else ("", "")
         key = ("prepare", asker.client, document.uri) if document else None
+        cancel = CancelToken()
         self._reading.submit(
-            lambda: self._sources.prepare(text, uri), CancelToken(), key=key, background=True
+            lambda: self._sources.prepare(text, uri, cancel), cancel, key=key, background=True
         )
         if self._sources.model:
             prepare_soon(self._finder, self._models, request.model, document, key, self._note)
@@ -307,12 +311,14 @@ class SuggestService:
         loaded_before = models.holds(setup)
         if ask.asker.background and not loaded_before:
             return ModelAnswer()
-        if not loaded_before and self._sources.others:
-            await load_patiently(models, found, ask)
+        settings = self._settings_of(ask.asker)
+        looking = look_around(ask, setup, settings, self._sources, self._reading)
         if self._sources.others:
             sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
-        settings = self._settings_of(ask.asker)
-        near = await look_around(ask, setup, settings, self._sources, self._reading)
+            loading = () if loaded_before else (load_patiently(models, found, ask),)
+            near, *_ = await asyncio.gather(looking, *loading)
+        else:
+            near = await looking
         question = ModelQuestion(
             setup, ask.request, sampling, ask.token, ask.collector, loaded_before, near
         )

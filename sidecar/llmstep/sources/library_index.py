@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 import math
 import mmap
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,13 +33,12 @@ import attrs
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.declarations import Statement
 from llmstep.limits import raise_limit
+from llmstep.sources.common_names import CommonNames
 from llmstep.sources.features import hash_feature
-from llmstep.sources.kept_names import keep_names
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
 from llmstep.sources.statement_features import Query
 from llmstep.sources.statement_text import packed_name, unpack_statement
-from llmstep.sources.steps import endings, unmarked_names
 from llmstep.sources.text_store import TextStore
 from llmstep.user_files import open_file
 
@@ -57,8 +55,6 @@ _LENGTH = 0.6
 # Rows looked at for one question: the common features of a large library are left out, so that the
 # time of an answer does not grow with it.
 _MOST_LOOKED_AT = 200_000
-# A name that so many steps hold is one that a model may have learned.
-_COMMON_USES = 2
 
 
 @attrs.frozen
@@ -117,7 +113,7 @@ class LibraryIndex:
         ):
             raise _broken(path, "its arrays do not fit together")
         self._remembered: dict[str, float] = {}
-        self._common: list[str] | None = None
+        self._common = CommonNames(path, self.count_steps)
         self._row_norms: npt.NDArray[np.float32] | None = None
         self._reached: tuple[Callable[[str], bool], npt.NDArray[np.bool_]] | None = None
 
@@ -176,26 +172,12 @@ class LibraryIndex:
         return max((int(self._uses[row]) for row in self._rows_named(name)), default=0)
 
     def common_names(self) -> list[str]:
-        """The names that the library's steps hold more than once, as they may be written, sorted.
+        """The names that the library's steps hold more than once; see `CommonNames`."""
+        return self._common.get()
 
-        Each also by what is left of it where a namespace is open. Counted once, in about a second,
-        and kept on disk.
-        """
-        if self._common is None:
-            self._common = keep_names(self.path, self._count_names)
-        return self._common
-
-    def _count_names(self) -> list[str]:
-        import numpy as np
-
-        # Each text is stored once, however many steps are it.
-        taken = np.minimum(np.bincount(self._tactics), _COMMON_USES).tolist()
-        texts = zip(self._tactic_texts.read_all(), taken, strict=False)
-        counts = Counter(
-            unmarked_names("\n".join(text for text, count in texts for _ in range(count)))
-        )
-        names = (name for name, count in counts.items() if count >= _COMMON_USES)
-        return sorted({ending for name in names for ending in endings(name)})
+    def prepare_names(self, is_wanted: Callable[[], bool]) -> None:
+        """Get `common_names` ready as long as that is wanted; asked every few milliseconds."""
+        self._common.prepare(is_wanted)
 
     def _rows_named(self, name: str) -> list[int]:
         """The rows whose name has the hash of this one: hardly ever more than one."""
@@ -266,7 +248,7 @@ class LibraryIndex:
     def iter_names(self) -> Iterator[str]:
         """The full names of the statements, in the order of their rows."""
         try:
-            yield from map(packed_name, self._texts.read_all())
+            yield from map(packed_name, self._read_all(self._texts))
         except ValueError as error:
             raise _broken(self.path, f"holds a damaged statement: {error}") from None
 
@@ -275,10 +257,7 @@ class LibraryIndex:
         import numpy as np
 
         counts = np.bincount(self._tactics).tolist()
-        try:
-            yield from zip(self._tactic_texts.read_all(), counts, strict=False)
-        except ValueError as error:
-            raise _broken(self.path, f"holds a damaged text: {error}") from None
+        yield from zip(self._read_all(self._tactic_texts), counts, strict=False)
 
     def likeliest(
         self, rows: Sequence[int], count: int, reaches: Callable[[str], bool] | None = None
@@ -325,6 +304,12 @@ class LibraryIndex:
             return unpack_statement(self._text(self._texts, row), module)
         except ValueError as error:
             raise _broken(self.path, f"holds a damaged statement: {error}") from None
+
+    def _read_all(self, texts: TextStore) -> Iterator[str]:
+        try:
+            yield from texts.read_all()
+        except ValueError as error:
+            raise _broken(self.path, f"holds a damaged text: {error}") from None
 
     def _text(self, texts: TextStore, number: int) -> str:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from llmstep import paths
+from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError
 from llmstep.lean_text.document import LeanDocument, read_document
@@ -160,18 +161,25 @@ class Sources:
         """Whether lemmas are looked for anywhere."""
         return bool({"library", "file"}.intersection(self._wanted)) or self._projects is not None
 
-    def prepare(self, text_before: str, uri: str = "") -> None:
-        """Read what the first question would have to wait for."""
+    def prepare(self, text_before: str, uri: str = "", cancel: CancelToken | None = None) -> None:
+        """Read what the first question would have to wait for.
+
+        Args:
+            text_before: The file up to where a question may come.
+            uri: Its name.
+            cancel: Set by a question that comes before the end.
+        """
         self._at_hand(text_before, uri)
         if self.others:
-            index = self._open()
+            self._open()
             load_mixing()
-            if index is not None and self._knows_names:
-                index.common_names()  # a second that no question should wait for
         if "portfolio" in self._wanted:
             load_portfolio()
         if "file" in self._wanted and text_before:
             read_proofs(text_before)
+        if self.others and self._knows_names and (index := self._open()) is not None:
+            # A second at the worst, which only the question to the model waits for.
+            index.prepare_names(lambda: cancel is None or not cancel.is_set())
 
     def gather(self, goal: str, text_before: str, prefix: str = "", uri: str = "") -> Evidence:
         """What these sources say about a goal, and about steps that start with the prefix.

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from llmstep import paths
+from llmstep.backends.base import CancelToken
 from llmstep.config import SOURCES, Settings
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
@@ -123,6 +124,25 @@ def test_a_file_that_imports_only_core_gets_nothing_of_mathlib(settings: Setting
     core = Document("file:///A.lean", "import LLMstep\n\nexample : p := by\n  ")
     assert "use hp" not in by_tactic(ask(settings, document=core, n=64))
     assert "use hp" in by_tactic(ask(settings, n=64))
+
+
+def test_a_question_does_not_wait_until_the_names_are_counted(settings: Settings) -> None:
+    def kept() -> list[Path]:
+        return list((paths.cache_dir() / "names").glob("*.txt"))
+
+    sources, cancel = Sources(settings), CancelToken()
+    cancel.cancel()
+    sources.prepare("", cancel=cancel)
+    assert not kept()
+    assert sources.gather(GOAL, "").propose()
+    assert not kept()
+    assert sources.gather(GOAL, "").known_names() is not None
+    assert len(kept()) == 1
+
+
+def test_without_a_question_the_names_are_counted_before_one_comes(settings: Settings) -> None:
+    Sources(settings).prepare("")
+    assert list((paths.cache_dir() / "names").glob("*.txt"))
 
 
 def test_a_missing_library_is_told_once_and_done_without(

@@ -1,0 +1,115 @@
+"""The names that a library's steps use; counted in a second, and kept in the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from llmstep import paths
+from llmstep.sources.steps import endings, unmarked_names
+from llmstep.user_files import TextError, decode_utf8, read_file, write_private
+
+log = logging.getLogger(__name__)
+
+_MOST_FILES = 4
+# Rises when a library's names are counted in another way.
+_VERSION = 1
+# A name that so many steps hold is one that a model may have learned.
+_COMMON_USES = 2
+# Texts whose names are counted at a time: some 20 ms.
+_AT_ONCE = 2000
+
+
+class CommonNames:
+    """The names that the steps of a library hold more than once, as they may be written, sorted.
+
+    Each also by what is left of it where a namespace is open. A cache that cannot be read or
+    written costs the second, and nothing else.
+
+    Args:
+        library: The file: another one in its place is counted anew.
+        count_steps: Gives each step's text and how often it was taken.
+    """
+
+    def __init__(self, library: Path, count_steps: Callable[[], Iterator[tuple[str, int]]]) -> None:
+        self._library = library
+        self._count_steps = count_steps
+        self._names: list[str] | None = None
+        self._finding: Iterator[list[str] | None] | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> list[str]:
+        """The names, counted now as far as that is not done."""
+        self.prepare(lambda: True)
+        assert self._names is not None
+        return self._names
+
+    def prepare(self, is_wanted: Callable[[], bool]) -> None:
+        """Count as long as that is wanted; the next call goes on from there.
+
+        Args:
+            is_wanted: Asked every few milliseconds.
+        """
+        while self._names is None and is_wanted():
+            with self._lock:
+                if self._names is None:
+                    finding, self._finding = self._finding or self._find(), None  # or fails, anew
+                    self._names = next(finding)
+                    self._finding = finding
+
+    def _find(self) -> Iterator[list[str] | None]:
+        """Read or count them, a part with each step; all but the last are ``None``."""
+        file = self._file()
+        if file is not None and (kept := _read(file)) is not None:
+            yield kept
+            return
+        steps, counts = self._count_steps(), Counter[str]()
+        while part := list(itertools.islice(steps, _AT_ONCE)):
+            # Each text is told once, however many steps are it.
+            told = (text for text, taken in part for _ in range(min(taken, _COMMON_USES)))
+            counts.update(unmarked_names("\n".join(told)))
+            yield None
+        common = (name for name, count in counts.items() if count >= _COMMON_USES)
+        names = sorted({ending for name in common for ending in endings(name)})
+        if file is not None:
+            _write(file, names)
+        yield names
+
+    def _file(self) -> Path | None:
+        """Where they are kept; ``None`` if the library is gone."""
+        try:
+            status = self._library.stat()
+        except OSError:
+            return None
+        of = f"{_VERSION}\n{self._library}\n{status.st_size}\n{status.st_mtime_ns}"
+        name = hashlib.sha256(os.fsencode(of)).hexdigest()[:32]
+        return paths.cache_dir() / "names" / f"{name}.txt"
+
+
+def _read(file: Path) -> list[str] | None:
+    try:
+        total, *names = decode_utf8(read_file(file)).split("\n")
+    except (OSError, TextError):
+        return None
+    return names if total == str(len(names)) else None
+
+
+def _write(file: Path, names: list[str]) -> None:
+    try:
+        write_private(file, "\n".join([str(len(names)), *names]))
+        _remove_old(file.parent)
+    except OSError as error:
+        log.info("the library's names are not kept: %s", error)
+
+
+def _remove_old(folder: Path) -> None:
+    """Leave the files of the libraries that were counted last."""
+    files = sorted(folder.glob("*.txt"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[_MOST_FILES:]:
+        file.unlink(missing_ok=True)
