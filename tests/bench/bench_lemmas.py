@@ -22,7 +22,7 @@ import psutil
 from common import load_cases
 
 from llmstep.config import Settings
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.service.question import Document, SuggestRequest
 from llmstep.service.suggest import SuggestService

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal, cast
+from typing import cast
 
 import attrs
 
@@ -16,10 +16,8 @@ from llmstep.lean_text.lexer import plain_name
 from llmstep.lean_text.members import Member, read_members
 from llmstep.lean_text.scope import Scope, base_names, join_name
 from llmstep.lean_text.simps import read_simps
+from llmstep.lean_text.statements import Statement, StatementKind
 
-StatementKind = Literal[
-    "theorem", "lemma", "def", "abbrev", "instance", "axiom", "field", "constructor"
-]
 _KINDS: Mapping[str, StatementKind] = {
     "theorem": "theorem",
     "lemma": "lemma",
@@ -45,33 +43,6 @@ _PROTECTED = late_pattern(r"\bprotected\b")
 _LEADS = late_pattern(r"\b(open|variables?|include|omit)\b(?:(?!\sin\b).)*\sin\b", re.DOTALL)
 _FIRST_CASE = late_pattern(r"\|\s*((?:(?!=>|\|).)*?)\s*=>\s*([^\n]*)", re.DOTALL)
 _TERM = late_pattern(r"(?!by\b|match\b|do\b|fun\b|if\b|let\b|have\b|calc\b)\S")
-
-
-@attrs.frozen
-class Statement:
-    """Something that a proof can name.
-
-    Attributes:
-        name: Full name, as `#check` takes it where no namespace is open; empty for what has none.
-        kind: The keyword it was declared by, or what it is part of.
-        binders: What it takes, as bracketed groups with one blank between them, the section
-            variables it uses in front.
-        conclusion: What it says behind its colon; of a definition with a short body the equation
-            `name arguments = body`. White space is one blank, comments are left out.
-        module: Name of the module, such as ``Mathlib.Order.Basic``; empty for the file at hand.
-        line: Its line in the file, from 0 on.
-        private: Whether only its own file can name it.
-        protected: Whether its last namespace has to be written even where that is open.
-    """
-
-    name: str
-    kind: StatementKind
-    binders: str
-    conclusion: str
-    module: str = ""
-    line: int = 0
-    private: bool = False
-    protected: bool = False
 
 
 @attrs.frozen(eq=False)

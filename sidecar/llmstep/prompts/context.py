@@ -8,13 +8,15 @@ lines that are in scope where it begins: imports, ``namespace``, ``section``, ``
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.lean_text.commands import Command, scope_commands
-from llmstep.lean_text.document import read_document
 from llmstep.lean_text.vocabulary import IMPORTS, SCOPED
 from llmstep.prompts.goal import CountTokens, fits
+
+if TYPE_CHECKING:
+    from llmstep.lean_text.commands import Command
 
 # No real file is longer; of one that is, only the end is read, so that it costs under a second.
 _MOST_CHARACTERS = 1_000_000
@@ -52,6 +54,8 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
         return CutContext(document)
     if len(document) > _MOST_CHARACTERS:
         document = document[document.find("\n", len(document) - _MOST_CHARACTERS) + 1 :]
+    from llmstep.lean_text.document import read_document
+
     commands = read_document(document).commands
     while True:
         begin = _first_that_fits(commands, characters)
@@ -109,6 +113,8 @@ def _scope_sizes(commands: Sequence[Command]) -> Iterator[int]:
 
 
 def _scope_lines(commands: Sequence[Command], begin: int) -> list[str]:
+    from llmstep.lean_text.commands import scope_commands
+
     return [command.line for command in scope_commands(commands, begin)]
 
 

@@ -9,13 +9,15 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmstep import __version__
 from llmstep.server.messages import PROTOCOL_VERSION, ProgressToken
-from llmstep.service.question import Proof, ServiceStatus, SuggestReply, WritingProgress
-from llmstep.sources.projects import ProjectStatus
-from llmstep.sources.ranking import Suggestion
+
+if TYPE_CHECKING:
+    from llmstep.service.question import Proof, ServiceStatus, SuggestReply, WritingProgress
+    from llmstep.sources.projects import ProjectStatus
+    from llmstep.sources.ranking import Suggestion
 
 
 def pull_json(model_id: str, place: Path, *, fetched: bool) -> dict[str, Any]:

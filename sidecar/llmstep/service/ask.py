@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from llmstep.backends.base import CancelToken
 from llmstep.service.collector import Collector, OnSuggestion
-from llmstep.service.proofs import OnWritingProgress
 from llmstep.service.question import Asker, SuggestRequest
 from llmstep.service.scheduler import SUPERSEDED, Joint, Scheduler, cancellation
+
+if TYPE_CHECKING:
+    from llmstep.service.proofs import OnWritingProgress
 
 T = TypeVar("T")
 

@@ -22,11 +22,8 @@ from llmstep.service.question import (
     check_unicode,
 )
 from llmstep.service.scheduler import Scheduler
-from llmstep.sources.sources import (
-    FoundLemmas,
-    LemmaQuestion,
-    Sources,
-)
+from llmstep.sources.lookup_questions import FoundLemmas, LemmaQuestion
+from llmstep.sources.sources import Sources
 from llmstep.sources.text_query import LONGEST_TEXT
 
 MAX_LEMMAS = 50

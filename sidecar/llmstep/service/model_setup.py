@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -12,10 +13,12 @@ from llmstep.config import MAX_CANDIDATES, Settings
 from llmstep.errors import ModelFileError, ModelNotFoundError
 from llmstep.limits import explain_limit
 from llmstep.prompts.mention import Mention
-from llmstep.prompts.proof_template import ProofTemplate, load_proof_template
 from llmstep.prompts.template import BuiltPrompt, Template, build_prompts, load_template
 from llmstep.service.catalog import ResolvedModel, find_model
 from llmstep.service.question import Document
+
+if TYPE_CHECKING:
+    from llmstep.prompts.proof_template import ProofTemplate
 
 # Tokens for the file, the statement and an earlier attempt in the prompt of a whole proof.
 _PROOF_PROMPT = 3072
@@ -126,7 +129,11 @@ def find_setup(settings: Settings, name: str | None = None) -> ModelSetup:
         ) from None
     template = load_template(settings.prompt or model.card.prompt)
     wanted = settings.proof_prompt or model.card.proof
-    proof = load_proof_template(wanted) if wanted else None
+    proof = None
+    if wanted:
+        from llmstep.prompts.proof_template import load_proof_template
+
+        proof = load_proof_template(wanted)
     options = BackendOptions(
         path=model.path,
         context_tokens=settings.context_tokens or _own_window(model, proof),

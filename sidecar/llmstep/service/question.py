@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from llmstep.config import BY_NAME, MAX_CANDIDATES, Settings
 from llmstep.errors import InvalidParamsError
 from llmstep.prompts.goal import clean_text
-from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
+
+if TYPE_CHECKING:
+    from llmstep.sources.projects import ProjectStatus
 
 MAX_TIMEOUT_MS = 3_600_000
 MAX_PROOFS = 8

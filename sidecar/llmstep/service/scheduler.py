@@ -104,6 +104,18 @@ class Scheduler:
             self._changed.notify()
         return job.future
 
+    def do_meanwhile(
+        self, work: Callable[[CancelToken], object], *, key: Hashable | None = None
+    ) -> None:
+        """Queue what nobody waits for; its token is set as soon as there is something else to do.
+
+        Args:
+            work: As in `submit`.
+            key: As in `submit`.
+        """
+        cancel = CancelToken()
+        self.submit(lambda: work(cancel), cancel, key=key, background=True)
+
     def _pending(self) -> list[_Job]:
         return [*self._jobs, *self._running]
 

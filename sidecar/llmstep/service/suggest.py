@@ -11,7 +11,7 @@ import asyncio
 import functools
 import logging
 import time
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -35,7 +35,6 @@ from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_model
 from llmstep.service.model_setup import ModelSetup
 from llmstep.service.near import look_around, looks_around
 from llmstep.service.preparing import load_patiently, prepare_soon
-from llmstep.service.proofs import OnWritingProgress, ProofJob, list_provers
 from llmstep.service.question import (
     Asker,
     Partial,
@@ -49,6 +48,9 @@ from llmstep.service.remembered import Known, RememberedAnswers
 from llmstep.service.resident import ResidentModels
 from llmstep.service.scheduler import Joint, Scheduler
 from llmstep.sources.sources import Sources
+
+if TYPE_CHECKING:
+    from llmstep.service.proofs import OnWritingProgress
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +101,13 @@ class SuggestService:
 
         A failure is kept in the status and told to the first request, which tries again.
         """
-        cancel = CancelToken()
-        self._reading.submit(
-            lambda: self._sources.prepare("", cancel=cancel), cancel, background=True
-        )
+        self._reading.do_meanwhile(lambda _: self._sources.prepare(""))
         if self._sources.model:
-            prepare_soon(self._finder, self._models, None, None, None, self._note)
+            # Behind the sources, which have the first word: two threads of Python are not faster.
+            self._reading.do_meanwhile(
+                lambda _: prepare_soon(self._finder, self._models, None, None, None, self._note)
+            )
+        self._reading.do_meanwhile(self._sources.prepare_names)
 
     async def suggest(
         self,
@@ -161,10 +164,7 @@ class SuggestService:
         document = request.document
         text, uri = (document.text_before, document.uri) if document else ("", "")
         key = ("prepare", asker.client, document.uri) if document else None
-        cancel = CancelToken()
-        self._reading.submit(
-            lambda: self._sources.prepare(text, uri, cancel), cancel, key=key, background=True
-        )
+        self._reading.do_meanwhile(lambda _: self._sources.prepare(text, uri), key=key)
         if self._sources.model:
             prepare_soon(self._finder, self._models, request.model, document, key, self._note)
 
@@ -246,13 +246,10 @@ class SuggestService:
             return self._answer_without(ask, problem)
         assert ask.collector is not None
         if ask.token.is_set() and not len(ask.collector):
+            loading = f", of which {answer.load_ms:.0f} went into loading the model"
             raise DeadlineError(
                 f"no suggestion was finished within {ask.elapsed_ms:.0f} ms"
-                + (
-                    f", of which {answer.load_ms:.0f} went into loading the model"
-                    if answer.load_ms
-                    else ""
-                )
+                + (loading if answer.load_ms else "")
             )
         suggestions = ask.collector.answer(sampling.n)
         if ask.token.reason is None and silent is None:
@@ -330,6 +327,8 @@ class SuggestService:
         self, ask: Ask, found: Found | None, problem: LLMStepError | None
     ) -> SuggestReply:
         """Whole proofs come from the model alone."""
+        from llmstep.service.proofs import ProofJob, list_provers
+
         if found is None:
             raise problem or NoProofModeError(self._name(None), list_provers())
         setup = found.setup

@@ -6,7 +6,7 @@ import functools
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.proposition import (
     CLOSE,
     OPEN,

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
-from llmstep.lean_text.document import read_document
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.prompts.mention import Mention
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.features import goal_features
-from llmstep.sources.file_proofs import file_words
 from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.hypothesis_roles import goal_roles
@@ -117,13 +115,16 @@ class Evidence:
         self._prefix = prefix
         self._index = index
         self._text_before = text_before
-        scope = read_document(text_before).names() if text_before else None
+        scope = None
+        if text_before:
+            from llmstep.lean_text.document import read_document
+
+            scope = read_document(text_before).names()
         knows = index.knows if index is not None else lambda _: False
         self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
         self._locals = self._surroundings.roles
         self._in_goal = set(words(goal))
-        core_only = imports_core_only(text_before)
-        core_only = core_only or (imported is not None and imported.without_mathlib)
+        core_only = imports_core_only(text_before) or bool(imported and imported.without_mathlib)
         self._unusable = MATHLIB_TACTICS if core_only else frozenset()
         known = is_core_module if imported is None and core_only else imported
         self._can_name = NameReach(index, known, core_only, self._is_own)
@@ -133,7 +134,7 @@ class Evidence:
         self._full_names, self._similarity = library.full_names, library.similarity
         self._name_votes = library.names
         file: dict[str, float] = {}
-        if use_file:
+        if use_file and text_before:
             file = ask_file(text_before, index, features, self._surroundings, prefix)
         premises = rank_premises(parsed, index, tables or {}, self._name_votes, reaches)
         self._premises = {premise.statement.name: premise for premise in premises}
@@ -199,7 +200,10 @@ class Evidence:
         if self._index is None:
             return None
         near = {*self._written, *self._written.values(), *self._name_votes, *self._in_goal}
-        near.update(file_words(self._text_before))
+        if self._text_before:
+            from llmstep.sources.file_proofs import file_words
+
+            near.update(file_words(self._text_before))
         for text in self._texts.values():
             near.update(words(text))
         common, knows = self._index.common_names(), self._index.knows

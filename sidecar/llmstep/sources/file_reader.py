@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmstep.lean_text.declarations import PROVED, Declaration, Statement, scan_declarations
+from llmstep.lean_text.declarations import PROVED, Declaration, scan_declarations
 from llmstep.lean_text.followed_proofs import follow_proof
 from llmstep.lean_text.heads import split_groups
 from llmstep.lean_text.imports import read_header
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.module_reach import marked_imports
 from llmstep.sources.parsed_files import ParsedFile, TakenStep
 

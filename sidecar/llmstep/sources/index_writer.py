@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llmstep.errors import ModelFileError
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.replacement import replacing
 from llmstep.sources.features import goal_features, hash_feature

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.premise_source import FoundLemma, origin_of
 from llmstep.sources.premises import Premise, Ranker, fuse

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.module_reach import Reach, first_component
-from llmstep.sources.opened_library import Library
 from llmstep.sources.premises import PremiseTable, merge
-from llmstep.sources.projects import AtHand
 from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import Query
 
 if TYPE_CHECKING:
+    from llmstep.sources.at_hand import AtHand
     from llmstep.sources.library_index import Neighbour
+    from llmstep.sources.opened_library import Library
 
 # What is nearer to the user: a step of the project counts as one of a goal this much more alike.
 _OWN_STEP = 1.1

@@ -18,7 +18,7 @@ import attrs
 
 from llmstep import paths
 from llmstep.errors import LLMStepError
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.file_reader import parse_file
 from llmstep.sources.lake_project import Package, digest, source_folders
 from llmstep.sources.lean_files import LeanFile, Note, decode, find_lean_files, read_regular

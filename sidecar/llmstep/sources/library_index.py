@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llmstep.errors import ModelFileError
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.limits import raise_limit
 from llmstep.sources.common_names import CommonNames
 from llmstep.sources.features import hash_feature

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.lean_text.imports import Header
+if TYPE_CHECKING:
+    from llmstep.lean_text.imports import Header
 
 # What each module imports; in front of one that it does not pass on to whoever imports it (as a
 # module file does with what is not `public`) stands a mark.

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import LeanDocument
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.proofs import split_steps
 from llmstep.lean_text.scope import NameScope
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.name_table import NameTable
 from llmstep.sources.portfolio import MATHLIB_TACTICS

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.file_reader import parse_file
 from llmstep.sources.lean_files import decode, read_regular
 from llmstep.sources.module_reach import HIDDEN

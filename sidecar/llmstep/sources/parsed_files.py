@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.lean_files import LeanFile
 from llmstep.user_files import make_private_folder, open_private
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import Goal
 from llmstep.sources.goal_view import GoalView
 from llmstep.sources.libraries import AnyLibrary

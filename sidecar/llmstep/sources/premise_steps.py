@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.binders import Argument, Signature, read_signature
 from llmstep.sources.goal_view import Fact, GoalView, fit
 from llmstep.sources.proposition import (

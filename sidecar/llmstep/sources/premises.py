@@ -10,7 +10,7 @@ from typing import Protocol
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.statement_features import Query, statement_features
 
 # BM25, as in the library's index.

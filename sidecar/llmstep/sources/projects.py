@@ -18,9 +18,10 @@ from pathlib import Path
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.imports import Header, read_header
+from llmstep.lean_text.statements import Statement
+from llmstep.sources.at_hand import NOTHING, AtHand
 from llmstep.sources.indexer import Indexer, IndexingProgress
 from llmstep.sources.lake_project import digest, find_root, path_of, source_folders
 from llmstep.sources.lean_files import module_name
@@ -37,29 +38,6 @@ _PATIENCE_S = 0.15
 _NEAR_AGAIN_S = 2.0
 _MOST_DOCUMENTS = 200
 _MOST_REACHES = 64
-
-
-@attrs.frozen(eq=False)
-class AtHand:
-    """What one document can use.
-
-    Attributes:
-        libraries: Indexes, the project's own first.
-        reaches: Whether a module is imported, directly or not; ``None`` where nothing is known.
-        edited: What imported files state that no index has as they are now: they are open in the
-            same editor, or were not read yet by the indexing process.
-        version: Changes with all of this; part of what an answer depends on.
-        missing: What cannot be used yet, in words.
-    """
-
-    libraries: tuple[Library, ...] = ()
-    reaches: Reach | None = None
-    edited: tuple[Statement, ...] = ()
-    version: str = ""
-    missing: tuple[str, ...] = ()
-
-
-NOTHING = AtHand()
 
 
 @attrs.frozen

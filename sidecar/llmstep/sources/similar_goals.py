@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import attrs
 
-from llmstep.sources.file_proofs import nearest_proofs, read_proofs
 from llmstep.sources.libraries import AnyLibrary
 from llmstep.sources.ranking import normal_form
 from llmstep.sources.steps import Surroundings, lemma_names, short_names
@@ -77,7 +76,9 @@ def ask_file(
 
     The first step of a proof was taken on the statement itself; later ones count less.
     """
-    declarations = read_proofs(text_before) if text_before else []
+    from llmstep.sources.file_proofs import nearest_proofs, read_proofs
+
+    declarations = read_proofs(text_before)
     votes: dict[str, float] = defaultdict(float)
     weigh = index.weigh if index is not None else None
     for declaration, similarity in nearest_proofs(declarations, features, weigh, _NEIGHBOURS):

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,37 +14,32 @@ from llmstep import paths
 from llmstep.backends.base import CancelToken
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError
-from llmstep.lean_text.document import LeanDocument, read_document
 from llmstep.limits import explain_limit
 from llmstep.prompts.goal import parse_goal
-from llmstep.prompts.stated_goal import goal_of
 from llmstep.sources import mixing, portfolio
+from llmstep.sources.at_hand import NOTHING, AtHand
 from llmstep.sources.evidence import Evidence
-from llmstep.sources.file_proofs import read_proofs
 from llmstep.sources.goal_readers import GOAL_READERS
-from llmstep.sources.lemma_search import find_by_text
 from llmstep.sources.libraries import AnyLibrary, Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
-from llmstep.sources.name_completion import (
-    SHORTEST_NAME,
-    FoundName,
-    NameFinder,
-    Shelf,
-    find_tactics,
-)
 from llmstep.sources.name_table import NameTables
 from llmstep.sources.portfolio import imports_core_only, is_core_module, load_portfolio
-from llmstep.sources.premise_source import FoundLemma, rank_premises
+from llmstep.sources.premise_source import rank_premises
 from llmstep.sources.premises import PremiseTable, Ranker
-from llmstep.sources.projects import (
-    NOTHING,
-    AtHand,
-    ProjectStatus,
-    release_projects,
-    share_projects,
-)
 from llmstep.sources.ranking import Origin
+
+# What reads Lean text is imported by the first question that brings some.
+if TYPE_CHECKING:
+    from llmstep.lean_text.document import LeanDocument
+    from llmstep.sources.lookup_questions import (
+        FoundLemmas,
+        FoundNames,
+        LemmaQuestion,
+        NameQuestion,
+    )
+    from llmstep.sources.name_completion import FoundName
+    from llmstep.sources.projects import Projects, ProjectStatus
 
 log = logging.getLogger(__name__)
 
@@ -56,72 +52,6 @@ def library_path(name: str) -> Path:
     if name == BUILTIN_LIBRARY:
         return paths.models_dir() / BUILTIN_FILE
     return paths.expand(name)
-
-
-@attrs.frozen
-class LemmaQuestion:
-    """What lemmas are looked for.
-
-    Attributes:
-        goal: A printed goal; or empty, then `text` counts.
-        text: A name or half of one, a formula, or words.
-        count: How many at most.
-        text_before: The file up to the question, or empty.
-        uri: Name of the file, by which its project is found.
-    """
-
-    goal: str
-    text: str
-    count: int
-    text_before: str = ""
-    uri: str = ""
-
-
-@attrs.frozen
-class FoundLemmas:
-    """What was found.
-
-    Attributes:
-        lemmas: The best first.
-        missing: What has not been read yet, in words.
-    """
-
-    lemmas: tuple[FoundLemma, ...]
-    missing: tuple[str, ...] = ()
-
-
-@attrs.frozen
-class NameQuestion:
-    """A place where a name has been begun.
-
-    Attributes:
-        word: What has been written of it, dots included.
-        text_before: The file up to the word.
-        uri: Name of the file, by which its project is found.
-        tactics: Whether a tactic may stand there.
-        lemmas: Whether something stated may.
-        count: How many names at most, of each kind.
-    """
-
-    word: str
-    text_before: str
-    uri: str = ""
-    tactics: bool = False
-    lemmas: bool = True
-    count: int = 50
-
-
-@attrs.frozen
-class FoundNames:
-    """Names to offer.
-
-    Attributes:
-        names: Tactics, then what is stated; each the likeliest first.
-        complete: Whether these are all.
-    """
-
-    names: tuple[FoundName, ...] = ()
-    complete: bool = True
 
 
 class Sources:
@@ -138,7 +68,8 @@ class Sources:
         self._index: LibraryIndex | None = None
         self._opening = threading.Lock()
         self._tried = False
-        self._projects = share_projects() if settings.project and self.others else None
+        self._reads_projects = settings.project and self.others
+        self._projects: Projects | None = None
         # Of the text before the declaration at hand, by its digest; of what is at hand besides, by
         # its version.
         self._file_table: tuple[str, PremiseTable] | None = None
@@ -159,16 +90,10 @@ class Sources:
     @property
     def searched(self) -> bool:
         """Whether lemmas are looked for anywhere."""
-        return bool({"library", "file"}.intersection(self._wanted)) or self._projects is not None
+        return bool({"library", "file"}.intersection(self._wanted)) or self._reads_projects
 
-    def prepare(self, text_before: str, uri: str = "", cancel: CancelToken | None = None) -> None:
-        """Read what the first question would have to wait for.
-
-        Args:
-            text_before: The file up to where a question may come.
-            uri: Its name.
-            cancel: Set by a question that comes before the end.
-        """
+    def prepare(self, text_before: str, uri: str = "") -> None:
+        """Read what the first question would have to wait for."""
         self._at_hand(text_before, uri)
         if self.others:
             self._open()
@@ -176,10 +101,14 @@ class Sources:
         if "portfolio" in self._wanted:
             load_portfolio()
         if "file" in self._wanted and text_before:
+            from llmstep.sources.file_proofs import read_proofs
+
             read_proofs(text_before)
+
+    def prepare_names(self, cancel: CancelToken) -> None:
+        """Read, or count for a second, the names that the question to the model needs."""
         if self.others and self._knows_names and (index := self._open()) is not None:
-            # A second at the worst, which only the question to the model waits for.
-            index.prepare_names(lambda: cancel is None or not cancel.is_set())
+            index.prepare_names(lambda: not cancel.is_set())
 
     def gather(self, goal: str, text_before: str, prefix: str = "", uri: str = "") -> Evidence:
         """What these sources say about a goal, and about steps that start with the prefix.
@@ -209,6 +138,10 @@ class Sources:
 
     def find_lemmas(self, question: LemmaQuestion) -> FoundLemmas:
         """The statements of file, project and library that fit a goal, or a text."""
+        from llmstep.lean_text.document import read_document
+        from llmstep.sources.lemma_search import find_by_text
+        from llmstep.sources.lookup_questions import FoundLemmas
+
         before = question.text_before
         at_hand = self._at_hand(before, question.uri)
         if not before:
@@ -246,6 +179,10 @@ class Sources:
 
     def complete_names(self, question: NameQuestion) -> FoundNames:
         """Tactics and lemmas that can be named at a place, by how their names begin."""
+        from llmstep.lean_text.document import read_document
+        from llmstep.sources.lookup_questions import FoundNames
+        from llmstep.sources.name_completion import SHORTEST_NAME, NameFinder, Shelf, find_tactics
+
         before, word = question.text_before, question.word
         at_hand = self._at_hand(before, question.uri)
         index = self._library(at_hand)
@@ -285,6 +222,8 @@ class Sources:
         reaches: Callable[[str], bool] | None,
     ) -> list[str]:
         """Statements that speak of what the last declaration states, the nearest first."""
+        from llmstep.prompts.stated_goal import goal_of
+
         declared = document.declarations(last=True)[-1:]
         goal = goal_of(declared[0]) if declared else ""
         key = (goal, document.finished_digest(), at_hand.version)
@@ -303,8 +242,8 @@ class Sources:
 
     def note_document(self, uri: str, text: str | None) -> None:
         """A document was opened or changed in an editor; ``None`` when it was closed."""
-        if self._projects is not None:
-            self._projects.note_document(uri, text)
+        if (projects := self._share_projects()) is not None:
+            projects.note_document(uri, text)
 
     def project_status(self) -> list[ProjectStatus]:
         """How far the projects that were asked about have been read."""
@@ -312,9 +251,22 @@ class Sources:
 
     def close(self) -> None:
         """Let go of the projects."""
-        projects, self._projects = self._projects, None
+        with self._opening:
+            self._reads_projects = False
+            projects, self._projects = self._projects, None
         if projects is not None:
+            from llmstep.sources.projects import release_projects
+
             release_projects(projects)
+
+    def _share_projects(self) -> Projects | None:
+        if self._reads_projects and self._projects is None:
+            from llmstep.sources.projects import share_projects
+
+            with self._opening:
+                if self._reads_projects and self._projects is None:
+                    self._projects = share_projects()
+        return self._projects
 
     def _library(self, at_hand: AtHand) -> AnyLibrary | None:
         """The library, with the indexes of the project where there are some."""
@@ -324,9 +276,8 @@ class Sources:
         return index
 
     def _at_hand(self, text_before: str, uri: str) -> AtHand:
-        if self._projects is None or not uri:
-            return NOTHING
-        return self._projects.at_hand(uri, text_before)
+        projects = self._share_projects() if uri else None
+        return projects.at_hand(uri, text_before) if projects is not None else NOTHING
 
     def _tables(self, text_before: str, at_hand: AtHand) -> dict[Origin, Ranker]:
         """What is stated at hand, by where it stands."""
@@ -341,6 +292,8 @@ class Sources:
         return tables
 
     def _read_table(self, text_before: str) -> PremiseTable:
+        from llmstep.lean_text.document import read_document
+
         document = read_document(text_before)
         digest = document.finished_digest()
         known = self._file_table
@@ -362,11 +315,16 @@ class Sources:
             return {"sources": sorted(self._wanted)}
         files = [paths.models_dir() / mixing.FILE_NAME, paths.models_dir() / portfolio.FILE_NAME]
         files += [self._library_path] if looks_around or "library" in self._wanted else []
+        proofs = ""
+        if text_before:
+            from llmstep.lean_text.document import read_document
+
+            # The declaration that the question stands in is not learned from.
+            proofs = read_document(text_before).finished_digest()
         return {
             "sources": sorted(self._wanted),
             "files": [(str(path), _stamp(path)) for path in files],
-            # The declaration that the question stands in is not learned from.
-            "proofs": read_document(text_before).finished_digest(),
+            "proofs": proofs,
             "project": self._at_hand(text_before, uri).version,
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llmstep.lean_text.declarations import Statement, StatementKind
+from llmstep.lean_text.statements import Statement, StatementKind
 
 _KINDS: tuple[StatementKind, ...] = get_args(StatementKind)
 _BETWEEN = "\x1f"

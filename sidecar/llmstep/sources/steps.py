@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
-from llmstep.lean_text.scope import NameScope
 from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS
+
+if TYPE_CHECKING:
+    from llmstep.lean_text.scope import NameScope
 
 LOCAL = "\x1f"
 ROLE = "\x1e"

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from llmstep.cli import cli
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.index_writer import write_index
 
 STATEMENTS = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.declarations import Statement, scan_declarations
+from llmstep.lean_text.declarations import scan_declarations
+from llmstep.lean_text.statements import Statement
 
 
 def statements(text: str) -> list[Statement]:

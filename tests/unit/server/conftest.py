@@ -24,9 +24,9 @@ from llmstep.service.question import (
     SuggestStats,
 )
 from llmstep.service.suggest import SuggestService
+from llmstep.sources.lookup_questions import FoundNames, NameQuestion
 from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
-from llmstep.sources.sources import FoundNames, NameQuestion
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 

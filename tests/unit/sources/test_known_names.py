@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.index_writer import ProofStep, write_index
 from llmstep.sources.known_names import KnownNames

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from llmstep.errors import ModelFileError
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
 from llmstep.sources.index_writer import ProofStep, write_index

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.index_writer import ProofStep, write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.name_table import NameTable, NameTables, read_table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.premise_steps import premise_steps

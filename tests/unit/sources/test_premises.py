@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.premises import PremiseTable, fuse, merge
 from llmstep.sources.statement_features import goal_query

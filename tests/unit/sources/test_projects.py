@@ -13,8 +13,8 @@ import pytest
 
 from llmstep import paths
 from llmstep.config import Settings
-from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.imports import read_header
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources import indexer
 from llmstep.sources import projects as module

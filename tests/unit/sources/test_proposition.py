@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.feasibility import why_impossible
 from llmstep.sources.goal_view import view_goal

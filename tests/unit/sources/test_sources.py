@@ -132,7 +132,8 @@ def test_a_question_does_not_wait_until_the_names_are_counted(settings: Settings
 
     sources, cancel = Sources(settings), CancelToken()
     cancel.cancel()
-    sources.prepare("", cancel=cancel)
+    sources.prepare("")
+    sources.prepare_names(cancel)
     assert not kept()
     assert sources.gather(GOAL, "").propose()
     assert not kept()
@@ -141,7 +142,7 @@ def test_a_question_does_not_wait_until_the_names_are_counted(settings: Settings
 
 
 def test_without_a_question_the_names_are_counted_before_one_comes(settings: Settings) -> None:
-    Sources(settings).prepare("")
+    Sources(settings).prepare_names(CancelToken())
     assert list((paths.cache_dir() / "names").glob("*.txt"))
 
 

@@ -15,8 +15,9 @@ from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import LspDocument, find_document, find_place
+from llmstep.sources.lookup_questions import FoundNames, NameQuestion
 from llmstep.sources.name_completion import FoundName
-from llmstep.sources.sources import FoundNames, NameQuestion, Sources
+from llmstep.sources.sources import Sources
 from llmstep.sources.told_goal import tell_goal
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
-from llmstep.lean_text.declarations import Statement
 from llmstep.lean_text.scope import NameScope, outer_names
+from llmstep.lean_text.statements import Statement
 from llmstep.prompts.mention import MOST_MENTIONED, Mention
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.library_index import LibraryIndex, Neighbour

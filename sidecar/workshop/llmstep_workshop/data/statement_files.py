@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from llmstep.lean_text.declarations import Statement, StatementKind
+from llmstep.lean_text.statements import Statement, StatementKind
 from llmstep_workshop.data.rows import open_text, require_text, scan_objects
 from llmstep_workshop.errors import TrainingDataError
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from llmstep.config import Settings
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.service.lookups import Lookups
 from llmstep.sources.index_writer import ProofStep, write_index
-from llmstep.sources.sources import NameQuestion, Sources
+from llmstep.sources.lookup_questions import NameQuestion
+from llmstep.sources.sources import Sources
 
 from ..conftest import Connection
 from .test_features import Editor

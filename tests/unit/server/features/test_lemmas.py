@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from llmstep.config import Settings
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.server.lemma_messages import lemmas_json, parse_lemmas
 from llmstep.service.lookups import LemmaReply, Lookups
 from llmstep.service.question import Partial
 from llmstep.sources.index_writer import write_index
+from llmstep.sources.lookup_questions import FoundLemmas
 from llmstep.sources.premise_source import FoundLemma
 from llmstep.sources.premise_steps import PremiseStep
-from llmstep.sources.sources import FoundLemmas, Sources
+from llmstep.sources.sources import Sources
 
 from ..conftest import Connection, golden
 

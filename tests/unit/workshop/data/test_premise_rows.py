@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from llmstep.lean_text.declarations import Statement
+from llmstep.lean_text.statements import Statement
 from llmstep.sources.index_writer import ProofStep, write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep_workshop.data.premise_rows import PremisePlan, PremiseWriter, draw_middles
