@@ -312,8 +312,8 @@ class SuggestService:
         looking = look_around(ask, setup, settings, self._sources, self._reading)
         if self._sources.others:
             sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
-            loading = () if loaded_before else (load_patiently(models, found, ask),)
-            near, *_ = await asyncio.gather(looking, *loading)
+        if self._sources.others and not loaded_before:
+            near, _ = await asyncio.gather(looking, load_patiently(models, found, ask))
         else:
             near = await looking
         question = ModelQuestion(
