@@ -249,11 +249,18 @@ def split(
     help="Evaluation set: .lean files, JSONL with goals or statements, or a folder. Repeatable.",
 )
 @click.option("--ignore-names", is_flag=True, help="Do not drop theorems for their name alone.")
+@click.option(
+    "--held-out",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Rows kept apart before: those of their files, or with their states, go. Repeatable.",
+)
 @add_common_options
 def decontaminate(
     rows: tuple[Path, ...],
     benchmarks: tuple[Path, ...],
     ignore_names: bool,
+    held_out: tuple[Path, ...],
     output: Path,
     sheet: Path | None,
     licence: str,
@@ -267,7 +274,10 @@ def decontaminate(
     from llmstep_workshop.data.contamination import find_contaminated, read_benchmark
     from llmstep_workshop.data.records import RecordWriter, scan_records
     from llmstep_workshop.data.sheet import Profile
+    from llmstep_workshop.data.splitting import HeldOut
 
+    apart = HeldOut(scan_records(held_out))
+    apart_found: Counter[str] = Counter()
     benchmark = read_benchmark(benchmarks)
     for where in benchmark.unread:
         click.echo(f"{where}: no statement found in it", err=True)
@@ -280,6 +290,9 @@ def decontaminate(
             if name:
                 found[name] += 1
                 continue
+            if reason := apart.explain(record):
+                apart_found[f"its {reason} is held out"] += 1
+                continue
             profile.count(record)
             writer.write(record)
     for name, number in found.most_common():
@@ -287,10 +300,13 @@ def decontaminate(
     write_sheet(
         output,
         sheet,
-        [*rows, *(path for path in benchmarks if path.is_file())],
+        [*rows, *(path for path in benchmarks if path.is_file()), *held_out],
         licence,
         {output.name: profile},
-        tables=[("Dropped", ("statement of the evaluation set", "rows"), found)],
+        tables=[
+            ("Dropped", ("statement of the evaluation set", "rows"), found),
+            ("Held out", ("reason", "rows"), apart_found),
+        ],
         notes=[
             f"Compared with {len(benchmark.statements):,} statements: "
             f"{sum(found.values()):,} rows of {len(found):,} statements dropped."

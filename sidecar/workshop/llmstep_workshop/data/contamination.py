@@ -140,7 +140,8 @@ def _add_objects(benchmark: Benchmark, path: Path) -> int:
         rows += 1
         name = _first(entry, _NAME_FIELDS)
         goal, source = _first(entry, _GOAL_FIELDS), _first(entry, _SOURCE_FIELDS)
-        if name and not goal:
+        # A row of steps says with `decl` which theorem it is from, and its goal may be a later one.
+        if name and (not goal or name == entry.get("decl")):
             benchmark.names.add(name)
         if goal and "⊢" in goal:
             benchmark.add_goal(goal, name or where)

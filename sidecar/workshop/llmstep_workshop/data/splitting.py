@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 from llmstep_workshop.data.cleaning import fingerprint
 from llmstep_workshop.data.records import Record
+from llmstep_workshop.data.rows import module_of
 from llmstep_workshop.errors import TrainingDataError
 
 GroupKind = Literal["file", "theorem", "state"]
@@ -57,6 +59,30 @@ class Splitter:
         if share < self.test:
             return "test"
         return "valid" if share < self.test + self.valid else "train"
+
+
+class HeldOut:
+    """Tells the rows of the files, and with the states, that an evaluation set was made from.
+
+    Files are compared by module, so that it does not matter which folder a checkout was in.
+
+    Args:
+        records: The evaluation set.
+    """
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._modules: set[str] = set()
+        self._states: set[bytes] = set()
+        for record in records:
+            self._modules.add(module_of(record.file))
+            self._states.add(fingerprint(record.state))
+        self._modules.discard("")
+
+    def explain(self, record: Record) -> str:
+        """Why a row is held out: ``file``, ``state``, or empty where it is not."""
+        if module_of(record.file) in self._modules:
+            return "file"
+        return "state" if fingerprint(record.state) in self._states else ""
 
 
 def hash_share(text: str) -> float:

@@ -153,6 +153,41 @@ def test_decontaminate_drops_whole_theorems(tmp_path: Path, rows: Path) -> None:
     assert len(read(output)) == 78
 
 
+def test_decontaminate_drops_the_theorems_that_steps_of_the_evaluation_set_are_from(
+    tmp_path: Path, rows: Path
+) -> None:
+    steps = tmp_path / "test.jsonl"
+    step = {"state": "z : Nat\n⊢ z = z * 1", "tactic": "simp", "decl": "t7"}
+    steps.write_text(json.dumps(step), encoding="utf-8")
+    output = tmp_path / "clean.jsonl"
+    run("decontaminate", rows, "--against", steps, "-o", output)
+    assert {row["decl"] for row in read(rows)} - {row["decl"] for row in read(output)} == {"t7"}
+
+
+def test_decontaminate_drops_the_files_and_states_that_are_held_out(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    held = {"state": "p : Prop\n⊢ p", "tactic": "simp", "file": "mathlib/Mathlib/A.lean"}
+    same_state = {"state": "p : Prop\n⊢  p", "tactic": "exact?", "file": "Mathlib/B.lean"}
+    same_file = {"state": "q : Prop\n⊢ q", "tactic": "simp", "file": "Mathlib/A.lean"}
+    other = {"state": "r : Prop\n⊢ r", "tactic": "simp", "file": "Mathlib/B.lean"}
+    fileless = {"state": "s : Prop\n⊢ s", "tactic": "simp"}
+    lines = [json.dumps(row) for row in (same_state, same_file, other, fileless)]
+    rows.write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "valid.jsonl").write_text(
+        "\n".join([json.dumps(held), json.dumps({"state": "⊢ 1 = 1", "tactic": "rfl"})]),
+        encoding="utf-8",
+    )
+    (tmp_path / "Test.lean").write_text("theorem t : 1 = 1 := rfl\n", encoding="utf-8")
+    output = tmp_path / "fair.jsonl"
+    against = ("--against", tmp_path / "Test.lean", "--held-out", tmp_path / "valid.jsonl")
+    result = run("decontaminate", rows, *against, "-o", output)
+    assert result.exit_code == 0, result.output
+    assert [row["state"] for row in read(output)] == ["r : Prop\n⊢ r", "s : Prop\n⊢ s"]
+    sheet = output.with_name("fair.jsonl.md").read_text(encoding="utf-8")
+    assert "| its file is held out | 1 |" in sheet
+    assert "| its state is held out | 1 |" in sheet
+
+
 def test_synth_splits_by_template(tmp_path: Path) -> None:
     parts: dict[str, set[str]] = {}
     for split in ("train", "valid"):

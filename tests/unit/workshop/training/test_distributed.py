@@ -16,7 +16,7 @@ from tests.backends.hf_models import build_model
 from tests.unit.workshop.training.conftest import TINY
 
 from llmstep_workshop.errors import ProcessGroupError, RecipeError
-from llmstep_workshop.training.distributed import World, find_blocks, join
+from llmstep_workshop.training.distributed import World, computes_bf16, find_blocks, join
 from llmstep_workshop.training.recipe import Recipe, structure_recipe
 from llmstep_workshop.training.trainer import Trainer
 
@@ -220,6 +220,40 @@ def test_blocks_are_the_outermost_layers(bases: Path) -> None:
     blocks = find_blocks(model)
     assert [type(block).__name__ for block in blocks] == ["GPTNeoXLayer"] * len(blocks)
     assert len(blocks) == model.config.num_hidden_layers
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "computes"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"bf16": True, "neon": True}, True),
+        ({}, False),
+    ],
+)
+def test_a_cpu_without_bf16_instructions_computes_in_float32(
+    capabilities: dict[str, bool],
+    computes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    make_recipe: Callable[..., Recipe],
+    data_dir: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert computes_bf16(torch.device("cpu")) is computes
+    asked: list[bool] = []
+    autocast = torch.autocast
+
+    def watch(device: str, *, dtype: torch.dtype, enabled: bool) -> torch.autocast:
+        asked.append(enabled)
+        return autocast(device, dtype=dtype, enabled=enabled)
+
+    monkeypatch.setattr(torch, "autocast", watch)
+    Trainer(make_recipe(budget_steps=1, bf16=True), data_dir, tmp_path / "run").run()
+    assert set(asked) == {computes}
+    assert ("optimizer = \"adamw\"" in capfd.readouterr().err) is not computes
 
 
 def test_muon_is_refused_where_matrices_are_cut(
