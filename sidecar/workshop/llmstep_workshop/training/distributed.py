@@ -159,7 +159,7 @@ def _add_up(values: torch.Tensor) -> torch.Tensor:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies in bfloat16 itself: GPUs from 2020 on, some CPUs, Apple's not yet.
+    """Whether a device multiplies in bfloat16: GPUs from 2020 on, some CPUs, Apple's not yet.
 
     Without instructions for it a CPU takes 37 times as long as in float32 (measured with AVX2).
     """

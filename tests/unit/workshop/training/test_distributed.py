@@ -253,7 +253,7 @@ def test_a_cpu_without_bf16_instructions_computes_in_float32(
     monkeypatch.setattr(torch, "autocast", watch)
     Trainer(make_recipe(budget_steps=1, bf16=True), data_dir, tmp_path / "run").run()
     assert set(asked) == {computes}
-    assert ("optimizer = \"adamw\"" in capfd.readouterr().err) is not computes
+    assert ('optimizer = "adamw"' in capfd.readouterr().err) is not computes
 
 
 def test_muon_is_refused_where_matrices_are_cut(
