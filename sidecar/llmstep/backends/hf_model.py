@@ -207,9 +207,9 @@ class HuggingFaceModel:
         layers = self._own_cache.layers
         return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
 
-    def fork(self) -> Beams:
+    def fork(self) -> ModelBeams:
         """Continuations of the prompt, which itself stays as it is."""
-        return Beams(self)
+        return ModelBeams(self)
 
     def check_cache(self) -> None:
         """Try a token: some models keep their state elsewhere than in the cache they are given.
@@ -298,7 +298,7 @@ class HuggingFaceModel:
             raise StoppedError
 
 
-class Beams:
+class ModelBeams:
     """Continuations of a model's prompt, one row each; all have the same length."""
 
     def __init__(self, model: HuggingFaceModel) -> None:

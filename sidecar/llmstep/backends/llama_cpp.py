@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         GenerationRequest,
         PromptPart,
     )
-    from llmstep.backends.local import Beams, Step
+    from llmstep.backends.local import LockstepBeams, Step
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Vocabulary
 
@@ -275,7 +275,7 @@ class LlamaCppBackend(LocalBackend):
         free = list(range(self._model.sequences - 1, len(self._slots) - 1, -1))
         beams = BeamSequences(self._model, slot.index, free)
 
-        def step(search: Beams) -> npt.NDArray[np.float32] | None:
+        def step(search: LockstepBeams) -> npt.NDArray[np.float32] | None:
             nonlocal position
             beams.follow([beam.parent for beam in search.live])
             while search.live:

@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 # Feeds every live beam of a search its token. Logits, shape (live beams, vocabulary); ``None`` if
 # there is no room for a single one.
-Step = Callable[["Beams"], "npt.NDArray[np.float32] | None"]
+Step = Callable[["LockstepBeams"], "npt.NDArray[np.float32] | None"]
 # An answer shorter than this is none.
 _LEAST_ANSWER = 64
 
 
-class Beams(Protocol):
+class LockstepBeams(Protocol):
     """What one step of the model is made from: a search's beams, or answers being written."""
 
     live: list[Beam]

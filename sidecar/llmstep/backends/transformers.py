@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from llmstep.backends.base import BackendOptions, CancelToken, PromptPart
     from llmstep.backends.hf_model import HuggingFaceModel, Logits
-    from llmstep.backends.local import Beams, Step
+    from llmstep.backends.local import LockstepBeams, Step
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Vocabulary
 
@@ -192,7 +192,7 @@ class TransformersBackend(LocalBackend):
         self._model.select(slot.index)
         beams = self._model.fork()
 
-        def step(search: Beams) -> Logits:
+        def step(search: LockstepBeams) -> Logits:
             return beams.step(search.nodes.token.tolist(), [beam.parent for beam in search.live])
 
         yield step

@@ -15,7 +15,7 @@ from llmstep import __version__
 from llmstep.server.messages import PROTOCOL_VERSION, ProgressToken
 
 if TYPE_CHECKING:
-    from llmstep.service.question import Proof, ServiceStatus, SuggestReply, WritingProgress
+    from llmstep.service.question import ServiceStatus, SuggestReply, WritingProgress, WrittenProof
     from llmstep.sources.projects import ProjectStatus
     from llmstep.sources.ranking import Suggestion
 
@@ -56,7 +56,7 @@ def writing_json(token: ProgressToken, progress: WritingProgress) -> dict[str, A
     return {"token": token, "value": value}
 
 
-def _proof_json(proof: Proof) -> dict[str, Any]:
+def _proof_json(proof: WrittenProof) -> dict[str, Any]:
     """A proof as it travels, in the place of a suggestion."""
     problem = {"problem": proof.problem} if proof.problem else {}
     return {

@@ -18,7 +18,7 @@ from llmstep.service.catalog import read_catalog
 from llmstep.service.model_question import ModelAnswer
 from llmstep.service.model_setup import ModelSetup
 from llmstep.service.proof_text import read_proof
-from llmstep.service.question import Attempt, Proof, SuggestRequest, WritingProgress
+from llmstep.service.question import Attempt, SuggestRequest, WritingProgress, WrittenProof
 from llmstep.service.resident import ResidentModels
 
 log = logging.getLogger(__name__)
@@ -36,14 +36,14 @@ class ProofJob:
     """One question for whole proofs.
 
     Attributes:
-        engine: The model.
+        setup: The model, as it is set up.
         request: The question.
         seed: Seed of the random numbers.
         cancel: Withdraws it.
         on_progress: Told how far each proof is; on the model's thread.
     """
 
-    engine: ModelSetup
+    setup: ModelSetup
     request: SuggestRequest
     seed: int
     cancel: CancelToken
@@ -55,22 +55,22 @@ class ProofJob:
         Raises:
             NoProofModeError: It writes single steps only; names models that write proofs.
         """
-        if self.engine.proof is None:
-            raise NoProofModeError(self.engine.model.id, list_provers())
-        return self.engine.proof
+        if self.setup.proof is None:
+            raise NoProofModeError(self.setup.model.id, list_provers())
+        return self.setup.proof
 
-    def run(self, models: ResidentModels) -> tuple[tuple[Proof, ...], ModelAnswer]:
+    def run(self, models: ResidentModels) -> tuple[tuple[WrittenProof, ...], ModelAnswer]:
         """Load the model if need be and let it write. On its lane's thread.
 
         Raises:
             LLMStepError: The model cannot be loaded, cannot be asked this way, or failed.
         """
         template = self.template()
-        loaded = models.holds(self.engine)
+        loaded = models.holds(self.setup)
         if self.cancel.is_set() and not loaded:
             return (), ModelAnswer()
-        backend = models.backend(self.engine)
-        load_ms = 0.0 if loaded else models.state(self.engine).load_ms
+        backend = models.backend(self.setup)
+        load_ms = 0.0 if loaded else models.state(self.setup).load_ms
         if not hasattr(backend, "write"):
             raise LLMStepError(
                 f"the backend {backend.info.backend} writes no whole proofs",
@@ -93,7 +93,7 @@ class ProofJob:
         if needed + _LEAST_TOKENS > window:
             raise PromptTooLongError(
                 f"the theorem and its goal have {needed} tokens, the window of the model "
-                f"{self.engine.model.id} {window}",
+                f"{self.setup.model.id} {window}",
                 hint="Raise `context_tokens`, or take a model with a larger window.",
             )
         attempt = request.attempt
@@ -137,8 +137,8 @@ def list_provers() -> list[str]:
     return [card.id for card in sorted(cards, key=lambda card: card.parameters or 0)]
 
 
-def _read(answer: Written, template: ProofTemplate) -> Proof:
+def _read(answer: Written, template: ProofTemplate) -> WrittenProof:
     found = read_proof(answer.text, template.thought, continues=template.continues)
     if found.problem:
         log.info("an answer holds no proof: %s", found.problem)
-    return Proof(found.block, answer.mean_logprob, answer.end, found.problem)
+    return WrittenProof(found.block, answer.mean_logprob, answer.end, found.problem)

@@ -55,7 +55,7 @@ StopReason = Literal["end", "budget", "time", "repetition"]
 
 
 @attrs.frozen
-class Proof:
+class WrittenProof:
     """A whole proof as the model wrote it; nobody has checked it.
 
     Attributes:
@@ -264,7 +264,7 @@ class SuggestReply:
     stats: SuggestStats
     dropped: tuple[str, ...] = ()
     partial: Partial | None = None
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[WrittenProof, ...] = ()
 
 
 @attrs.frozen

@@ -22,12 +22,12 @@ from llmstep.service.question import (
     Document,
     Partial,
     PrepareRequest,
-    Proof,
     ServiceStatus,
     SuggestReply,
     SuggestRequest,
     SuggestStats,
     WritingProgress,
+    WrittenProof,
 )
 from llmstep.sources.ranking import Suggestion
 
@@ -284,11 +284,11 @@ def test_a_wrong_field_of_a_proof_is_named(field: str, value: object, named: str
 @pytest.mark.parametrize(
     ("name", "proof"),
     [
-        ("proof", Proof("constructor\n· exact hp\n· exact hq", -0.5)),
-        ("proof.cut", Proof("constructor", -0.75, "repetition")),
+        ("proof", WrittenProof("constructor\n· exact hp\n· exact hq", -0.5)),
+        ("proof.cut", WrittenProof("constructor", -0.75, "repetition")),
     ],
 )
-def test_proofs_travel_as_the_golden_has_them(name: str, proof: Proof) -> None:
+def test_proofs_travel_as_the_golden_has_them(name: str, proof: WrittenProof) -> None:
     stats = SuggestStats(230, 118, 412, 0.0, 21040.5)
     reply = SuggestReply((), "kimina-prover-rl-0.6b", False, stats, proofs=(proof,))
     assert reply_json(reply) == golden(f"server.suggest.{name}")["result"]

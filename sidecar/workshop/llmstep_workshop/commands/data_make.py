@@ -12,6 +12,7 @@ from llmstep_workshop.commands.data_options import (
     add_common_options,
     add_lean_options,
     rows_argument,
+    share_option,
     write_sheet,
 )
 
@@ -197,26 +198,14 @@ def _failures(records: list[Record], findings: list[Finding]) -> dict[str, str]:
 )
 @click.option("--library", default="builtin", show_default=True, help="Index to search.")
 @click.option("--rows", "count", type=click.IntRange(1), help="Draw so many rows.")
-@click.option(
+@share_option(
     "--inserted",
-    type=click.FloatRange(0, 1),
-    default=0.6,
-    show_default=True,
-    help="Share of the rows that cite a lemma in which it is put in if it was not found.",
+    0.6,
+    "Share of the rows that cite a lemma in which it is put in if it was not found.",
 )
-@click.option(
-    "--without",
-    type=click.FloatRange(0, 1),
-    default=0.2,
-    show_default=True,
-    help="Share of the rows that show none.",
-)
-@click.option(
-    "--renamed",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Share of the rows in which the lemmas of the row's own file get other names.",
+@share_option("--without", 0.2, "Share of the rows that show none.")
+@share_option(
+    "--renamed", 0.5, "Share of the rows in which the lemmas of the row's own file get other names."
 )
 @click.option("--seed", default=0, show_default=True)
 @add_common_options

@@ -19,6 +19,12 @@ rows_argument = click.argument(
 )
 
 
+def share_option(name: str, default: float, text: str) -> Callable[[_Command], _Command]:
+    """An option that takes a share, 0 to 1."""
+    share = click.FloatRange(0, 1)
+    return click.option(name, type=share, default=default, show_default=True, help=text)
+
+
 def add_common_options(command: _Command) -> _Command:
     """Add --output, --sheet and --licence to a command."""
     options = (

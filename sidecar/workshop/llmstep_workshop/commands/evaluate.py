@@ -238,7 +238,7 @@ def measure(
     from llmstep_workshop.data.statement_files import read_names
     from llmstep_workshop.evaluation.comparison import compare_variants, draw_rows
     from llmstep_workshop.evaluation.placed_rows import index_project
-    from llmstep_workshop.evaluation.scores import KnownNames
+    from llmstep_workshop.evaluation.scores import ExistingNames
 
     seed = variants[0].settings.seed
     files = [draw_rows(path, read_rows(path), limit, seed) for path in data]
@@ -248,7 +248,7 @@ def measure(
     if home is not None:
         index_project(home)
         files = [_place(file, home) for file in files]
-    known = KnownNames(listed, known_besides(variants[0].settings)) if listed else None
+    known = ExistingNames(listed, known_besides(variants[0].settings)) if listed else None
     total = len(variants) * sum(len(file.rows) for file in files)
     with click.progressbar(
         length=total, label="rows", file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()

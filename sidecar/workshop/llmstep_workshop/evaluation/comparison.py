@@ -14,7 +14,7 @@ from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import TrainingDataError
 from llmstep_workshop.evaluation.candidates import CandidateSource, ServedCandidates
 from llmstep_workshop.evaluation.likelihood import Likelihood, LikelihoodMeter, open_meter
-from llmstep_workshop.evaluation.scores import KnownNames, RowScore, Scores, score_row, summarise
+from llmstep_workshop.evaluation.scores import ExistingNames, RowScore, Scores, score_row, summarise
 
 OnRow = Callable[[], object]
 Measured = Likelihood | str | None
@@ -101,7 +101,7 @@ def compare_variants(
     files: Sequence[DataFile],
     with_likelihood: bool = True,
     on_row: OnRow = lambda: None,
-    names: KnownNames | None = None,
+    names: ExistingNames | None = None,
 ) -> Comparison:
     """Ask every variant about every row.
 
@@ -145,14 +145,14 @@ def answer_rows(
     source: CandidateSource,
     rows: Sequence[tuple[int, Row]],
     on_row: OnRow = lambda: None,
-    names: KnownNames | None = None,
+    names: ExistingNames | None = None,
 ) -> list[RowScore]:
     """Ask a source about each row; a row it fails on is told of, and counts as not found."""
     return [_answer(source, number, row, on_row, names) for number, row in rows]
 
 
 def _answer(
-    source: CandidateSource, number: int, row: Row, on_row: OnRow, names: KnownNames | None
+    source: CandidateSource, number: int, row: Row, on_row: OnRow, names: ExistingNames | None
 ) -> RowScore:
     try:
         # As Lean does: what is being proved cannot be used to prove it.
@@ -166,7 +166,7 @@ def _answer(
 
 
 def _answer_all(
-    settings: Settings, files: Sequence[DataFile], on_row: OnRow, names: KnownNames | None
+    settings: Settings, files: Sequence[DataFile], on_row: OnRow, names: ExistingNames | None
 ) -> list[list[RowScore]]:
     source = ServedCandidates(settings)
     try:

@@ -66,7 +66,7 @@ class RowScore:
 
 
 @attrs.frozen
-class KnownNames:
+class ExistingNames:
     """What names there are.
 
     Attributes:
@@ -175,7 +175,9 @@ class Scores:
     sources: dict[str, SourceScore]
 
 
-def score_row(number: int, row: Row, answer: Answer, names: KnownNames | None = None) -> RowScore:
+def score_row(
+    number: int, row: Row, answer: Answer, names: ExistingNames | None = None
+) -> RowScore:
     """Compare an answer with the recorded tactic; blanks do not count."""
     goal = parse_goal(row.state)
     inventing = None

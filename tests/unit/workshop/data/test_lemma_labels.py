@@ -17,7 +17,7 @@ from llmstep_workshop.data.lemma_labels import (
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import TrainingDataError
 from llmstep_workshop.evaluation.candidates import Answer
-from llmstep_workshop.evaluation.scores import KnownNames, score_row, summarise
+from llmstep_workshop.evaluation.scores import ExistingNames, score_row, summarise
 
 NAMES_LISTED = ("Set.inter_comm", "Finset.inter_comm", "LT.lt.trans", "Set.foo_bar", "add_comm")
 NAMES = NameList(NAMES_LISTED)
@@ -111,7 +111,7 @@ def test_scores_of_lemmas_by_corpus() -> None:
         Answer(("simp",), 0.1),
     ]
     scored = [
-        score_row(i, row, answer, KnownNames(NAMES))
+        score_row(i, row, answer, ExistingNames(NAMES))
         for i, (row, answer) in enumerate(zip(rows, answers, strict=True), start=1)
     ]
     assert [row.lemma for row in scored] == [2, None, None]

@@ -4,17 +4,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
 from llmstep.config import Settings
-from llmstep.errors import NoProofModeError
-from llmstep_workshop.errors import LeanProjectError, ResultsFileError
+from llmstep_workshop.errors import ResultsFileError
 from llmstep_workshop.evaluation import proof_search
-from llmstep_workshop.evaluation.exposure import is_minif2f, warn_about
 from llmstep_workshop.evaluation.lean_project import LeanProject
 from llmstep_workshop.evaluation.proof_search import (
     LLMSEARCH,
@@ -292,135 +289,3 @@ def test_the_file_that_asks_for_proofs() -> None:
     known = dict(re.findall(r"register_option (\S+) : \w+ := \{\s+defValue := (.*)\n", source))
     assert known["llmstep.prove.timeoutMs"] == str(1000 * PROVE.seconds)
     assert {name: known[name] for name in PROVE.options} == PROVE.options
-
-
-@posix
-def test_the_command_for_whole_proofs(
-    project_folder: Path,
-    tmp_path: Path,
-    write_rows: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from click.testing import CliRunner
-
-    from llmstep.cli import cli
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    data = write_rows(
-        {"name": "a", "formal_statement": "theorem plain : 1 = 1 := by"},
-        {"name": "b", "formal_statement": "theorem never : 1 = 1 := by"},
-        {"name": "c", "formal_statement": "theorem third : 1 = 1 := by"},
-    )
-    words = ["eval", "--lean", str(project_folder), "--theorems", str(data)]
-
-    def run(*more: str, model: str = "echo"):
-        arguments = [*words, "--model", model, *more]
-        return CliRunner().invoke(cli, arguments, catch_exceptions=False)
-
-    done = run("--protocol", "prove", "--tries", "3")
-    assert done.exit_code == 0, done.output
-    assert "echo, prove 120 s, 3 rounds, 3 tries: 2 of 3 proved, 66.7 %" in done.stdout
-    assert "pass@1 33.3 %, pass@2 33.3 %, pass@3 66.7 %; 1 of the proofs were mended" in done.stdout
-    assert "5.7 proofs asked for, 567 tokens" in done.stdout
-    record = json.loads(run("--protocol", "prove", "--tries", "3", "--json").stdout)
-    assert record["within"] == {"1": 1 / 3, "2": 1 / 3, "3": 2 / 3}
-    assert run("--tries", "3").exit_code == 2
-    with pytest.raises(NoProofModeError) as caught:
-        run("--protocol", "prove", model="builtin")
-    assert "models pull" in caught.value.hint
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LeanProjectError, match="no `lake` on the PATH"):
-        run("--protocol", "prove")
-
-
-# Contamination
-
-
-def test_the_built_in_model_is_warned_about_on_minif2f() -> None:
-    by_name = [make("mathd_algebra_478"), make("amc12a_2021_p3"), make("other")]
-    by_file = [attrs.evolve(make("x"), file="data/minif2f.jsonl")]
-    assert is_minif2f(by_name)
-    assert is_minif2f(by_file)
-    assert not is_minif2f([make("add_comm"), make("imo_1959_p1")])
-    assert "Compfiles" in warn_about("builtin", by_name)
-    assert warn_about("my-model", by_name) == warn_about("builtin", [make("t")]) == ""
-
-
-# The command
-
-
-@posix
-def test_the_command(
-    project_folder: Path,
-    tmp_path: Path,
-    write_rows: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from click.testing import CliRunner
-
-    from llmstep.cli import cli
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    data = write_rows(
-        {"name": "mathd_algebra_1", "formal_statement": "theorem plain : 1 = 1 := by"},
-        {"name": "mathd_algebra_2", "formal_statement": "theorem exhausted : 1 = 1 := by"},
-        {"name": "mathd_algebra_3", "formal_statement": "theorem silent : 1 = 1 := by"},
-    )
-    words = ["eval", "--lean", str(project_folder), "--theorems", str(data), "--model", "builtin"]
-
-    def run(*more: str):
-        return CliRunner().invoke(cli, [*words, *more], catch_exceptions=False)
-
-    done = run("--limit", "2", "--seconds", "7")
-    assert done.exit_code == 0, done.output
-    assert "builtin, llmsearch 7 s: 1 of 2 proved, 50.0 %" in done.stdout
-    assert "Compfiles" in done.stderr
-    assert "proved" in done.stderr
-    assert "constructor; · rfl; · rfl" in done.stderr
-    path = tmp_path / "runs" / "search" / "llmsearch-7-s-builtin.jsonl"
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
-    record = json.loads(run("--seconds", "7", "--json").stdout)
-    assert (record["theorems"], record["proved"], record["error"]) == (3, 1, 1)
-    assert record["protocol"] == "llmsearch 7 s"
-    # All known: not even the project is asked.
-    calls = (project_folder / "calls.txt").read_text(encoding="utf-8")
-    run("--limit", "2", "--seconds", "7")
-    assert (project_folder / "calls.txt").read_text(encoding="utf-8") == calls
-    assert run("--model", "echo").exit_code == 2
-    assert run(str(data)).exit_code == 2
-    assert run("--report", "page.html").exit_code == 2
-
-
-@posix
-def test_jobs_share_the_cores(
-    project_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from llmstep_workshop.commands import evaluate_search
-    from llmstep_workshop.evaluation.proof_search import PROTOCOLS
-
-    seen: list[str | None] = []
-
-    def prove_nothing(theorem, project, protocol, environment):
-        seen.append(environment.get("LLMSTEP_THREADS"))
-        return ProofResult(theorem.name, theorem.file, 1, theorem.digest, "failed")
-
-    monkeypatch.setattr("llmstep_workshop.evaluation.search_run.prove", prove_nothing)
-    monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 8)
-    file = tmp_path / "A.lean"
-    file.write_text("theorem a : 1 = 1 := by sorry\n", encoding="utf-8")
-    for number, (jobs, threads) in enumerate([(1, 0), (3, 0), (20, 0), (3, 5)]):
-        evaluate_search.search_proofs(
-            Settings(model="echo", threads=threads),
-            project_folder,
-            (file,),
-            None,
-            PROTOCOLS["llmsearch"],
-            tmp_path / f"{number}.jsonl",
-            jobs,
-            None,
-            None,
-            True,
-        )
-    assert seen == ["0", "2", "1", "5"]
