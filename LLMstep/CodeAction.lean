@@ -9,7 +9,8 @@ open Lean Meta Elab Tactic Server Lsp
 # The code action "llmstep: suggest a step"
 
 Offered on `sorry`, on an empty `by`, and where goals remain. The model is asked when the user picks the action, not before; the best
-candidate that runs is put in place, if it is right for every goal with which Lean reaches the place.
+candidate that runs is put in place, if it is right for every goal with which Lean reaches the place. For an editor that cannot ask for
+an action's edit when the action is picked, the edit puts the call `llmstep ""` there, which then shows its suggestions.
 
 ```
 example (p q : Prop) (hp : p) (hq : q) : p ∧ q := by
@@ -53,8 +54,11 @@ def findGap? (source : FileMap) (params : CodeActionParams) (tree : InfoTree) : 
   let isComplaint (block : Nat × Nat) (inBraces : Bool) : Bool := unsolved.any fun diagnostic =>
     onTheseLines source block diagnostic.range &&
       (atCursor diagnostic.range || (inBraces && onTheseLines source block params.range))
-  let blocks := tactics.filter fun (_, info) =>
-    ((bytesOf? info.stx).map (isComplaint · (info.stx.getKind == `Lean.Parser.Tactic.tacticSeqBracketed))).getD false
+  -- A `by` without tactics needs no complaint: not every editor sends it from wherever the cursor is on the line.
+  let isEmpty (stx : Syntax) : Bool := stx.getKind == `Lean.Parser.Term.byTactic && stx[1].getRange?.isNone
+  let blocks := tactics.filter fun (_, info) => ((bytesOf? info.stx).map fun block =>
+    isComplaint block (info.stx.getKind == `Lean.Parser.Tactic.tacticSeqBracketed) ||
+      (isEmpty info.stx && onTheseLines source block params.range)).getD false
   let last? (bytes : Nat × Nat) : Option (ContextInfo × TacticInfo) :=
     (tactics.filter fun (_, info) => bytesOf? info.stx == some bytes).back?
   let ends := mergeGaps <| blocks.filterMap fun (ctx, info) => blockGap? source ctx info last?
@@ -131,19 +135,39 @@ def fillGap (gap : Gap) (uri : String) (source : FileMap) : IO String := do
       else { other with checked := { other.checked with outcome := .fails (why?.getD "") } }
   throw <| IO.userError <| nothingText { gathered with scored := failures } (showFailed := true)
 
+/-- The call of the tactic as it is written at a gap. -/
+def callFor? (gap : Gap) (source : FileMap) : Option String := do
+  let first ← gap.approaches[0]?
+  let place ← findPlace? first.ctx.env first.ctx.options source gap.range gap.spot
+  place.textFor? "llmstep \"\"" (closes := false) (first.goals.length > 1) gap.leads
+
+/-- Whether the client asks for the edit of an action when the action is picked. -/
+def resolvesEdits (client : ClientCapabilities) : Bool :=
+  (client.textDocument?.bind (·.codeAction?) |>.bind (·.resolveSupport?) |>.map (·.properties.contains "edit")).getD false
+
+/-- Put a text in the place of some bytes of a document; only of this version of it, if the client knows such edits. -/
+def editOf? (client : ClientCapabilities) (doc : FileWorker.EditableDocument) (bytes : Nat × Nat) (newText : String) : Option WorkspaceEdit :=
+  let source := doc.meta.text
+  let range : Lsp.Range := { start := source.utf8PosToLspPos ⟨bytes.1⟩, «end» := source.utf8PosToLspPos ⟨bytes.2⟩ }
+  let edit : TextEdit := { range, newText }
+  let ofVersion := (client.workspace?.bind (·.workspaceEdit?) |>.map fun known =>
+    known.documentChanges?.getD false || known.resourceOperations?.isSome).getD false
+  if ofVersion then some (.ofTextEdit doc.versionedIdentifier edit)
+  else (fromJson? <| Json.mkObj [("changes", Json.mkObj [(doc.meta.uri, toJson #[edit])])]).toOption
+
 /-- Offers the action where a step is missing; the model is asked when the action is resolved. -/
 @[code_action_provider]
 def suggestStepProvider : CodeActionProvider := fun params snapshot => do
   let doc ← RequestM.readDoc
   let source := doc.meta.text
   let some gap := findGap? source params snapshot.infoTree | return #[]
-  let identifier := doc.versionedIdentifier
-  let uri := doc.meta.uri
-  let eager : CodeAction := { title := actionTitle, kind? := some "quickfix" }
-  let resolve : IO CodeAction := do
-    let newText ← fillGap gap uri source
-    let range : Lsp.Range := { start := source.utf8PosToLspPos ⟨gap.range.1⟩, «end» := source.utf8PosToLspPos ⟨gap.range.2⟩ }
-    return { eager with edit? := some (.ofTextEdit identifier { range, newText }) }
-  return #[{ eager, lazy? := some resolve }]
+  let client := (← read).initParams.capabilities
+  let action : CodeAction := { title := actionTitle, kind? := some "quickfix" }
+  if resolvesEdits client then
+    let resolve : IO CodeAction := do
+      return { action with edit? := editOf? client doc gap.range (← fillGap gap doc.meta.uri source) }
+    return #[{ eager := action, lazy? := some resolve }]
+  let some newText := callFor? gap source | return #[]
+  return #[{ eager := { action with edit? := editOf? client doc gap.range newText } }]
 
 end LLMstep

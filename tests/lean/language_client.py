@@ -14,12 +14,23 @@ from typing import Any
 import check
 
 ANSWER_SECONDS = 120
+# Of what an editor can do, that on which what Lean's side sends depends.
+CAPABILITIES = {
+    "textDocument": {"codeAction": {"resolveSupport": {"properties": ["edit"]}}},
+    "workspace": {"workspaceEdit": {"documentChanges": True}},
+}
 
 
 class LanguageClient:
     """One server with one document at a time. Every wait has a limit and fails with what came."""
 
-    def __init__(self, checker: check.LeanChecker, folder: Path, **environment: str) -> None:
+    def __init__(
+        self,
+        checker: check.LeanChecker,
+        folder: Path,
+        capabilities: dict[str, Any] | None = None,
+        **environment: str,
+    ) -> None:
         self.folder = folder
         self.version = 0
         self.text = ""
@@ -36,7 +47,9 @@ class LanguageClient:
             env={**check.test_environment(), "LEAN_PATH": checker.search_path, **environment},
         )
         threading.Thread(target=self._read, daemon=True).start()
-        self.request("initialize", {"processId": os.getpid(), "rootUri": None, "capabilities": {}})
+        self._capabilities = CAPABILITIES if capabilities is None else capabilities
+        params = {"processId": os.getpid(), "rootUri": None, "capabilities": self._capabilities}
+        self.request("initialize", params)
         self.notify("initialized", {})
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -133,9 +146,11 @@ class LanguageClient:
         return self.request("textDocument/codeAction", params) or []
 
     def apply(self, action: dict[str, Any]) -> str:
-        """Apply an action's edit, as an editor does; the new text."""
-        changes = action["edit"]["documentChanges"][0]
-        (edit,) = changes["edits"]
+        """Apply an action's edit, as an editor does that knows no more than it has said."""
+        if self._capabilities.get("workspace"):
+            (edit,) = action["edit"]["documentChanges"][0]["edits"]
+        else:
+            (edit,) = action["edit"]["changes"][self.uri]
         lines = self.text.split("\n")
         start, end = edit["range"]["start"], edit["range"]["end"]
         head = "\n".join([*lines[: start["line"]], _cut(lines[start["line"]], start, 0)])

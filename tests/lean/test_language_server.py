@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import check
+import language_client
 import psutil
 import pytest
 from language_client import LanguageClient
@@ -151,6 +152,59 @@ def test_the_code_action_suggests_a_step(
     assert client.elaborated() == []
     if wanted:
         assert text == theorem(*wanted, kind="k_step")
+
+
+@pytest.mark.parametrize(
+    ("tactics", "line", "call"),
+    [
+        (("sorry",), 3, 'llmstep ""'),
+        (("exact sorry",), 3, 'exact by llmstep ""'),
+        (("skip",), 3, 'skip\n  llmstep ""'),
+        ((), 2, 'llmstep ""'),
+        (("constructor", "· exact hp", "· skip"), 5, 'llmstep ""'),
+    ],
+    ids=["sorry", "a term", "unsolved goals", "empty by", "unsolved goals in a bullet"],
+)
+def test_the_call_takes_the_place_where_an_action_is_not_resolved(
+    package: check.LeanChecker, tmp_path: Path, tactics: tuple[str, ...], line: int, call: str
+) -> None:
+    """As in an editor that knows neither that nor edits of a version."""
+    client = LanguageClient(package, tmp_path, {})
+    client.open("Plain.lean", theorem(*tactics, kind="k_step"))
+    client.elaborated()
+    actions = [a for a in client.actions(line) if a["title"] == "llmstep: suggest a step"]
+    assert len(actions) == 1
+    text = client.apply(actions[0])
+    messages = client.elaborated()
+    client.stop()
+    assert call in text
+    assert any("Try these:" in message for message in messages), messages
+
+
+def test_an_empty_proof_is_seen_by_an_editor_that_sends_no_complaint(
+    client: LanguageClient,
+) -> None:
+    client.open("Empty.lean", theorem(kind="k_step"))
+    client.elaborated()
+    client.diagnostics = []
+    end = len(client.text.splitlines()[2])
+    (action,) = [a for a in client.actions(2, end) if a["title"] == "llmstep: suggest a step"]
+    client.apply(client.request("codeAction/resolve", action))
+    assert client.elaborated() == []
+
+
+def test_an_edit_is_of_no_version_where_the_editor_knows_none(
+    package: check.LeanChecker, tmp_path: Path
+) -> None:
+    capabilities = {"textDocument": language_client.CAPABILITIES["textDocument"]}
+    client = LanguageClient(package, tmp_path, capabilities)
+    client.open("Plain.lean", theorem("sorry", kind="k_step"))
+    client.elaborated()
+    (action,) = [a for a in client.actions(3) if a["title"] == "llmstep: suggest a step"]
+    resolved = client.request("codeAction/resolve", action)
+    assert "documentChanges" not in resolved["edit"]
+    assert client.apply(resolved) == theorem("exact ⟨hp, hq⟩", kind="k_step")
+    client.stop()
 
 
 def test_no_code_action_where_no_step_is_missing(client: LanguageClient) -> None:

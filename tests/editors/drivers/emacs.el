@@ -87,6 +87,8 @@
   "Call COMMAND, which asks which of several actions to take; CHOOSE one by its beginning.
 Returns the titles that were offered."
   (let* (titles
+         ;; A key has been pressed, not a menu.
+         (last-nonmenu-event ?\r)
          (completing-read-function
           (lambda (_prompt collection &rest _)
             (setq titles (all-completions "" collection))

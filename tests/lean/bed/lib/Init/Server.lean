@@ -90,6 +90,10 @@ structure VersionedTextDocumentIdentifier where
   bedVal : bedServer.type
 instance : Nonempty WorkspaceEdit := bedTrust
 instance : Nonempty VersionedTextDocumentIdentifier := bedTrust
+@[extern "l_Lean_Lsp_instToJsonTextEdit_toJson"] opaque instToJsonTextEdit.toJson (x : TextEdit) : Json
+instance : ToJson TextEdit := ⟨instToJsonTextEdit.toJson⟩
+@[extern "l_Lean_Lsp_instFromJsonWorkspaceEdit_fromJson"] opaque instFromJsonWorkspaceEdit.fromJson (json : Json) : Except String WorkspaceEdit
+instance : FromJson WorkspaceEdit := ⟨instFromJsonWorkspaceEdit.fromJson⟩
 @[extern "l_Lean_Lsp_WorkspaceEdit_ofTextEdit"] opaque WorkspaceEdit.ofTextEdit (doc : VersionedTextDocumentIdentifier) (te : TextEdit) : WorkspaceEdit
 structure DiagnosticWith (α : Type) where
   range : Range
@@ -127,6 +131,39 @@ structure CodeAction extends WorkDoneProgressParams, PartialResultParams where
   edit? : Option WorkspaceEdit := none
   command? : Option bedServer.type := none
   data? : Option Json := none
+structure ResolveSupport where
+  properties : Array String
+structure CodeActionClientCapabilities where
+  dynamicRegistration? : Option Bool := some false
+  isPreferredSupport? : Option Bool := some false
+  disabledSupport? : Option Bool := some false
+  dataSupport? : Option Bool := some false
+  honorsChangeAnnotations? : Option Bool := some false
+  codeActionLiteralSupport? : Option bedServer.type := none
+  resolveSupport? : Option ResolveSupport := none
+structure TextDocumentClientCapabilities where
+  completion? : Option bedServer.type := none
+  codeAction? : Option CodeActionClientCapabilities := none
+  inlayHint? : Option bedServer.type := none
+structure WorkspaceEditClientCapabilities where
+  documentChanges? : Option Bool := none
+  changeAnnotationSupport? : Option bedServer.type := none
+  resourceOperations? : Option (Array String) := none
+structure WorkspaceClientCapabilities where
+  applyEdit? : Option Bool := none
+  workspaceEdit? : Option WorkspaceEditClientCapabilities := none
+structure ClientCapabilities where
+  textDocument? : Option TextDocumentClientCapabilities := none
+  window? : Option bedServer.type := none
+  workspace? : Option WorkspaceClientCapabilities := none
+  lean? : Option bedServer.type := none
+structure InitializeParams where
+  processId? : Option Int := none
+  clientInfo? : Option bedServer.type := none
+  rootUri? : Option String := none
+  initializationOptions? : Option bedServer.type := none
+  capabilities : ClientCapabilities
+  bedRest : bedServer.type
 end Lsp
 namespace Server
 structure DocumentMeta where
@@ -145,7 +182,11 @@ instance : Nonempty EditableDocument := bedTrust
 @[extern "l_Lean_Server_FileWorker_EditableDocument_versionedIdentifier"] opaque EditableDocument.versionedIdentifier (ed : EditableDocument) : Lsp.VersionedTextDocumentIdentifier
 end FileWorker
 structure RequestContext where
-  bedVal : bedServer.type
+  rpcSessions : bedServer.type
+  doc : FileWorker.EditableDocument
+  hLog : bedServer.type
+  initParams : Lsp.InitializeParams
+  bedRest : bedServer.type
 structure RequestError where
   bedVal : bedServer.type
 instance : Nonempty RequestError := bedTrust
