@@ -1,7 +1,12 @@
-"""The names that a library's steps use; counted in a second, and kept in the cache folder."""
+"""The names that a library's steps use: read from a file beside it, or counted in a second.
+
+The shipped library has such a file; for any other the names are kept in the cache folder. It is
+text, a name in each line, behind a line that tells the library's size and how many names there are.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import logging
@@ -17,6 +22,8 @@ from llmstep.user_files import TextError, decode_utf8, read_file, write_private
 
 log = logging.getLogger(__name__)
 
+# What the file beside a library is called besides.
+SUFFIX = ".names"
 _MOST_FILES = 4
 # Rises when a library's names are counted in another way.
 _VERSION = 1
@@ -29,8 +36,8 @@ _AT_ONCE = 2000
 class CommonNames:
     """The names that the steps of a library hold more than once, as they may be written, sorted.
 
-    Each also by what is left of it where a namespace is open. A cache that cannot be read or
-    written costs the second, and nothing else.
+    Each also by what is left of it where a namespace is open. A file that does not fit, or cannot
+    be read or written, costs the second, and nothing else.
 
     Args:
         library: The file: another one in its place is counted anew.
@@ -39,6 +46,7 @@ class CommonNames:
 
     def __init__(self, library: Path, count_steps: Callable[[], Iterator[tuple[str, int]]]) -> None:
         self._library = library
+        self._beside = library.with_name(library.name + SUFFIX)
         self._count_steps = count_steps
         self._names: list[str] | None = None
         self._finding: Iterator[list[str] | None] | None = None
@@ -49,6 +57,17 @@ class CommonNames:
         self.prepare(lambda: True)
         assert self._names is not None
         return self._names
+
+    def write(self) -> None:
+        """Count them, and write them beside the library.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        for names in self._count():
+            if names is not None:
+                told = _told(self._library.stat().st_size, names)
+                self._beside.write_bytes(told.encode())
 
     def prepare(self, is_wanted: Callable[[], bool]) -> None:
         """Count as long as that is wanted; the next call goes on from there.
@@ -65,10 +84,17 @@ class CommonNames:
 
     def _find(self) -> Iterator[list[str] | None]:
         """Read or count them, a part with each step; all but the last are ``None``."""
-        file = self._file()
-        if file is not None and (kept := _read(file)) is not None:
-            yield kept
-            return
+        size, file = self._place()
+        for place in (self._beside, file):
+            if (kept := _read(place, size)) is not None:
+                yield kept
+                return
+        for names in self._count():
+            if names is not None:
+                _keep(file, size, names)
+            yield names
+
+    def _count(self) -> Iterator[list[str] | None]:
         steps, counts = self._count_steps(), Counter[str]()
         while part := list(itertools.islice(steps, _AT_ONCE)):
             # Each text is told once, however many steps are it.
@@ -76,33 +102,34 @@ class CommonNames:
             counts.update(unmarked_names("\n".join(told)))
             yield None
         common = (name for name, count in counts.items() if count >= _COMMON_USES)
-        names = sorted({ending for name in common for ending in endings(name)})
-        if file is not None:
-            _write(file, names)
-        yield names
+        yield sorted({ending for name in common for ending in endings(name)})
 
-    def _file(self) -> Path | None:
-        """Where they are kept; ``None`` if the library is gone."""
-        try:
+    def _place(self) -> tuple[int, Path]:
+        """The library's size, and where its names are kept."""
+        size = time = 0
+        with contextlib.suppress(OSError):  # it is gone, and was opened before
             status = self._library.stat()
-        except OSError:
-            return None
-        of = f"{_VERSION}\n{self._library}\n{status.st_size}\n{status.st_mtime_ns}"
+            size, time = status.st_size, status.st_mtime_ns
+        of = f"{_VERSION}\n{self._library}\n{size}\n{time}"
         name = hashlib.sha256(os.fsencode(of)).hexdigest()[:32]
-        return paths.cache_dir() / "names" / f"{name}.txt"
+        return size, paths.cache_dir() / "names" / f"{name}{SUFFIX}"
 
 
-def _read(file: Path) -> list[str] | None:
+def _told(size: int, names: list[str]) -> str:
+    return "\n".join([f"{_VERSION} {size} {len(names)}", *names, ""])
+
+
+def _read(file: Path, size: int) -> list[str] | None:
     try:
-        total, *names = decode_utf8(read_file(file)).split("\n")
+        head, *names = decode_utf8(read_file(file)).removesuffix("\n").split("\n")
     except (OSError, TextError):
         return None
-    return names if total == str(len(names)) else None
+    return names if head == f"{_VERSION} {size} {len(names)}" else None
 
 
-def _write(file: Path, names: list[str]) -> None:
+def _keep(file: Path, size: int, names: list[str]) -> None:
     try:
-        write_private(file, "\n".join([str(len(names)), *names]))
+        write_private(file, _told(size, names))
         _remove_old(file.parent)
     except OSError as error:
         log.info("the library's names are not kept: %s", error)
@@ -110,6 +137,6 @@ def _write(file: Path, names: list[str]) -> None:
 
 def _remove_old(folder: Path) -> None:
     """Leave the files of the libraries that were counted last."""
-    files = sorted(folder.glob("*.txt"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[_MOST_FILES:]:
         file.unlink(missing_ok=True)

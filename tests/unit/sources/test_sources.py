@@ -128,7 +128,7 @@ def test_a_file_that_imports_only_core_gets_nothing_of_mathlib(settings: Setting
 
 def test_a_question_does_not_wait_until_the_names_are_counted(settings: Settings) -> None:
     def kept() -> list[Path]:
-        return list((paths.cache_dir() / "names").glob("*.txt"))
+        return list((paths.cache_dir() / "names").glob("*.names"))
 
     sources, cancel = Sources(settings), CancelToken()
     cancel.cancel()
@@ -143,7 +143,7 @@ def test_a_question_does_not_wait_until_the_names_are_counted(settings: Settings
 
 def test_without_a_question_the_names_are_counted_before_one_comes(settings: Settings) -> None:
     Sources(settings).prepare_names(CancelToken())
-    assert list((paths.cache_dir() / "names").glob("*.txt"))
+    assert list((paths.cache_dir() / "names").glob("*.names"))
 
 
 def test_a_missing_library_is_told_once_and_done_without(

@@ -76,7 +76,9 @@ def build(
 
     Use the result with the setting `library`.
     """
+    from llmstep.sources.common_names import CommonNames
     from llmstep.sources.index_writer import ProofStep, write_index
+    from llmstep.sources.library_index import LibraryIndex
     from llmstep_workshop.data.statement_files import read_names, read_statements
 
     kept = (
@@ -93,6 +95,7 @@ def build(
         names=read_names(names) if names else (),
         fewest_rows=fewest_rows,
     )
+    CommonNames(output, LibraryIndex(output).count_steps).write()
     size = output.stat().st_size / 1e6
     click.echo(f"{output}: {count:,} steps, {stated:,} statements, {size:.1f} MB")
     click.echo(f'Use it: LLMSTEP_LIBRARY="{output}", or library = "{output}" in config.toml.')

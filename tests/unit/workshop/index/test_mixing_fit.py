@@ -157,6 +157,9 @@ def test_the_commands_make_index_portfolio_and_weights(
     built = run(cli, ["index", "build", str(rows), "--output", str(index), "--skip-kind", "junk"])
     assert built.exit_code == 0, built.output
     assert "120 steps" in built.output
+    assert index.with_name("i.tactics.names").read_text("utf-8").split("\n")[1:-1] == (
+        LibraryIndex(index).common_names()
+    )
     learned = run(cli, ["index", "portfolio", str(rows), "--output", str(table)])
     assert learned.exit_code == 0, learned.output
     assert {c["tactic"] for c in tomllib.loads(table.read_text("utf-8"))["closer"]} == {
