@@ -66,13 +66,25 @@ class Editor(LanguageServer):
         self.protocol.core = core
         self._core = core
         self._ask_status = session.status
+        self._capabilities: Any = None
         completion.register(self, session)
-        inline_completion.register(self, session)
+        unchecked = inline_completion.register(self, session)
         code_action.register(self)
-        documents.register(self, session.note_document)
+        documents.register(self, session.note_document, unchecked.look)
+
+    def can(self, capability: str) -> Any:
+        """What the client has said of a capability, by its path; ``None`` where it has not.
+
+        Read as it came, so that it counts where our LSP types cannot read all that was said.
+        """
+        said = self._capabilities
+        for name in capability.split("."):
+            said = said.get(name) if isinstance(said, dict) else None
+        return said
 
     def initialize(self, params: dict[str, Any]) -> dict[str, Any]:
         """Take the client's capabilities; return the server's as JSON."""
+        self._capabilities = params.get("capabilities")
         try:
             typed = self._structure(types.INITIALIZE, params)
         except InvalidParamsError as error:
@@ -91,8 +103,7 @@ class Editor(LanguageServer):
 
     def greet(self) -> None:
         """The client is ready to be spoken to."""
-        window = self.client_capabilities.window
-        if window is not None and window.work_done_progress:
+        if self.can("window.workDoneProgress"):
             loading = progress.show_loading(self, self._ask_status)
             self._core.run_in_background("progress", loading)
             indexing = progress.show_indexing(self, self._ask_status)

@@ -13,13 +13,13 @@ from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import find_document, find_place
 
 if TYPE_CHECKING:
-    from pygls.lsp.server import LanguageServer
+    from llmstep.server.editor import Editor
 
 _SORRY = re.compile(r"(?<![\w.«'])sorry(?![\w.'])")
 _TEXTS = {"tactic": 'llmstep ""', "term": 'by llmstep ""', "argument": '(by llmstep "")'}
 
 
-def register(editor: LanguageServer) -> None:
+def register(editor: Editor) -> None:
     """Add the handler."""
 
     @editor.feature(
@@ -27,7 +27,9 @@ def register(editor: LanguageServer) -> None:
         types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix]),
     )
     async def act(params: types.CodeActionParams) -> list[types.CodeAction]:
-        if not _wants_quick_fixes(params.context.only):
+        # Of an older client an action is a command, which we have not.
+        literals = editor.can("textDocument.codeAction.codeActionLiteralSupport")
+        if not (literals and _wants_quick_fixes(params.context.only)):
             return []
         uri = params.text_document.uri
         place = find_place(editor.workspace, uri, params.range.start)

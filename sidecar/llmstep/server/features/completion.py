@@ -21,8 +21,7 @@ from llmstep.sources.sources import Sources
 from llmstep.sources.told_goal import tell_goal
 
 if TYPE_CHECKING:
-    from pygls.lsp.server import LanguageServer
-
+    from llmstep.server.editor import Editor
     from llmstep.server.session import Session
 
 _TACTIC = "llmstep"
@@ -35,6 +34,7 @@ _DOCUMENTATION = (
     "Asks the language model for the next step of this proof. Write the beginning of the step "
     "between the quotes, or nothing."
 )
+# Only such as every client has; lemmas are references.
 _KINDS = {
     "tactic": types.CompletionItemKind.Keyword,
     "local": types.CompletionItemKind.Variable,
@@ -46,7 +46,7 @@ _KINDS = {
 }
 
 
-def register(editor: LanguageServer, session: Session) -> None:
+def register(editor: Editor, session: Session) -> None:
     """Add the handler.
 
     Args:
@@ -77,10 +77,13 @@ def register(editor: LanguageServer, session: Session) -> None:
         begun, names, steps = found
         if begun is None:
             return types.CompletionList(is_incomplete=False, items=[])
-        items = _complete_tactic(begun, _takes_snippets(editor)) if not begun.quoted else []
+        snippets = bool(editor.can("textDocument.completion.completionItem.snippetSupport"))
+        labels = bool(editor.can("textDocument.completion.completionItem.labelDetailsSupport"))
+        items = _complete_tactic(begun, snippets) if not begun.quoted else []
         locals_ = [FoundName(n, n, "local", "file") for n in begun.locals]
         for number, name in enumerate((*locals_, *names.names)):
-            items.append(_name_item(name, number, document, place, begun))
+            where = _range_of(begun.word, document, place)
+            items.append(_name_item(name, number, where, labels))
         for number, step in enumerate(steps):
             items.append(_step_item(step, number, document, place, begun))
         return types.CompletionList(is_incomplete=not names.complete, items=items)
@@ -186,13 +189,6 @@ def _word_before(text: str) -> str:
     return found[0] if found else ""
 
 
-def _takes_snippets(editor: LanguageServer) -> bool:
-    text_document = editor.client_capabilities.text_document
-    completion = text_document.completion if text_document else None
-    item = completion.completion_item if completion else None
-    return bool(item and item.snippet_support)
-
-
 def _complete_tactic(begun: _Begun, snippets: bool) -> list[types.CompletionItem]:
     if not begun.question.tactics or not _TACTIC.startswith(begun.word):
         return []
@@ -213,17 +209,20 @@ def _complete_tactic(begun: _Begun, snippets: bool) -> list[types.CompletionItem
 
 
 def _name_item(
-    name: FoundName, number: int, document: LspDocument, place: Place, begun: _Begun
+    name: FoundName, number: int, where: types.Range, labels: bool
 ) -> types.CompletionItem:
-    """A name as an editor shows it; what was written of it is replaced, dots included."""
+    """A name as an editor shows it; what was written of it is replaced, dots included.
+
+    Where it comes from stands beside the name; if nothing can stand there, behind the statement.
+    """
     source = name.module or ("this file" if name.origin == "file" else f"the {name.origin}")
     return types.CompletionItem(
         label=name.text,
-        kind=_KINDS.get(name.kind, types.CompletionItemKind.Constant),
-        detail=name.statement or None,
-        label_details=types.CompletionItemLabelDetails(description=source),
+        kind=_KINDS.get(name.kind, types.CompletionItemKind.Reference),
+        detail=name.statement or (None if labels else source),
+        label_details=types.CompletionItemLabelDetails(description=source) if labels else None,
         documentation=f"{name.statement}\n\n{name.kind}, {source}" if name.statement else None,
         filter_text=name.typed,
         sort_text=f"1{number:04d}",
-        text_edit=types.TextEdit(_range_of(begun.word, document, place), name.text),
+        text_edit=types.TextEdit(where, name.text),
     )

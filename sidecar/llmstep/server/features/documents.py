@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
 
-def register(editor: LanguageServer, note: Callable[[str, str | None], object]) -> None:
+def register(
+    editor: LanguageServer,
+    note: Callable[[str, str | None], object],
+    look: Callable[[str, Sequence[types.TextDocumentContentChangeEvent]], object],
+) -> None:
     """Add the handlers.
 
     Args:
         editor: Keeps the documents.
         note: Told a document's name and text, or ``None`` when it is closed.
+        look: Shown a document's name and its changes when it has them; none when it is closed.
     """
 
     def tell(uri: str) -> None:
@@ -32,7 +37,9 @@ def register(editor: LanguageServer, note: Callable[[str, str | None], object]) 
     @editor.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def changed(params: types.DidChangeTextDocumentParams) -> None:
         tell(params.text_document.uri)
+        look(params.text_document.uri, params.content_changes)
 
     @editor.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
         note(params.text_document.uri, None)
+        look(params.text_document.uri, ())

@@ -1,7 +1,9 @@
 """Inline completion, as grey text: the tactic after an empty ``by``, and, if wanted, the next step.
 
-A step is proposed only where its goal can be told from the text, or where the model reads the file;
-Lean has not seen it, so it says so. Nothing is asked before the cursor has rested for a moment.
+A step is proposed only where its goal can be told from the text, or where the model reads the file.
+Lean has not seen it. The protocol has no place beside grey text to say so, and what the text itself
+says is put into the file; so a step that was taken is marked where it stands, until the next edit.
+Nothing is asked before the cursor has rested for a moment.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,7 +19,7 @@ from lsprotocol import types
 
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.place import Place
-from llmstep.server.open_documents import find_place
+from llmstep.server.open_documents import find_document, find_place
 from llmstep.service.question import Document, SuggestRequest
 from llmstep.sources.told_goal import tell_goal
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from llmstep.server.session import Session
 
 DEBOUNCE_S = 0.3
-UNCHECKED = "  -- llmstep: not checked"
+UNCHECKED = "Lean had not checked this step when llmstep offered it"
 _TIMEOUT_MS = 10_000
 _ASKED, _OFFERED = 4, 3
 # Grey text that is wrong most of the time is a nuisance.
@@ -36,7 +38,7 @@ _LOWEST_SCORE = math.log(0.1)
 _UNKNOWN_GOAL = "⊢ _"
 
 
-def register(editor: LanguageServer, session: Session) -> None:
+def register(editor: LanguageServer, session: Session) -> UncheckedSteps:
     """Add the handler.
 
     The options object is needed: without one pygls does not announce the capability.
@@ -44,7 +46,11 @@ def register(editor: LanguageServer, session: Session) -> None:
     Args:
         editor: Keeps the documents.
         session: Whose settings, sources and model count.
+
+    Returns:
+        What has to see the changes of documents.
     """
+    unchecked = UncheckedSteps(editor)
     numbers = itertools.count()
     latest = 0
 
@@ -72,8 +78,50 @@ def register(editor: LanguageServer, session: Session) -> None:
         if not texts:
             return None
         gap = "" if place.before == "" or place.before.endswith(" ") else " "
+        unchecked.offer(uri, place, [f"{gap}{step}" for step in steps])
         items = [types.InlineCompletionItem(insert_text=f"{gap}{text}") for text in texts]
         return types.InlineCompletionList(items=items)
+
+    return unchecked
+
+
+class UncheckedSteps:
+    """Marks steps that were taken from grey text.
+
+    Args:
+        editor: Shows the marks, and keeps the documents.
+    """
+
+    def __init__(self, editor: LanguageServer) -> None:
+        self._editor = editor
+        # Of each document, the place, and the line as each step would make it.
+        self._offered: dict[str, tuple[Place, list[str]]] = {}
+        self._marked: set[str] = set()
+
+    def offer(self, uri: str, place: Place, steps: list[str]) -> None:
+        """Steps that may be taken at a place from now on."""
+        if steps:
+            self._offered[uri] = place, [f"{place.before}{step}" for step in steps]
+
+    def look(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
+        """Mark a step that was taken with these changes of a document; an older mark goes."""
+        document = find_document(self._editor.workspace, uri)
+        place, taken = self._offered.get(uri, (None, []))
+        marks = []
+        if document is not None and place is not None and place.line < len(document.lines):
+            line = document.lines[place.line].rstrip()
+            if line in taken and any(len(change.text) > 1 for change in changes):
+                del self._offered[uri]
+                begin = types.Position(place.line, len(place.before))
+                where = types.Range(begin, types.Position(place.line, len(line)))
+                where = document.position_codec.range_to_client_units(document.lines, where)
+                severity = types.DiagnosticSeverity.Information
+                marks = [types.Diagnostic(where, UNCHECKED, severity=severity, source="llmstep")]
+        if marks or uri in self._marked:
+            (self._marked.add if marks else self._marked.discard)(uri)
+            self._editor.text_document_publish_diagnostics(
+                types.PublishDiagnosticsParams(uri, marks)
+            )
 
 
 def _call(place: Place) -> Iterator[str]:
@@ -113,7 +161,7 @@ def _read_place(place: Place) -> _Told | None:
 
 
 async def _find_steps(session: Session, place: Place, uri: str) -> list[str]:
-    """Likely next steps, each with a remark that nobody has checked it."""
+    """Likely next steps, which nobody has checked."""
     told = await session.look_up(lambda _sources: _read_place(place), "inline")
     if told is None or not (told.goal or session.service.reads_files):
         return []
@@ -135,4 +183,4 @@ async def _find_steps(session: Session, place: Place, uri: str) -> list[str]:
         # Without a goal the other sources speak of nothing.
         and (told.goal or suggestion.origin == ("model",))
     ]
-    return [f"{tactic}{UNCHECKED}" for tactic in likely[:_OFFERED]]
+    return likely[:_OFFERED]

@@ -22,6 +22,7 @@ from .test_features import Editor
 
 pytestmark = pytest.mark.asyncio
 
+LABELS = {"completion": {"completionItem": {"labelDetailsSupport": True}}}
 STATEMENTS = [
     Statement("Nat.add_comm", "theorem", "(n m : ℕ)", "n + m = m + n", "Init.Nat"),
     Statement("Nat.add_assoc", "theorem", "(n m k : ℕ)", "n + m + k = n + (m + k)", "Init.Nat"),
@@ -74,8 +75,8 @@ def editor(connection: Connection, sources: Sources) -> Iterator[Editor]:
     lookups.close()
 
 
-async def items(editor: Editor, text: str) -> list[dict[str, Any]]:
-    place = await editor.open(text)
+async def items(editor: Editor, text: str, **capabilities: Any) -> list[dict[str, Any]]:
+    place = await editor.open(text, **capabilities)
     editor.connection.give("textDocument/completion", place, id=9)
     for _ in range(500):
         for message in editor.connection.sent:
@@ -167,9 +168,10 @@ async def test_lemmas_come_from_file_and_library_as_they_must_be_written(editor:
 
 
 async def test_an_item_says_what_it_states_and_replaces_what_was_typed(editor: Editor) -> None:
-    (item,) = await items(editor, FILE + "  rw [Nat.add_a|")
+    (item,) = await items(editor, FILE + "  rw [Nat.add_a|", textDocument=LABELS)
     assert item["detail"] == "(n m k : ℕ) : n + m + k = n + (m + k)"
     assert item["labelDetails"]["description"] == "Init.Nat"
+    assert item["kind"] <= 18  # what a client has that names no kinds
     line = FILE.count("\n")
     begin, end = ({"line": line, "character": c} for c in (6, 15))
     assert item["textEdit"] == {"newText": "Nat.add_assoc", "range": {"start": begin, "end": end}}
@@ -177,6 +179,14 @@ async def test_an_item_says_what_it_states_and_replaces_what_was_typed(editor: E
     (item,) = await items(editor, FILE + "  exact 𝕜 length_a|")
     assert item["filterText"] == "length_append"
     assert item["textEdit"]["range"]["start"]["character"] == 11
+
+
+async def test_without_label_details_the_rest_says_where_a_name_is_from(editor: Editor) -> None:
+    (item,) = await items(editor, FILE + "  rw [Nat.add_a|")
+    assert "labelDetails" not in item
+    assert item["documentation"].endswith("Init.Nat")
+    tactic = next(i for i in await items(editor, FILE + "  li|") if i["label"] == "linarith")
+    assert tactic["detail"]
 
 
 @pytest.mark.parametrize(

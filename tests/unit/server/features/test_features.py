@@ -8,6 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.asyncio
 URI = "file:///proof/A.lean"
+LITERALS = {"codeAction": {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}}
 
 
 def units(text: str) -> int:
@@ -23,6 +24,7 @@ class Editor:
 
     async def open(self, text: str, language: str = "lean4", **capabilities: Any) -> dict[str, Any]:
         if self.text is None:
+            capabilities = capabilities or {"textDocument": LITERALS}
             assert "result" in await self.connection.initialize_editor(**capabilities)
         before, _, after = text.partition("|")
         before, after = before.replace("¦", "|"), after.replace("¦", "|")
@@ -80,6 +82,17 @@ async def test_an_editor_with_snippets_gets_a_cursor_in_the_quotes(editor: Edito
     (item,) = await complete(editor, "  llm|", textDocument=snippets)
     assert item["insertText"] == 'llmstep "$1"'
     assert item["insertTextFormat"] == 2
+
+
+async def test_what_our_types_cannot_read_does_not_hide_the_rest(editor: Editor) -> None:
+    said = {"completion": {"completionItem": {"snippetSupport": True}}, "hover": 17}
+    (item,) = await complete(editor, "  llm|", textDocument=said)
+    assert item["insertText"] == 'llmstep "$1"'
+
+
+async def test_a_client_that_knows_only_commands_gets_no_action(editor: Editor) -> None:
+    await editor.open("  sor|ry", textDocument={})
+    assert await editor.act() == []
 
 
 @pytest.mark.parametrize("text", ["|", "x|", "  lemma|", "fooll|", "-- ll|", 'exact "ll|"'])

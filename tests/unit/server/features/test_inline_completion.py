@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from llmstep.server.features import inline_completion
-from llmstep.server.features.inline_completion import UNCHECKED
 from llmstep.service.question import SuggestReply, SuggestRequest, SuggestStats
 from llmstep.sources.ranking import Suggestion
 
 from ..conftest import Connection, FakeService
-from .test_features import Editor
+from .test_features import URI, Editor
 
 pytestmark = pytest.mark.asyncio
 HEAD = "theorem t (p q : Prop) (hp : p) : p ∧ q := by\n"
 AUTOMATIC, INVOKED = 2, 1
+MARKS = "textDocument/publishDiagnostics"
 
 
 class Answers:
@@ -65,7 +65,7 @@ async def inline(editor: Editor, text: str) -> list[str]:
 
 async def test_the_first_step_of_a_statement(editor: Editor, answers: Answers) -> None:
     found = await inline(editor, HEAD + "  |")
-    assert found == [f"constructor{UNCHECKED}", f"omega{UNCHECKED}", 'llmstep ""']
+    assert found == ["constructor", "omega", 'llmstep ""']
     (request,) = answers.asked
     assert request.goals == ("p q : Prop\nhp : p\n⊢ p ∧ q",)
     assert request.banned == ("t",)
@@ -75,14 +75,58 @@ async def test_the_first_step_of_a_statement(editor: Editor, answers: Answers) -
 
 async def test_a_later_step_whose_goal_is_known(editor: Editor, answers: Answers) -> None:
     found = await inline(editor, HEAD + "  constructor\n  · exact hp\n  · |")
-    assert found[0] == f"constructor{UNCHECKED}"
+    assert found[0] == "constructor"
     assert answers.asked[0].goals == ("p q : Prop\nhp : p\n⊢ q",)
 
 
-async def test_what_is_shown_is_a_comment_to_lean(editor: Editor) -> None:
-    (first, *_) = await inline(editor, HEAD + "  |")
-    assert "--" in first
-    assert "not checked" in first
+def change(editor: Editor, text: str, column: int | None = None) -> list[Any] | None:
+    """Put a text in at the cursor, or at a column of its line; the marks that the editor gets."""
+    place = editor.position if column is None else {**editor.position, "character": column}
+    piece = {"range": {"start": place, "end": place}, "text": text}
+    document = {"uri": URI, "version": 2}
+    params = {"textDocument": document, "contentChanges": [piece]}
+    editor.connection.sent.clear()
+    editor.connection.give("textDocument/didChange", params)
+    told = [m["params"] for m in editor.connection.sent if m["method"] == MARKS]
+    return told[0]["diagnostics"] if told else None
+
+
+async def test_a_step_that_was_taken_is_marked_until_the_next_edit(editor: Editor) -> None:
+    await inline(editor, HEAD.replace("p q", "𝕜 q") + "  |\n")
+    (mark,) = change(editor, "constructor") or []
+    assert "not checked" in mark["message"]
+    assert mark["source"] == "llmstep"
+    assert [mark["range"][side]["character"] for side in ("start", "end")] == [2, 13]
+    assert change(editor, " ", column=13) == []
+    assert change(editor, " ", column=13) is None
+
+
+async def test_grey_text_behind_by_is_marked_where_it_stands(editor: Editor) -> None:
+    text = HEAD.replace("(p q", "(𝕜 q").rstrip()
+    found = await inline(editor, text + "|")
+    (mark,) = change(editor, found[0]) or []
+    assert mark["range"]["start"]["character"] == editor.position["character"]
+
+
+async def test_a_mark_goes_with_its_document(editor: Editor) -> None:
+    await inline(editor, HEAD + "  |")
+    assert change(editor, "omega")
+    editor.connection.sent.clear()
+    editor.connection.give("textDocument/didClose", {"textDocument": {"uri": URI}})
+    (told,) = [m["params"] for m in editor.connection.sent if m["method"] == MARKS]
+    assert told == {"uri": URI, "diagnostics": []}
+
+
+@pytest.mark.parametrize("text", ["simp", "constructor -- mine", 'llmstep ""', "c"])
+async def test_what_was_not_offered_is_not_marked(editor: Editor, text: str) -> None:
+    await inline(editor, HEAD + "  |")
+    assert change(editor, text) is None
+
+
+async def test_a_step_that_was_typed_is_not_marked(editor: Editor) -> None:
+    await inline(editor, HEAD + "  |")
+    for number, letter in enumerate("constructor"):
+        assert change(editor, letter, column=2 + number) is None
 
 
 @pytest.mark.parametrize(
@@ -119,8 +163,8 @@ async def test_a_model_that_reads_files_is_asked_without_a_goal(
     monkeypatch.setattr(FakeService, "reads_files", True)
     answers.origin = ("model",)
     assert await inline(editor, HEAD + "  simp\n  |") == [
-        f"constructor{UNCHECKED}",
-        f"omega{UNCHECKED}",
+        "constructor",
+        "omega",
     ]
     # What the other sources say of a goal that nobody knows is not shown.
     answers.origin = ("library",)
