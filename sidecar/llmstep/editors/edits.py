@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from llmstep.user_files import read_file
 EDITORS = ("vscode", "neovim", "emacs", "helix", "zed")
 
 _PROGRAMS = {"vscode": "code", "neovim": "nvim", "emacs": "emacs", "helix": "hx", "zed": "zed"}
+_TASK_PROGRAM = re.compile(r'"\$\{workspaceFolder\}[^"]*llmstep(?:\.exe)?"')
 _BEGIN, _END = "llmstep setup: begin", "llmstep setup: end"
 
 
@@ -111,6 +113,8 @@ def _plan_vscode(project: Path | None, program: str, remove: bool) -> EditPlan:
         edits.append(Edit(path, before, after))
     for name in ("llmstep.code-snippets", "tasks.json"):
         path, text = folder / name, (editor_files() / name).read_text(encoding="utf-8")
+        # The tasks run the program that is here, wherever that is.
+        text = _TASK_PROGRAM.sub(lambda _: json.dumps(program), text)
         before = _read(path)
         if before not in (None, text):
             notes.append(f"{path} is yours and is left alone")

@@ -79,8 +79,9 @@ def take_step(goal: TextGoal, step: str) -> TextGoal | None:
             return None
         return _with(goal, f"{found[1] or 'this'} : {found[2]}", goal.target)
     if found := _BY_CONTRA.fullmatch(step):
-        denied = _denied(goal.target) if "!" not in step else None
-        return _with(goal, f"{found[1] or 'this'} : {denied}", "False") if denied else None
+        if "!" in step:
+            return None
+        return _with(goal, f"{found[1] or 'this'} : {denied(goal.target)}", "False")
     if found := _SHOW.fullmatch(step):
         return TextGoal(goal.given, found[1].strip())
     if step == "exfalso":
@@ -92,7 +93,8 @@ def _with(goal: TextGoal, line: str, target: str) -> TextGoal:
     return TextGoal((*goal.given, line), target)
 
 
-def _denied(target: str) -> str | None:
+def denied(target: str) -> str:
+    """The negation of a proposition, as Lean prints it."""
     if target.startswith("¬"):
         return target[1:].strip()
     return f"¬{target}" if " " not in target else f"¬({target})"

@@ -68,6 +68,17 @@ def test_writing_twice_is_writing_once_and_removing_undoes_it(
     assert snapshot(home, project) == before
 
 
+def test_vs_codes_tasks_run_the_program_that_is_here(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = r"C:\Users\me\Scripts\llmstep.exe"
+    monkeypatch.setattr("llmstep.commands.setup.find_program", lambda: program)
+    run(project, "vscode", "--write")
+    tasks = read_object((project / ".vscode" / "tasks.json").read_text())["tasks"]
+    (doctor,) = [task for task in tasks if task["args"] == ["doctor"]]
+    assert doctor["command"] == doctor["windows"]["command"] == program
+
+
 def test_vs_codes_own_lines_and_comments_are_kept(home: Path, project: Path) -> None:
     settings = project / ".vscode" / "settings.json"
     settings.parent.mkdir()

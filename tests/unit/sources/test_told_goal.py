@@ -59,6 +59,41 @@ def test_a_hypothesis_is_taken_apart(step: str, given: list[str]) -> None:
     assert tell(f"{HEAD}p := by\n  {step}\n  ") == "\n".join([*given, "⊢ p"])
 
 
+D = "theorem t (p q r : Prop) (d : p ∨ q ∧ r) (x : r) : "
+NO_D = "p q r : Prop\nx : r\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("cases d with\n  | inl hp => ", f"{NO_D}hp : p"),
+        ("cases d with\n  | inl hp =>\n    ", f"{NO_D}hp : p"),
+        ("cases d with\n  | inl hp => simp\n  | inr hq =>\n    ", f"{NO_D}hq : q ∧ r"),
+        (
+            "cases d with\n  | inl hp => simp\n  | inr hq =>\n    obtain ⟨a, b⟩ := hq\n    ",
+            f"{NO_D}a : q\nb : r",
+        ),
+        ("rcases d with hp | ⟨hq, hr⟩\n  · ", f"{NO_D}hp : p"),
+        ("rcases d with hp | ⟨hq, hr⟩\n  · simp\n  · ", f"{NO_D}hq : q\nhr : r"),
+        ("obtain hp | hq := d\n  · simp\n  ", f"{NO_D}hq : q ∧ r"),
+        ("obtain (hp | hq) := d\n  · ", f"{NO_D}hp : p"),
+        ("by_cases hp : p\n  · ", "p q r : Prop\nd : p ∨ q ∧ r\nx : r\nhp : p"),
+        ("by_cases hp : p\n  · simp\n  · ", "p q r : Prop\nd : p ∨ q ∧ r\nx : r\nhp : ¬p"),
+    ],
+)
+def test_each_case_has_its_goal(steps: str, told: str) -> None:
+    assert tell(f"{D}x = x := by\n  {steps}") == f"{told}\n⊢ x = x"
+
+
+def test_behind_the_cases_of_one_goal_comes_the_next() -> None:
+    head = D + "r ∧ q := by\n  constructor\n  "
+    told = tell(head + "cases d with\n  | inl hp => simp\n  | inr hq => simp\n  ")
+    assert told is not None
+    assert told.endswith("⊢ q")
+    told = tell(HEAD + "r := by\n  cases e with\n  | intro m hm =>\n    ")
+    assert told == "p q r : Prop\nh : p ∧ q\nm : Nat\nhm : m = 3 ∧ r\n⊢ r"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -69,7 +104,14 @@ def test_a_hypothesis_is_taken_apart(step: str, given: list[str]) -> None:
         "p ∧ q := by\n  constructor\n  · simp\n  · rfl\n  ",  # nothing is left
         "p ∧ q := by\n  constructor <;> ",
         "p := by\n  try ",
-        "p := by\n  cases h with\n  | intro hp hq => ",
+        "p := by\n  cases h with\n  | intro hp => ",
+        "p := by\n  cases h with\n  | inl hp => ",  # no disjunction
+        "p := by\n  cases h with\n  | intro hp hq => simp\n  ",  # nothing is left
+        "p := by\n  cases h.1 with\n  | inl hp => ",
+        "p := by\n  induction n with\n  | zero => ",
+        "p := by\n  rcases h with a | b\n  · ",
+        "p := by\n  rcases h with ⟨a | b, c⟩\n  · ",
+        "p := by\n  by_cases hp : ¬p\n  · ",
         "p := by\n  obtain ⟨a, b, c⟩ := h\n  ",
         "p := by\n  obtain ⟨_, hq⟩ := h\n  ",
         "p := by\n  obtain ⟨a, b⟩ := foo\n  ",
