@@ -40,6 +40,7 @@ class Lemmas:
     ) -> None:
         self._mixing = mixing
         self._mass: dict[str, float] = defaultdict(float)
+        self._odds: dict[str, float] = {}
         total = sum(votes.values()) + 0.02
         words = set(view.words)
         for fact in view.facts:
@@ -80,6 +81,7 @@ class Lemmas:
     def add_model_vote(self, name: str, probability: float) -> None:
         """Count a candidate of the model that names a premise."""
         self._mass[name] += probability
+        self._odds.pop(name, None)
 
     def features(self, name: str) -> dict[str, float]:
         """The numbers that the estimate of a premise weighs; see ``LEMMA_FEATURES``."""
@@ -88,7 +90,10 @@ class Lemmas:
 
     def log_odds(self, name: str) -> float:
         """How likely the author's step names it."""
-        return self._mixing.lemma_log_odds(self.features(name))
+        odds = self._odds.get(name)
+        if odds is None:
+            odds = self._odds[name] = self._mixing.lemma_log_odds(self.features(name))
+        return odds
 
 
 def _features(

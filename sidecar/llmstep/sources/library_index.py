@@ -21,6 +21,7 @@ hashed words of all goals and tactics.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import mmap
@@ -164,7 +165,7 @@ class LibraryIndex:
     def module_of(self, name: str) -> str | None:
         """The module of the statement of this full name, if there is one."""
         for row in self._rows_named(name):
-            return self._text(self._modules, int(self._module_of_row[row]))
+            return self._module(row)
         return None
 
     def uses(self, name: str) -> int:
@@ -184,9 +185,10 @@ class LibraryIndex:
         import numpy as np
 
         key = np.uint32(hash_feature(name))
-        begin = self._keys.searchsorted(key)
-        end = self._keys.searchsorted(key, side="right")
-        return self._order[int(begin) : int(end)].tolist()
+        begin = end = int(self._keys.searchsorted(key))
+        while end < len(self._keys) and self._keys[end] == key:
+            end += 1
+        return self._order[begin:end].tolist()
 
     def nearest(self, features: Collection[str], count: int) -> list[Neighbour]:
         """The steps taken on the ``count`` most similar goals, the most similar first."""
@@ -203,12 +205,12 @@ class LibraryIndex:
         scores = self._steps.add_up(places, weights, len(self))
         scores *= self._norms
         best = _largest(scores, count)
+        numbers = self._tactics[best].tolist()
+        # Many took the same step; and what lies together is unpacked together.
+        told = {number: self._text(self._tactic_texts, number) for number in sorted(set(numbers))}
         return [
-            Neighbour(
-                self._text(self._tactic_texts, int(self._tactics[row])),
-                float(scores[row]) / math.sqrt(length),
-            )
-            for row in best
+            Neighbour(told[number], score / math.sqrt(length))
+            for number, score in zip(numbers, scores[best].tolist(), strict=True)
         ]
 
     def premises(
@@ -294,16 +296,25 @@ class LibraryIndex:
         reached = self._reached
         if reached is None or reached[0] != reaches:
             modules = int(self._module_of_row.max()) + 1
-            known = [reaches(self._text(self._modules, number)) for number in range(modules)]
+            known = [reaches(module) for module in self._module_names[:modules]]
             reached = self._reached = reaches, np.array(known, dtype=np.bool_)
         return reached[1]
 
     def _statement(self, row: int) -> Statement:
-        module = self._text(self._modules, int(self._module_of_row[row]))
         try:
-            return unpack_statement(self._text(self._texts, row), module)
+            return unpack_statement(self._text(self._texts, row), self._module(row))
         except ValueError as error:
             raise _broken(self.path, f"holds a damaged statement: {error}") from None
+
+    @functools.cached_property
+    def _module_names(self) -> list[str]:
+        names = list(self._read_all(self._modules))
+        if len(self._module_of_row) and int(self._module_of_row.max()) >= len(names):
+            raise _broken(self.path, "lacks the name of a module")
+        return names
+
+    def _module(self, row: int) -> str:
+        return self._module_names[self._module_of_row[row]]
 
     def _read_all(self, texts: TextStore) -> Iterator[str]:
         try:

@@ -119,15 +119,19 @@ class Mixing:
 
     def log_odds(self, values: Mapping[str, float]) -> float:
         """The estimate for one tactic."""
-        return sum(self.weights[name] * value for name, value in values.items())
+        return _weigh(self.weights, values)
 
     def head_log_odds(self, values: Mapping[str, float]) -> float:
         """The estimate for one first word."""
-        return sum(self.head_weights[name] * value for name, value in values.items())
+        return _weigh(self.head_weights, values)
 
     def lemma_log_odds(self, values: Mapping[str, float]) -> float:
         """The estimate for one premise."""
-        return sum(self.lemma_weights[name] * value for name, value in values.items())
+        return _weigh(self.lemma_weights, values)
+
+
+def _weigh(weights: Mapping[str, float], values: Mapping[str, float]) -> float:
+    return sum([weights[name] * value for name, value in values.items() if value])
 
 
 @functools.cache

@@ -114,12 +114,15 @@ def _decode(encoded: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     if len(ends) == len(encoded):
         gaps = encoded.astype(np.int64)
     else:
-        values = (encoded & 127).astype(np.int64)
-        gaps = values[ends]
-        sizes = np.diff(ends, prepend=-1)
-        for group in range(1, int(sizes.max(initial=1))):
-            has = sizes > group
-            gaps[has] += values[ends[has] - group] << (7 * group)
+        gaps = encoded[ends].astype(np.int64)
+        sizes = ends.copy()
+        sizes[1:] -= ends[:-1]
+        sizes[:1] += 1
+        long, group = np.flatnonzero(sizes > 1), 1
+        while len(long):
+            gaps[long] += (encoded[ends[long] - group] & 127).astype(np.int64) << (7 * group)
+            group += 1
+            long = long[sizes[long] > group]
     gaps += 1
     return np.cumsum(gaps) - 1
 

@@ -9,6 +9,7 @@ with ``OPENED`` where the written part begins, ``~`` here: ``rw [Set.~inter_comm
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ _UNMARKED_WORD = late_pattern(rf"(?<![\w.'✝{LOCAL}{ROLE}]){WORD_PATTERN}")
 # Shorter words without a dot or an underscore are variables and hypotheses as a rule.
 _SHORTEST = 5
 # Behind one of these, and at the beginning, stands the name of a tactic.
-_TACTIC_FOLLOWS = ("", ";", "<;>", "=>", "·", "by")
+_TACTIC_FOLLOWS = (";", "<;>", "=>", "·", "by")
 # Words of tactics, and core names that hardly ever mean one in a namespace.
 _NOT_COMPLETED = OPEN_WORDS | NEED_ARGUMENT
 _NOT_COMPLETED |= {"only", "simp", "simpa", "ext", "intro", "rfl", "symm", "trans", "assumption"}
@@ -167,16 +168,12 @@ def short_names(marked: str) -> Iterator[tuple[str, str]]:
         yield from _SHORTENED.findall(marked)
 
 
-def lemma_names(marked: str) -> set[str]:
+@functools.lru_cache(maxsize=4096)
+def lemma_names(marked: str) -> frozenset[str]:
     """The words of a step that may name lemmas, in full where it is known how they go on."""
-    found: set[str] = set()
-
-    def note(word: str) -> str:
-        found.add(word)
-        return word
-
-    map_lemmas(marked.replace(OPENED, ""), note)
-    return found
+    step = marked.replace(OPENED, "")
+    matches = _UNMARKED_WORD.finditer(step)
+    return frozenset(match[0] for match in matches if _may_name_lemma(step, match))
 
 
 def unmarked_names(marked: str) -> list[str]:
@@ -201,12 +198,15 @@ def map_lemmas(step: str, change: Callable[[str], str]) -> str:
     """A step with each word changed that may be the name of a lemma, and is not marked as local."""
 
     def replace(match: re.Match[str]) -> str:
-        before = step[: match.start()].split()[-1:] or [""]
-        if before[0] in _TACTIC_FOLLOWS or match[0] in _NOT_COMPLETED:
-            return match[0]
-        return change(match[0])
+        return change(match[0]) if _may_name_lemma(step, match) else match[0]
 
     return _UNMARKED_WORD.sub(replace, step)
+
+
+def _may_name_lemma(step: str, match: re.Match[str]) -> bool:
+    before = step[: match.start()].rsplit(None, 1)
+    is_tactic = not before or before[-1] in _TACTIC_FOLLOWS
+    return not is_tactic and match[0] not in _NOT_COMPLETED
 
 
 def words(text: str) -> list[str]:
