@@ -16,13 +16,12 @@ from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import LspDocument, find_document, find_place
 from llmstep.sources.lookup_questions import FoundNames, NameQuestion
-from llmstep.sources.name_completion import FoundName
-from llmstep.sources.sources import Sources
-from llmstep.sources.told_goal import tell_goal
 
 if TYPE_CHECKING:
     from llmstep.server.editor import Editor
     from llmstep.server.session import Session
+    from llmstep.sources.name_completion import FoundName
+    from llmstep.sources.sources import Sources
 
 _TACTIC = "llmstep"
 # What has been written of a name; no line is looked at for longer.
@@ -58,6 +57,9 @@ def register(editor: Editor, session: Session) -> None:
         types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=['"', "."])
     )
     async def complete(params: types.CompletionParams) -> types.CompletionList | None:
+        # Here, because an editor waits for the answer to `initialize` first.
+        from llmstep.sources.name_completion import FoundName
+
         uri = params.text_document.uri
         place = find_place(editor.workspace, uri, params.position)
         document = find_document(editor.workspace, uri)
@@ -134,6 +136,8 @@ def _read_begun(place: Place, uri: str) -> _Begun | None:
 
 def _read_quoted(call: Place, prefix: str, uri: str) -> _Begun | None:
     """What may be completed between the quotes of a call, of which a step has been begun."""
+    from llmstep.sources.told_goal import tell_goal
+
     word = _word_before(prefix)
     step = read_blocks(prefix[: len(prefix) - len(word)], inside=True)
     if step.binds:

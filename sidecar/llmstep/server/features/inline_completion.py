@@ -20,8 +20,6 @@ from lsprotocol import types
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import find_document, find_place
-from llmstep.service.question import Document, SuggestRequest
-from llmstep.sources.told_goal import tell_goal
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -146,6 +144,8 @@ class _Told:
 
 def _read_place(place: Place) -> _Told | None:
     """What is known at a place; ``None`` where no step can begin, or one stands there already."""
+    from llmstep.sources.told_goal import tell_goal
+
     apart = not place.before.strip() or place.before.endswith(" ") or place.ends_in_by()
     if not apart or not place.in_code():
         return None
@@ -162,6 +162,8 @@ def _read_place(place: Place) -> _Told | None:
 
 async def _find_steps(session: Session, place: Place, uri: str) -> list[str]:
     """Likely next steps, which nobody has checked."""
+    from llmstep.service.question import Document, SuggestRequest
+
     told = await session.look_up(lambda _sources: _read_place(place), "inline")
     if told is None or not (told.goal or session.service.reads_files):
         return []
