@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--goals", type=int, default=200)
     parser.add_argument("--model", action="append", help="model id or path; again for more")
     parser.add_argument("--sources", action="append", help="as in LLMSTEP_SOURCES; again for more")
+    parser.add_argument("--count", type=int, default=COUNT, help="suggestions asked for (8)")
     parser.add_argument("--scores", action="store_true", help="which scores run, for one model")
     options = parser.parse_args()
     rows = generate(options.goals, 99, FAMILIES, "valid")
@@ -43,10 +44,11 @@ def main() -> None:
     if options.scores:
         compare_scores((options.model or ["builtin"])[0], goals, lean)
         return
-    print(f"{len(goals)} goals of held-out templates ({', '.join(FAMILIES)}), {COUNT} suggestions")
+    print(f"{len(goals)} goals of held-out templates ({', '.join(FAMILIES)}), {options.count} suggestions")
     for model in options.model or ["builtin"]:
         for sources in options.sources or ["model", "model,library,file,portfolio"]:
-            compare(f"{model} [{sources}]", ask(model, sources, goals), lean)
+            answers = ask(model, sources, goals, options.count)
+            compare(f"{model} [{sources}]", answers, lean)
 
 
 def open_lean() -> Lean:
