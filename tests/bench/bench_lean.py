@@ -44,7 +44,8 @@ def main() -> None:
     if options.scores:
         compare_scores((options.model or ["builtin"])[0], goals, lean)
         return
-    print(f"{len(goals)} goals of held-out templates ({', '.join(FAMILIES)}), {options.count} suggestions")
+    families = ", ".join(FAMILIES)
+    print(f"{len(goals)} goals of held-out templates ({families}), {options.count} suggestions")
     for model in options.model or ["builtin"]:
         for sources in options.sources or ["model", "model,library,file,portfolio"]:
             answers = ask(model, sources, goals, options.count)

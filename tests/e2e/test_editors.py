@@ -104,16 +104,23 @@ async def test_names_of_the_file_are_completed_in_proofs_alone(client: LanguageC
     assert await complete(2, 10) == []
 
 
-async def test_the_next_step_is_grey_text_that_says_it_is_not_checked(
+async def test_the_next_step_is_grey_text_that_is_marked_once_it_is_taken(
     client: LanguageClient,
 ) -> None:
-    text = "theorem u (n : Nat) : n = n := by\n  \n-- by\n  "
-    client.text_document_did_change(
-        types.DidChangeTextDocumentParams(
-            text_document=types.VersionedTextDocumentIdentifier(uri=URI, version=2),
-            content_changes=[types.TextDocumentContentChangeWholeDocument(text=text)],
+    def change(version: int, text: str, place: types.Range | None = None) -> None:
+        part = (
+            types.TextDocumentContentChangePartial(range=place, text=text)
+            if place
+            else types.TextDocumentContentChangeWholeDocument(text=text)
         )
-    )
+        client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                text_document=types.VersionedTextDocumentIdentifier(uri=URI, version=version),
+                content_changes=[part],
+            )
+        )
+
+    change(2, "theorem u (n : Nat) : n = n := by\n  \n-- by\n  ")
 
     async def propose(line: int, column: int) -> list[str]:
         result = await client.text_document_inline_completion_async(
@@ -132,9 +139,15 @@ async def test_the_next_step_is_grey_text_that_says_it_is_not_checked(
 
     *steps, call = await propose(1, 2)
     assert call == 'llmstep ""'
-    assert "rfl  -- llmstep: not checked" in steps
-    assert all(step.endswith("  -- llmstep: not checked") for step in steps)
+    assert "rfl" in steps
+    assert not any("--" in step for step in steps)
     assert await propose(2, 5) == []
+    assert "rfl" in await propose(1, 2)
+    change(3, "rfl", types.Range(types.Position(1, 2), types.Position(1, 2)))
+    await client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+    (mark,) = client.diagnostics[URI]
+    assert "not checked" in mark.message
+    assert mark.range == types.Range(types.Position(1, 2), types.Position(1, 5))
 
 
 async def test_plugins_may_ask_for_suggestions(client: LanguageClient) -> None:
