@@ -151,8 +151,10 @@ class Engine:
             if self._leaving_since is not None:
                 self._take_leave()
                 continue
-            self.services.models.unload_unused(self._keep_alive_s)
-            self.services.close_unused(self._keep_alive_s)
+            try:
+                self.services.close_unused(self._keep_alive_s)
+            except Exception:  # say, files that were replaced under it; it must still end
+                logger.exception("what is not used could not be closed")
             if not self._listener.is_there:
                 self.leave("its socket is gone: nobody could find it")
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable
@@ -37,13 +36,16 @@ class Services:
 
     def __init__(self, make_models: Callable[[], ResidentModels]) -> None:
         self._make_models = make_models
+        self._models: ResidentModels | None = None
         self._entries: dict[Settings, _Entry] = {}
         self._lock = threading.Lock()
 
-    @functools.cached_property
+    @property
     def models(self) -> ResidentModels:
         """The models in memory."""
-        return self._make_models()
+        if self._models is None:
+            self._models = self._make_models()
+        return self._models
 
     def open(self, settings: Settings) -> SuggestService:
         """The service for these settings; to be given back with `release`."""
@@ -66,7 +68,9 @@ class Services:
                     entry.unused_since = time.monotonic()
 
     def close_unused(self, idle_s: float) -> None:
-        """Close the services that nobody has used for some time."""
+        """Free the models and close the services that nobody has used for some time."""
+        if self._models is not None:
+            self._models.unload_unused(idle_s)
         now = time.monotonic()
         with self._lock:
             gone = [
@@ -84,7 +88,8 @@ class Services:
             entries, self._entries = list(self._entries.values()), {}
         for entry in entries:
             entry.service.close()
-        self.models.close()
+        if self._models is not None:
+            self._models.close()
 
 
 def shared_part(settings: Settings) -> Settings:
