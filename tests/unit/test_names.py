@@ -18,6 +18,7 @@ _LIBRARY_NAMES = {
     "llmstep/install/checkout.py",
     "llmstep/install/probe.py",
     "llmstep/backends/exchange.py",
+    "llmstep/backends/llama_library.py",
     "llmstep/service/catalog.py",
     "llmstep/commands/status.py",
     "llmstep_workshop/commands/convert.py",

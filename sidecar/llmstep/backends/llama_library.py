@@ -69,7 +69,9 @@ def _import_functions() -> Any:
     That takes twice as long to import and 10 MB, and nothing of it is used here.
     """
     if _PACKAGE in sys.modules:
-        return importlib.import_module(f"{_PACKAGE}.llama_cpp")
+        from llama_cpp import llama_cpp as functions
+
+        return functions
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None:
         raise ImportError(f"there is no {_PACKAGE}")

@@ -132,15 +132,18 @@ def hang(*events: Any) -> Answer:
     """Begin a stream and say nothing more until the client is gone."""
 
     def answer(handler: Handler) -> None:
-        handler.begin_stream()
-        for event in events:
-            handler.send_event({"choices": event})
         handler.connection.settimeout(20)
         try:
-            if handler.connection.recv(1) == b"":
-                handler.server.gone.set()
-        except OSError:
-            pass
+            handler.begin_stream()
+            for event in events:
+                handler.send_event({"choices": event})
+            gone = handler.connection.recv(1) == b""
+        except TimeoutError:
+            gone = False
+        except OSError:  # reset: the client left with something unread
+            gone = True
+        if gone:
+            handler.server.gone.set()
 
     return answer
 
