@@ -18,21 +18,33 @@ from llmstep_workshop.evaluation.proof_search import PROTOCOLS, ProofResult
 posix = pytest.mark.skipif(os.name != "posix", reason="the stand-in for lake is a script")
 
 
-@posix
-def test_the_command(
+@pytest.fixture
+def search(
     project_folder: Path,
     tmp_path: Path,
     write_rows: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> Callable[..., list[str]]:
+    """Writes theorems (`name="what the stand-in goes by"`) and begins the command for them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    data = write_rows(
-        {"name": "mathd_algebra_1", "formal_statement": "theorem plain : 1 = 1 := by"},
-        {"name": "mathd_algebra_2", "formal_statement": "theorem exhausted : 1 = 1 := by"},
-        {"name": "mathd_algebra_3", "formal_statement": "theorem silent : 1 = 1 := by"},
-    )
-    words = ["eval", "--lean", str(project_folder), "--theorems", str(data), "--model", "builtin"]
+
+    def words(**theorems: str) -> list[str]:
+        rows = (
+            {"name": name, "formal_statement": f"theorem {known} : 1 = 1 := by"}
+            for name, known in theorems.items()
+        )
+        return ["eval", "--lean", str(project_folder), "--theorems", str(write_rows(*rows))]
+
+    return words
+
+
+@posix
+def test_the_command(
+    project_folder: Path, tmp_path: Path, search: Callable[..., list[str]]
+) -> None:
+    words = search(mathd_algebra_1="plain", mathd_algebra_2="exhausted", mathd_algebra_3="silent")
+    words += ["--model", "builtin"]
 
     def run(*more: str):
         return CliRunner().invoke(cli, [*words, *more], catch_exceptions=False)
@@ -53,7 +65,7 @@ def test_the_command(
     run("--limit", "2", "--seconds", "7")
     assert (project_folder / "calls.txt").read_text(encoding="utf-8") == calls
     assert run("--model", "echo").exit_code == 2
-    assert run(str(data)).exit_code == 2
+    assert run(words[4]).exit_code == 2  # rows of steps besides
     assert run("--report", "page.html").exit_code == 2
 
 
@@ -89,19 +101,9 @@ def test_jobs_share_the_cores(
 
 @posix
 def test_the_command_for_whole_proofs(
-    project_folder: Path,
-    tmp_path: Path,
-    write_rows: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, search: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
-    data = write_rows(
-        {"name": "a", "formal_statement": "theorem plain : 1 = 1 := by"},
-        {"name": "b", "formal_statement": "theorem never : 1 = 1 := by"},
-        {"name": "c", "formal_statement": "theorem third : 1 = 1 := by"},
-    )
-    words = ["eval", "--lean", str(project_folder), "--theorems", str(data)]
+    words = search(a="plain", b="never", c="third")
 
     def run(*more: str, model: str = "echo"):
         arguments = [*words, "--model", model, *more]
