@@ -66,7 +66,7 @@ def load_library() -> Any:
 def _import_functions() -> Any:
     """The package's C functions, without what it builds upon them.
 
-    That takes twice as long to import and 10 MB, and nothing of it is used here.
+    That takes time and memory, and nothing of it is used here.
     """
     if _PACKAGE in sys.modules:
         from llama_cpp import llama_cpp as functions

@@ -161,7 +161,7 @@ def _add_up(values: torch.Tensor) -> torch.Tensor:
 def computes_bf16(device: torch.device) -> bool:
     """Whether a device multiplies in bfloat16: GPUs from 2020 on, some CPUs, Apple's not yet.
 
-    Without instructions for it a CPU takes 37 times as long as in float32 (measured with AVX2).
+    Without instructions for it a CPU takes many times as long as in float32.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()

@@ -39,7 +39,7 @@ REPORT_STEPS = 50
 _VALIDATION_TOKENS = 8192
 _SLOW_MUON = (
     "warning: PyTorch's Muon computes in bfloat16, for which this processor has no instructions: "
-    'its part of a step takes about 40 times as long. optimizer = "adamw" does not.'
+    'its part of a step takes many times as long. optimizer = "adamw" does not.'
 )
 
 
