@@ -17,7 +17,18 @@ import attrs
 
 from llmstep import environment, paths
 from llmstep.first_version import find_leftovers
-from llmstep.setting_kinds import choice, flag, integer, name_or_path, number, one_line, some_of
+from llmstep.setting_kinds import (
+    choice,
+    flag,
+    integer,
+    name_or_path,
+    number,
+    one_line,
+    place_library,
+    place_model,
+    place_template,
+    some_of,
+)
 from llmstep.user_files import read_toml
 
 MAX_CANDIDATES = 64
@@ -71,11 +82,14 @@ class Setting:
         parse: Turns a TOML, JSON or environment value into the typed one; raises ``ValueError``
             with a message that completes "must be ...".
         meaning: What it does and why the default is what it is.
+        place: Of one that may be a path, how it reads from everywhere, given the folder in which it
+            was written.
     """
 
     name: str
     parse: Callable[[Any], Any]
     meaning: str
+    place: Callable[[str, str], str] | None = None
 
     @property
     def variable(self) -> str:
@@ -111,9 +125,17 @@ class Resolved:
 
 TABLE: tuple[Setting, ...] = (
     Setting(
-        "model", name_or_path, "model id, or path of a .gguf file; the built-in one needs nothing"
+        "model",
+        name_or_path,
+        "model id, or path of a .gguf file; the built-in one needs nothing",
+        place_model,
     ),
-    Setting("prompt", one_line, "prompt template id; empty takes the one the model's card names"),
+    Setting(
+        "prompt",
+        one_line,
+        "prompt template id; empty takes the one the model's card names",
+        place_template,
+    ),
     Setting(
         "proof_prompt",
         one_line,
@@ -183,6 +205,7 @@ TABLE: tuple[Setting, ...] = (
         name_or_path,
         "index of a library's steps and lemmas, a path; `builtin` is Mathlib's, `llmstep index "
         "build` makes another",
+        place_library,
     ),
     Setting(
         "known_names",
@@ -230,13 +253,14 @@ def _snake_case(name: str) -> str:
 
 
 def read_layer(
-    values: Mapping[str, Any], origin: str
+    values: Mapping[str, Any], origin: str, folder: str | None = None
 ) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """Check one layer's values.
 
     Args:
         values: Setting names (snake_case or camelCase) to raw values.
         origin: Where they come from, for messages.
+        folder: The folder of their relative paths; without one these stay as they are.
 
     Returns:
         The good values by snake_case name, and a problem for each of the others.
@@ -246,16 +270,23 @@ def read_layer(
     for key, value in values.items():
         row = BY_NAME.get(_snake_case(key))
         if row is None:
-            near = difflib.get_close_matches(_snake_case(key), BY_NAME, n=1)
-            guess = f"; did you mean `{near[0]}`?" if near else ""
-            problems.append(Problem(key, origin, f"there is no setting `{key}`{guess}"))
+            problems.append(Problem(key, origin, explain_unknown(key)))
             continue
         try:
-            good[row.name] = row.parse(value)
+            parsed = row.parse(value)
         except ValueError as error:
             message = f"`{key}` must be {error}, not {_shown(value)}"
             problems.append(Problem(row.name, origin, message))
+        else:
+            good[row.name] = row.place(parsed, folder) if row.place and folder else parsed
     return good, tuple(problems)
+
+
+def explain_unknown(key: str) -> str:
+    """What to say of a setting that there is not."""
+    near = difflib.get_close_matches(_snake_case(key.replace("-", "_")), BY_NAME, n=1)
+    guess = f"; did you mean `{near[0]}`?" if near else ""
+    return f"there is no setting `{key}`{guess}"
 
 
 def _shown(value: Any) -> str:
@@ -270,11 +301,11 @@ def _read_file(path: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:
         return {}, ()
     except (OSError, ValueError) as error:
         return {}, (Problem("", str(path), f"the file cannot be read: {error}"),)
-    return read_layer(values, str(path))
+    return read_layer(values, str(path), os.path.dirname(os.path.abspath(path)))
 
 
 def _read_environment(
-    environ: Mapping[str, str],
+    environ: Mapping[str, str], folder: str | None
 ) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     good: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -282,7 +313,7 @@ def _read_environment(
         # An empty variable counts as unset: some launchers cannot remove one.
         if environ.get(row.variable):
             origin = f"environment variable {row.variable}"
-            values, bad = read_layer({row.name: environ[row.variable]}, origin)
+            values, bad = read_layer({row.name: environ[row.variable]}, origin, folder)
             good |= values
             problems += bad
     for left in find_leftovers(environ):
@@ -295,40 +326,49 @@ def resolve(
     initialization_options: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     config_path: Path | None = None,
+    folder: str | None = None,
+    options_folder: str | None = None,
 ) -> Resolved:
     """Merge all layers into settings.
+
+    A relative path in the user's file is one of that file's folder.
 
     Args:
         flags: Command-line values; ``None`` values count as not given.
         initialization_options: The client's ``initializationOptions`` less the protocol's own keys.
         environ: Environment variables; the process's by default.
         config_path: The user's file; the platform's by default.
+        folder: The folder of relative paths on the command line and in the environment; this
+            process's by default.
+        options_folder: That of relative paths in the initialization options; ``folder`` by default.
     """
+    folder = folder or current_folder()
     path = paths.config_file() if config_path is None else config_path
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    home = paths.home_problem()
-    no_home = (
-        (Problem(environment.HOME, f"environment variable {environment.HOME}", home),)
-        if home
-        else ()
-    )
-    layers = [
+    options, from_client = initialization_options or {}, "initialization options"
+    layers = (
         (str(path), _read_file(path)),
-        ("environment", ({}, no_home)),
-        ("environment", _read_environment(os.environ if environ is None else environ)),
-        (
-            "initialization options",
-            read_layer(initialization_options or {}, "initialization options"),
-        ),
-        ("command line", read_layer(given, "command line")),
-    ]
+        ("environment", _read_environment(os.environ if environ is None else environ, folder)),
+        (from_client, read_layer(options, from_client, options_folder or folder)),
+        ("command line", read_layer(given, "command line", folder)),
+    )
     values: dict[str, Any] = {}
     origins = {row.name: "default" for row in TABLE}
     problems: tuple[Problem, ...] = ()
+    if home := paths.home_problem():
+        problems = (Problem(environment.HOME, f"environment variable {environment.HOME}", home),)
     for origin, (good, bad) in layers:
         problems += bad
         for name, value in good.items():
             values[name] = value
-            shown = f"{origin} {BY_NAME[name].variable}" if origin == "environment" else origin
-            origins[name] = shown
+            variable = f" {BY_NAME[name].variable}" if origin == "environment" else ""
+            origins[name] = f"{origin}{variable}"
     return Resolved(Settings(**values), origins, problems)
+
+
+def current_folder() -> str | None:
+    """This process's folder; ``None`` if it has been removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from llmstep.config import BY_NAME
+from llmstep.config import BY_NAME, current_folder, explain_unknown, read_layer
 from llmstep.errors import ConfigError
 from llmstep.user_files import TextError, decode_text, read_file, write_private
 
@@ -22,7 +21,8 @@ def write_setting(path: Path, key: str, value: str | None) -> Path:
     Args:
         path: The settings file; it need not exist.
         key: Name of the setting; a dash counts as an underscore.
-        value: As it would stand in the environment; ``None`` takes the line out.
+        value: As it would stand in the environment, a path as seen from the current folder;
+            ``None`` takes the line out.
 
     Returns:
         The file.
@@ -33,15 +33,13 @@ def write_setting(path: Path, key: str, value: str | None) -> Path:
     """
     name = key.replace("-", "_")
     if name not in BY_NAME:
-        near = difflib.get_close_matches(name, BY_NAME, n=1)
-        guess = f"; did you mean `{near[0]}`?" if near else ""
-        raise ConfigError(f"there is no setting `{key}`{guess}")
+        raise ConfigError(explain_unknown(key))
     line = None
     if value is not None:
-        try:
-            line = f"{name} = {_toml(BY_NAME[name].parse(value))}\n"
-        except ValueError as error:
-            raise ConfigError(f"`{key}` must be {error}, not {value!r}") from None
+        values, problems = read_layer({name: value}, "", current_folder())
+        if problems:
+            raise ConfigError(problems[0].message)
+        line = f"{name} = {_toml(values[name])}\n"
     try:
         text = decode_text(read_file(path)) if path.exists() else ""
         tomllib.loads(text)

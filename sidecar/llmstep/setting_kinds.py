@@ -2,10 +2,15 @@
 
 Each reads a TOML, JSON or environment value; of one that it does not take it raises a
 ``ValueError`` whose message completes "must be ...".
+
+A relative path is one of the folder in which it was written. The last functions say, of a setting
+that may be a path, how it reads from everywhere.
 """
 
 from __future__ import annotations
 
+import ntpath
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -97,3 +102,29 @@ def some_of(*words: str) -> Callable[[Any], tuple[str, ...]]:
         return tuple(word for word in words if word in found)
 
     return parse
+
+
+def place_model(name: str, folder: str) -> str:
+    """A model's name, or the path of one: ``owner/name`` is a path where there is such a folder."""
+    path = _join(folder, name)
+    if path == name or name.lower().endswith(".gguf") or name.startswith("."):
+        return path
+    # A folder that bears a model's name by chance is none; that of a model has its description.
+    is_plain = os.path.basename(name) == name
+    return path if os.path.exists(os.path.join(path, "config.json") if is_plain else path) else name
+
+
+def place_template(name: str, folder: str) -> str:
+    """A template's id, or the path of a ``.toml`` file."""
+    return _join(folder, name) if name.endswith(".toml") else name
+
+
+def place_library(name: str, folder: str) -> str:
+    """``builtin``, or the path of an index."""
+    return name if name == "builtin" else _join(folder, name)
+
+
+def _join(folder: str, name: str) -> str:
+    if name.startswith("~") or ntpath.isabs(name):
+        return name
+    return os.path.normpath(os.path.join(folder, name))

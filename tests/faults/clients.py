@@ -28,6 +28,7 @@ class Client:
         arguments: Of `llmstep serve`.
         environ: Further variables.
         python: Interpreter and module path, for another installation.
+        folder: Its working folder.
         process_id: What `initialize` names as the client's process.
     """
 
@@ -38,6 +39,7 @@ class Client:
         environ: Mapping[str, str] | None = None,
         process_id: int | None = None,
         editor: bool = False,
+        folder: Path | None = None,
     ) -> None:
         variables = {k: v for k, v in os.environ.items() if not k.startswith("LLMSTEP_")}
         variables |= {
@@ -54,6 +56,7 @@ class Client:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=variables,
+                cwd=folder,
             )
         self._ids = 0
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -181,6 +182,28 @@ def test_settings_of_each_client_are_its_own(start: Start, home: Path) -> None:
     assert "LLMSTEP_N" in answer["warnings"][0]
     assert "warnings" not in plain.answer(plain.suggest())["result"]
     assert len({client.engine()["pid"] for client in (plain, few, bad)}) == 1
+
+
+@pytest.mark.parametrize("in_process", ["", "1"])
+def test_relative_paths_are_those_of_each_clients_folder(
+    start: Start, home: Path, in_process: str
+) -> None:
+    for name in ("one", "two"):
+        (home / name).mkdir()
+        rules = [{"candidates": [{"tactic": f"step_{name}", "score": -1}]}]
+        (home / name / "rules.json").write_text(json.dumps(rules))
+    environ = {
+        "LLMSTEP_HOME": os.pardir,
+        "LLMSTEP_ECHO_SCRIPT": "rules.json",
+        "LLMSTEP_IN_PROCESS": in_process,
+    }
+    for name in ("one", "two"):
+        client = start(environ=environ, folder=home / name)
+        assert client.tactics() == [f"step_{name}"]
+        assert ("engine" in client.ask("llmstep/status")["result"]) != bool(in_process)
+        for model in ("none.gguf", "./none"):
+            answer = client.answer(client.suggest(model=model))
+            assert str(home / name / "none") in answer["error"]["message"]
 
 
 def test_another_environment_has_another_engine(start: Start, home: Path) -> None:

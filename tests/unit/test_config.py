@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,59 @@ def test_an_empty_environment_variable_counts_as_unset(tmp_path: Path) -> None:
     resolved = resolve(environ={"LLMSTEP_N": ""}, config_path=tmp_path / "none")
     assert resolved.settings.n == Settings().n
     assert resolved.problems == ()
+
+
+# What may be a path, by setting, and how it reads from everywhere.
+PLACED = [
+    ("model", "proofs.gguf", "{}/proofs.gguf"),
+    ("model", "models/proofs.GGUF", "{}/models/proofs.GGUF"),
+    ("model", "../proofs.gguf", "{}/../proofs.gguf"),
+    ("model", "./folder", "{}/folder"),
+    ("model", "owner/here", "{}/owner/here"),
+    ("model", "folder", "{}/folder"),
+    ("model", "builtin", "builtin"),
+    ("model", "owner/name", "owner/name"),
+    ("model", "owner/name@main", "owner/name@main"),
+    ("model", "openai:qwen/coder", "openai:qwen/coder"),
+    ("model", "~/proofs.gguf", "~/proofs.gguf"),
+    ("model", "/models/proofs.gguf", "/models/proofs.gguf"),
+    ("library", "mine.tactics", "{}/mine.tactics"),
+    ("library", "builtin", "builtin"),
+    ("prompt", "prompts/mine.toml", "{}/prompts/mine.toml"),
+    ("prompt", "proofstep", "proofstep"),
+    ("proof_prompt", "kimina", "kimina"),
+]
+
+
+@pytest.mark.parametrize("layer", ["file", "environment", "options", "flags"])
+@pytest.mark.parametrize(("name", "written", "wanted"), PLACED)
+def test_a_relative_path_is_one_of_the_folder_it_was_written_in(
+    name: str, written: str, wanted: str, layer: str, tmp_path: Path
+) -> None:
+    own, client, project = (tmp_path / folder for folder in ("config", "client", "project"))
+    for folder in (own, client, project):
+        (folder / "owner" / "here").mkdir(parents=True)
+        (folder / "folder").mkdir()
+        (folder / "folder" / "config.json").write_text("{}")
+        (folder / "builtin").mkdir()
+    file = write_config(own, f"{name} = '{written}'\n" if layer == "file" else "")
+    resolved = resolve(
+        {name: written} if layer == "flags" else None,
+        {name: written} if layer == "options" else None,
+        {f"LLMSTEP_{name.upper()}": written} if layer == "environment" else {},
+        file,
+        folder=str(client),
+        options_folder=str(project),
+    )
+    folder = {"file": own, "options": project}.get(layer, client)
+    expected = os.path.normpath(wanted.format(folder)) if "{}" in wanted else wanted
+    assert getattr(resolved.settings, name) == expected
+    assert resolved.problems == ()
+
+
+def test_a_path_given_here_is_one_of_this_processs_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    resolved = resolve({"model": "proofs.gguf"}, environ={}, config_path=tmp_path / "none.toml")
+    assert resolved.settings.model == str(tmp_path / "proofs.gguf")

@@ -90,3 +90,14 @@ def test_a_mark_of_windows_editors_is_no_obstacle(file: Path) -> None:
     file.write_text("n = 4\n", encoding="utf-8-sig")
     write_setting(file, "n", "5")
     assert file.read_bytes() == b"n = 5\n"
+
+
+def test_a_path_is_written_as_it_is_seen_from_here(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_setting(file, "model", "proofs.gguf")
+    write_setting(file, "library", "builtin")
+    resolved = resolve(environ={}, config_path=file)
+    assert resolved.settings.model == str(tmp_path / "proofs.gguf")
+    assert resolved.settings.library == "builtin"

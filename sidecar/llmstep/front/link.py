@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 
-from llmstep import environment
 from llmstep.private_files import open_private_descriptor
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import Identity, own_variables
@@ -145,11 +144,6 @@ def _spawn(place: EnginePlace) -> None:
 
     log = place.log
     command = [sys.executable, "-m", "llmstep.server.watcher", place.folder, place.name]
-    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    if os.environ.get(environment.HOME):
-        home = os.path.expanduser(environ[environment.HOME])
-        if not home.startswith("~"):
-            environ[environment.HOME] = os.path.abspath(home)  # the engine has another folder
     output = open_log(log)
     # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP, CREATE_BREAKAWAY_FROM_JOB
     windows = 0x00000008 | 0x00000200 | 0x01000000 if os.name == "nt" else 0
@@ -160,7 +154,7 @@ def _spawn(place: EnginePlace) -> None:
             stdout=output,
             stderr=output,
             cwd=_working_folder(place),
-            env=environ,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
             creationflags=windows,
         )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from io import FileIO
 
+from llmstep import environment
 from llmstep.errors import LLMStepError
 from llmstep.front.front import Front, read_client, report
 from llmstep.front.link import Caller, Link, NoEngineError
@@ -21,6 +22,16 @@ _WATCH_S = 2.0
 _SILENCE_S = 60.0
 _FLUSH_S = 0.2
 _INTERRUPTED = 130
+# Variables that hold paths and are read in the engine, by llmstep and by the libraries of models.
+_PATHS = (
+    environment.HOME,
+    environment.ECHO_SCRIPT,
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+)
 
 Options = dict[str, object]
 
@@ -65,6 +76,7 @@ def serve(options: Options) -> None:
     if sys.stdin is not None and sys.stdin.isatty():
         report("Waiting for a client on stdin; Lean and editors start this. Ctrl-D ends it.")
     flags = _flags(options)
+    _place_variables()
     caller = Caller(Identity.own(), flags)
     streams = claim_stdio()
     try:
@@ -156,10 +168,15 @@ def is_alive(pid: int) -> bool:
 
 def _flags(options: Options) -> Options:
     level = (None, "info", "debug")[min(int(str(options["verbose"])), 2)]
-    model = options["model"]
-    if isinstance(model, str) and os.path.exists(model):
-        model = os.path.abspath(model)  # the engine has another working folder
-    return {"model": model, "log_level": level}
+    return {"model": options["model"], "log_level": level}
+
+
+def _place_variables() -> None:
+    """Make relative paths absolute: the engine, which reads them too, has another folder."""
+    for name in _PATHS:
+        path = os.path.expanduser(os.environ.get(name, ""))
+        if path and not path.startswith("~"):
+            os.environ[name] = os.path.abspath(path)
 
 
 def _open_own_log(options: Options) -> FileIO | None:

@@ -120,7 +120,7 @@ class Editor(LanguageServer):
         def call(params: Any) -> Any:
             typed = self._structure(method, params)
             if inspect.iscoroutinefunction(handler):
-                return self._finish(handler(typed))
+                return self._finish(handler, typed)
             return self.protocol._converter.unstructure(_call(handler, typed))
 
         return Handler(call, notification=lsp_types[1] is None)
@@ -141,8 +141,9 @@ class Editor(LanguageServer):
             future.set_result(message.get("result"))
         return True
 
-    async def _finish(self, work: Any) -> Any:
-        return self.protocol._converter.unstructure(await work)
+    async def _finish(self, handler: Callable[[Any], Any], params: Any) -> Any:
+        # Called here: a request that is withdrawn before its turn must not have begun a coroutine.
+        return self.protocol._converter.unstructure(await handler(params))
 
     def _structure(self, method: str, params: Any) -> Any:
         message: dict[str, Any] = {"jsonrpc": "2.0", "id": 0, "method": method}

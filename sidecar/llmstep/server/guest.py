@@ -52,12 +52,13 @@ class Guest:
         self._own_log = OwnLogHandler(self._send_log)
         for handler in (self._client_log, self._own_log):
             attach_owner(handler, self._owner)
-        flags, environ = greeting.get("flags"), greeting.get("environ")
+        flags, environ, folder = (greeting.get(name) for name in ("flags", "environ", "cwd"))
         self._server = LLMStepServer(
             flags if isinstance(flags, dict) else {},
             self._client_log,
             engine.services.open,
             environ=environ if isinstance(environ, dict) else {},
+            folder=folder if isinstance(folder, str) else None,
             release_service=engine.services.release,
             on_stop=lambda _code: wire.end(),
             on_settings=lambda settings: engine.keep_alive(settings.keep_alive),

@@ -69,6 +69,7 @@ class Handshake:
         settings: Values for the settings layer "initialization options", unchecked.
         problem: Why the options were not taken at all, if so.
         is_editor: Whether the client needs more of the LSP than the ``llmstep/*`` messages.
+        folder: The folder that the client has opened, if it names one of this machine.
     """
 
     protocol_version: int | None = None
@@ -76,6 +77,7 @@ class Handshake:
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     problem: str | None = None
     is_editor: bool = True
+    folder: str | None = None
 
 
 def parse_handshake(params: Any) -> Handshake:
@@ -101,7 +103,20 @@ def parse_handshake(params: Any) -> Handshake:
         settings={key: value for key, value in options.items() if key not in _HANDSHAKE_KEYS},
         is_editor=version is None
         or (isinstance(capabilities, dict) and "textDocument" in capabilities),
+        folder=_opened_folder(params),
     )
+
+
+def _opened_folder(params: dict[str, Any]) -> str | None:
+    folders = params.get("workspaceFolders")
+    first = folders[0] if isinstance(folders, list) and folders else None
+    uri = first.get("uri") if isinstance(first, dict) else params.get("rootUri")
+    if not isinstance(uri, str):
+        return None
+    from llmstep.sources.lake_project import path_of
+
+    path = path_of(uri)
+    return str(path) if path is not None and path.is_absolute() else None
 
 
 def parse_suggest(params: Any) -> tuple[SuggestRequest, ProgressToken | None]:

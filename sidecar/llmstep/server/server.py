@@ -42,6 +42,7 @@ class LLMStepServer:
         open_service: Makes the service from the settings; one of its own by default.
         on_input_end: Called in another thread when the client has closed its end.
         environ: The client's environment variables, if it has others than this process.
+        folder: The client's working folder, if it has another than this process.
         release_service: Takes back what ``open_service`` gave, if it is shared.
         on_stop: Called with the exit code when the client says `exit`, if this process shall not
             end with it.
@@ -58,6 +59,7 @@ class LLMStepServer:
         on_input_end: Callable[[], None] = lambda: None,
         *,
         environ: Mapping[str, str] | None = None,
+        folder: str | None = None,
         release_service: Callable[[SuggestService], None] | None = None,
         on_stop: Callable[[int], None] | None = None,
         on_settings: Callable[[Settings], None] = lambda _: None,
@@ -65,7 +67,7 @@ class LLMStepServer:
         log_owner: object = None,
     ) -> None:
         self._session = Session(
-            flags or {}, open_service or _open_service, environ, release_service, log_owner
+            flags or {}, open_service or _open_service, environ, folder, release_service, log_owner
         )
         self._client_log = client_log
         self._on_input_end = on_input_end

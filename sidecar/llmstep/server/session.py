@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from llmstep.config import Settings, resolve
+from llmstep.config import Settings, current_folder, resolve
 from llmstep.errors import LLMStepError
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
 from llmstep.server.old_server import OldServer
+from llmstep.setting_kinds import place_model
 
 if TYPE_CHECKING:
     from llmstep.service.question import (
@@ -43,6 +44,7 @@ class Session:
         flags: Settings from the command line; they win over what the client asks for.
         open_service: Makes the service from the settings; tests put another one in.
         environ: The client's environment variables; the process's by default.
+        folder: The client's working folder; the process's by default.
         release_service: Takes a shared service back; one that is not is closed.
         log_owner: Marks what is logged on behalf of this client.
     """
@@ -52,12 +54,14 @@ class Session:
         flags: Mapping[str, Any],
         open_service: Callable[[Settings], SuggestService],
         environ: Mapping[str, str] | None = None,
+        folder: str | None = None,
         release_service: Callable[[SuggestService], None] | None = None,
         log_owner: object = None,
     ) -> None:
         self._flags = dict(flags)
         self._open_service = open_service
         self._environ = environ
+        self._folder = folder or current_folder()
         self._release_service = release_service
         self._log_owner = log_owner
         self._settings = Settings()
@@ -93,7 +97,14 @@ class Session:
         What is wrong with either is logged, and told to whoever asks for a suggestion; it does
         not keep the client from connecting.
         """
-        resolved = resolve(self._flags, handshake.settings, self._environ)
+        resolved = resolve(
+            self._flags,
+            handshake.settings,
+            self._environ,
+            folder=self._folder,
+            options_folder=handshake.folder,
+        )
+        self._folder = handshake.folder or self._folder
         self._settings = resolved.settings
         set_level(resolved.settings.log_level, self._log_owner)
         logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
@@ -141,11 +152,18 @@ class Session:
         return await self.service.lookups.look_up(work, key, self.asker)
 
     def heed_flags(self, request: Request) -> Request:
-        """The request, without a model of its own where ``--model`` chose the model for all."""
-        if request.model is None or self._flags.get("model") is None:
+        """The request, without a model of its own where ``--model`` chose the model for all.
+
+        A path that it names is seen from the client's folder.
+        """
+        model = request.model
+        if model is None:
             return request
-        logger.info("the model was chosen with --model; the request's %r is left", request.model)
-        return attrs.evolve(request, model=None)
+        if self._flags.get("model") is not None:
+            logger.info("the model was chosen with --model; the request's %r is left", model)
+            return attrs.evolve(request, model=None)
+        placed = place_model(model, self._folder) if self._folder else model
+        return attrs.evolve(request, model=placed)
 
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""

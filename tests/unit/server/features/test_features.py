@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -93,6 +94,24 @@ async def test_what_our_types_cannot_read_does_not_hide_the_rest(editor: Editor)
 async def test_a_client_that_knows_only_commands_gets_no_action(editor: Editor) -> None:
     await editor.open("  sor|ry", textDocument={})
     assert await editor.act() == []
+
+
+async def test_what_is_withdrawn_before_its_turn_leaves_nothing_behind(
+    editor: Editor, recwarn: pytest.WarningsRecorder
+) -> None:
+    place = await editor.open("  l|")
+    methods = ("completion", "inlineCompletion", "codeAction")
+    for number, method in enumerate(methods):
+        context = {"triggerKind": 1, "diagnostics": []}
+        where = {**place, "range": {"start": place["position"], "end": place["position"]}}
+        editor.connection.give(
+            f"textDocument/{method}", {**where, "context": context}, id=number + 20
+        )
+        editor.connection.give("$/cancelRequest", {"id": number + 20})
+    for number in range(len(methods)):
+        assert (await editor.connection.answer(number + 20))["error"]["code"] == -32800
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 @pytest.mark.parametrize("text", ["|", "x|", "  lemma|", "fooll|", "-- ll|", 'exact "ll|"'])
