@@ -79,32 +79,6 @@ class ClientLogHandler(logging.Handler):
             self._sending.now = False
 
 
-class OwnLogHandler(logging.Handler):
-    """Hands the records of one client to whoever writes them for it.
-
-    Args:
-        send: Takes one line; called in the thread that logs.
-    """
-
-    def __init__(self, send: Callable[[str], None]) -> None:
-        super().__init__()
-        self._send = send
-        self._sending = threading.local()
-        self.setFormatter(logging.Formatter(FORMAT))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; one made by sending another is dropped."""
-        if getattr(self._sending, "now", False):
-            return
-        self._sending.now = True
-        try:
-            self._send(self.format(record))
-        except Exception:
-            self.handleError(record)
-        finally:
-            self._sending.now = False
-
-
 class _FileHandler(logging.StreamHandler[TextIO]):
     """Appends to a file that only this user can read: at ``DEBUG`` it holds goals and file text.
 

@@ -89,11 +89,10 @@ def describe(values: dict[str, Any]) -> str:
         idle = f", unused for {_time(model['idleSeconds'])}" if model["state"] == "ready" else ""
         lines.append(f"  model  {model['model']} ({model['backend']}): {model['state']}{idle}")
     for client in clients:
-        if client:
-            lines.append(
-                f"  client {client['client'] or 'not greeted yet'}: front {client['frontPid']}, "
-                f"{client['open']} open, connected for {_time(client['connectedSeconds'])}"
-            )
+        lines.append(
+            f"  client {client['client'] or 'not greeted yet'}: front {client['frontPid']}, "
+            f"{client['open']} open, connected for {_time(client['connectedSeconds'])}"
+        )
     return "\n".join(lines)
 
 

@@ -40,7 +40,7 @@ def search(question: str, count: int, context: Path | None, wait_s: float, as_js
     """
     from llmstep.commands.mcp import find_project
     from llmstep.commands.suggest import read_text
-    from llmstep.server.lemma_messages import lemmas_json
+    from llmstep.server.features.lemmas import lemmas_json
     from llmstep.service.lookups import LemmaRequest
     from llmstep.service.question import Document
 

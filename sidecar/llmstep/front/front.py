@@ -14,7 +14,7 @@ from llmstep.errors import REQUEST_FAILED
 from llmstep.front.documents import OpenDocuments
 from llmstep.front.link import Caller, Link, NoEngineError
 from llmstep.runtime.channel import ChannelError
-from llmstep.runtime.framing import FrameDecoder, Malformed, encode_frame
+from llmstep.runtime.framing import FrameDecoder, Malformed, dump, encode_frame, is_id
 from llmstep.runtime.notes import read_death
 from llmstep.runtime.private import BYE, LOG, PREFIX, TOOK
 from llmstep.runtime.stdio import OutputPump
@@ -337,19 +337,6 @@ def error_frame(identifier: object, code: int, message: str, hint: str) -> bytes
     """An answer that says what went wrong."""
     error = {"code": code, "message": message, "data": {"hint": hint}}
     return encode_frame(dump({"jsonrpc": "2.0", "id": identifier, "error": error}))
-
-
-def dump(message: object) -> bytes:
-    """JSON in UTF-8; half a surrogate pair, which has none, is escaped."""
-    try:
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(message, separators=(",", ":")).encode("ascii")
-
-
-def is_id(value: object) -> bool:
-    """Whether a value can be the id of a request."""
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def report(text: str) -> None:

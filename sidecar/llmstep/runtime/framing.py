@@ -15,7 +15,7 @@ from llmstep.errors import INVALID_REQUEST, PARSE_ERROR
 
 TYPE_CHECKING = False  # `typing` costs more than everything else in here
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TypeGuard
 
 MAX_BODY_BYTES = 64 << 20
 _MAX_HEADER_BYTES = 8 << 10
@@ -210,6 +210,24 @@ def parse_json(body: bytes | bytearray) -> Any:
         raise ValueError(f"invalid UTF-8 at byte {error.start}") from error
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def dump(message: object) -> bytes:
+    """A message as JSON in UTF-8; half a surrogate pair, say in an id, is escaped.
+
+    Raises:
+        ValueError: It holds NaN or Infinity, which are no JSON.
+    """
+    try:
+        text = json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def is_id(value: object) -> TypeGuard[int | str]:
+    """Whether a value can be the id of a request."""
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def encode_frame(body: bytes) -> bytes:

@@ -18,11 +18,12 @@ from pygls.protocol import LanguageServerProtocol, default_converter
 from llmstep import __version__
 from llmstep.errors import InvalidParamsError
 from llmstep.server import progress
-from llmstep.server.features import code_action, completion, documents, inline_completion
-from llmstep.server.open_documents import LspWorkspace
+from llmstep.server.features import code_action, completion, inline_completion
+from llmstep.server.open_documents import LspWorkspace, find_document
 from llmstep.server.protocol import Handler, LLMStepProtocol
 
 if TYPE_CHECKING:
+    from llmstep.server.features.inline_completion import UncheckedSteps
     from llmstep.server.session import Session
 
 logger = logging.getLogger(__name__)
@@ -43,20 +44,11 @@ class _EditorProtocol(LanguageServerProtocol):
 
 
 class Editor(LanguageServer):
-    """The LSP side of one connection.
-
-    Args:
-        core: Takes the messages that go out.
-        session: Whose settings and sources count.
-    """
+    """The LSP side of one connection."""
 
     protocol: _EditorProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(
-        self,
-        core: LLMStepProtocol,
-        session: Session,
-    ) -> None:
+    def __init__(self, core: LLMStepProtocol, session: Session) -> None:
         super().__init__(
             "llmstep",
             __version__,
@@ -70,7 +62,28 @@ class Editor(LanguageServer):
         completion.register(self, session)
         unchecked = inline_completion.register(self, session)
         code_action.register(self)
-        documents.register(self, session.note_document, unchecked.look)
+        self._follow_documents(session, unchecked)
+
+    def _follow_documents(self, session: Session, unchecked: UncheckedSteps) -> None:
+        """Of an open file its text in the editor counts, not the file on disk."""
+
+        def tell(uri: str) -> None:
+            if (document := find_document(self.workspace, uri)) is not None:
+                session.note_document(uri, document.source)
+
+        @self.feature(types.TEXT_DOCUMENT_DID_OPEN)
+        def opened(params: types.DidOpenTextDocumentParams) -> None:
+            tell(params.text_document.uri)
+
+        @self.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+        def changed(params: types.DidChangeTextDocumentParams) -> None:
+            tell(params.text_document.uri)
+            unchecked.look(params.text_document.uri, params.content_changes)
+
+        @self.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+        def closed(params: types.DidCloseTextDocumentParams) -> None:
+            session.note_document(params.text_document.uri, None)
+            unchecked.look(params.text_document.uri, ())
 
     def can(self, capability: str) -> Any:
         """What the client has said of a capability, by its path; ``None`` where it has not.

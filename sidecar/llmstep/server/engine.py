@@ -50,18 +50,13 @@ def run_engine(listener: Listener, place: EnginePlace) -> None:
 
 
 class Engine:
-    """Takes connections, and knows when to leave.
-
-    Args:
-        listener: Listens already.
-        place: Where its files lie.
-    """
+    """Takes connections, and knows when to leave."""
 
     def __init__(self, listener: Listener, place: EnginePlace) -> None:
         self._listener = listener
         self._identity = Identity.own()
         self.services = Services(lambda: _make_models(place))
-        self._connections: set[Connection] = set()
+        self._guests: set[Guest] = set()
         self._begun = time.monotonic()
         self._last_seen = time.monotonic()
         self._keep_alive_s = _DEFAULT_KEEP_ALIVE_S
@@ -85,7 +80,7 @@ class Engine:
         server.close()
         await asyncio.to_thread(self.services.close)
 
-    def greet(self, connection: Connection, hello: dict[str, Any]) -> dict[str, Any]:
+    def greet(self, hello: dict[str, Any]) -> dict[str, Any]:
         """The answer to a front's greeting: whether this engine can serve it."""
         caller = Identity.from_json(hello)
         if self._leaving_since is not None:
@@ -98,13 +93,13 @@ class Engine:
             return {"refused": "unable"}
         return {"welcome": True, "pid": os.getpid(), "version": self._identity.version}
 
-    def add(self, connection: Connection) -> None:
+    def add(self, guest: Guest) -> None:
         """A front is served from now on."""
-        self._connections.add(connection)
+        self._guests.add(guest)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, guest: Guest) -> None:
         """A front has gone."""
-        self._connections.discard(connection)
+        self._guests.discard(guest)
         self._last_seen = time.monotonic()
 
     def keep_alive(self, minutes: float) -> None:
@@ -132,7 +127,7 @@ class Engine:
             "upSeconds": round(time.monotonic() - self._begun, 1),
             "rssBytes": resident_bytes(),
             "keepAliveMinutes": round(self._keep_alive_s / 60, 3),
-            "connections": [connection.describe() for connection in self._connections],
+            "connections": [guest.describe() for guest in self._guests],
             "models": [
                 {
                     "model": model.model,
@@ -159,14 +154,14 @@ class Engine:
                 self.leave("its socket is gone: nobody could find it")
                 continue
             idle = time.monotonic() - self._last_seen
-            if not self._connections and idle >= self._keep_alive_s:
+            if not self._guests and idle >= self._keep_alive_s:
                 self.leave(f"nobody was connected for {idle:.0f} s")
 
     def _take_leave(self) -> None:
         late = time.monotonic() - (self._leaving_since or 0) > _LEAVE_S
-        for connection in list(self._connections):
-            connection.take_leave(late)
-        if not self._connections:
+        for guest in list(self._guests):
+            guest.take_leave(late)
+        if not self._guests:
             self._done.set()
 
 
@@ -213,7 +208,7 @@ class Connection(asyncio.Protocol):
             if self._guest is not None:
                 self._guest.receive(message)
             elif isinstance(message, Malformed):
-                self._end()
+                self.end()
                 return
             else:
                 self._meet(message)
@@ -224,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._greeting.cancel()
         if self._guest is not None:
             self._guest.close()
-            self._engine.remove(self)
+            self._engine.remove(self._guest)
 
     # The greeting --------------------------------------------------------------------------
 
@@ -239,7 +234,7 @@ class Connection(asyncio.Protocol):
             self._send({"pid": os.getpid()})
             self._engine.leave("`llmstep stop`")
         elif "proof" not in message:
-            self._end()
+            self.end()
 
     def _is_proved(self, message: dict[str, Any]) -> bool:
         """Whether a loopback client has shown that it knows the key."""
@@ -254,22 +249,22 @@ class Connection(asyncio.Protocol):
         ):
             self._proof = "given"
         else:
-            self._end()
+            self.end()
         return False
 
     def _welcome(self, message: dict[str, Any], hello: dict[str, Any]) -> None:
         try:
-            answer = self._engine.greet(self, hello)
+            answer = self._engine.greet(hello)
         except ValueError as error:
             answer = {"refused": str(error)}
         self._send(answer)
         if "welcome" not in answer:
-            self._end()
+            self.end()
             return
         if self._greeting is not None:
             self._greeting.cancel()
         self._guest = Guest(message, self, self._engine)
-        self._engine.add(self)
+        self._engine.add(self._guest)
 
     # The client ----------------------------------------------------------------------------
 
@@ -284,19 +279,6 @@ class Connection(asyncio.Protocol):
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._write, data)
 
-    def end(self) -> None:
-        """End the connection once everything is sent."""
-        self._end()
-
-    def take_leave(self, late: bool) -> None:
-        """The engine leaves: end the connection when nothing is open in it, or at once if late."""
-        if self._guest is not None:
-            self._guest.take_leave(late)
-
-    def describe(self) -> dict[str, Any]:
-        """What ``llmstep ps`` shows of it."""
-        return self._guest.describe() if self._guest is not None else {}
-
     def _write(self, data: bytes) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -309,6 +291,7 @@ class Connection(asyncio.Protocol):
     def _send(self, message: dict[str, Any]) -> None:
         self._write(encode_frame(json.dumps(message).encode()))
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the connection once everything is sent."""
         if self._transport is not None:
             self._transport.close()

@@ -5,51 +5,30 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from llmstep.logs import OWNER, ClientLogHandler, OwnLogHandler, attach_owner, give_up_level
+from llmstep.logs import FORMAT, OWNER, ClientLogHandler, attach_owner, give_up_level
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.private import BYE, LOG, TOOK
 from llmstep.server.server import LLMStepServer
 
 if TYPE_CHECKING:
-    from llmstep.server.engine import Engine
-
-logger = logging.getLogger(__name__)
-
-
-class Wire(Protocol):
-    """The connection to the client's front."""
-
-    def write(self, data: bytes) -> None:
-        """Queue one frame (any thread)."""
-        ...
-
-    def end(self) -> None:
-        """End the connection once everything is sent."""
-        ...
+    from llmstep.server.engine import Connection, Engine
 
 
 class Guest:
-    """One client, from its front's greeting to its end.
+    """One client, from its front's greeting to its end."""
 
-    Args:
-        greeting: What the front has said of it.
-        wire: The connection to the front.
-        engine: The engine.
-    """
-
-    def __init__(self, greeting: dict[str, Any], wire: Wire, engine: Engine) -> None:
+    def __init__(self, greeting: dict[str, Any], wire: Connection, engine: Engine) -> None:
         self._wire = wire
-        self._engine = engine
         self._pid = greeting.get("pid")
         self._since = time.monotonic()
         self._owner = object()
         # Whatever is logged on behalf of this client carries its mark, on every thread.
         self._context = contextvars.copy_context()
         self._context.run(OWNER.set, self._owner)
-        self._client_log = ClientLogHandler()
-        self._own_log = OwnLogHandler(self._send_log)
+        self._client_log, self._own_log = ClientLogHandler(), ClientLogHandler()
+        self._own_log.setFormatter(logging.Formatter(FORMAT))
         for handler in (self._client_log, self._own_log):
             attach_owner(handler, self._owner)
         flags, environ, folder = (greeting.get(name) for name in ("flags", "environ", "cwd"))
@@ -66,6 +45,7 @@ class Guest:
             log_owner=self._owner,
         )
         self._protocol = self._context.run(self._server.connect, wire)
+        self._own_log.attach(lambda _level, text: self._protocol.notify(LOG, {"text": text}))
 
     def receive(self, message: Incoming) -> None:
         """Take one message of the client."""
@@ -98,6 +78,3 @@ class Guest:
             "open": self._protocol.open_requests,
             "connectedSeconds": round(time.monotonic() - self._since, 1),
         }
-
-    def _send_log(self, text: str) -> None:
-        self._protocol.notify(LOG, {"text": text})

@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -28,14 +28,12 @@ from llmstep.errors import (
     LLMStepError,
 )
 from llmstep.limits import explain_limit
-from llmstep.runtime.framing import Incoming, Malformed, encode_frame
-from llmstep.server.messages import (
-    LEMMAS,
-    PREPARE,
-    PULL,
-    STATUS,
-    SUGGEST,
-)
+from llmstep.runtime.framing import Incoming, Malformed, dump, encode_frame, is_id
+from llmstep.server.messages import LEMMAS, PREPARE, PULL, STATUS, SUGGEST
+
+if TYPE_CHECKING:
+    from llmstep.server.editor import Editor
+    from llmstep.server.server import LLMStepServer
 
 logger = logging.getLogger(__name__)
 
@@ -88,49 +86,21 @@ class Handler:
     notification: bool = False
 
 
-class Owner(Protocol):
-    """What a connection belongs to: it is told of the client's coming and going."""
-
-    def register_features(self) -> None:
-        """Add the handlers of all that is asked after `initialize`; called once."""
-        ...
-
-    def initialize(self, params: Any) -> dict[str, Any]:
-        """Take the client in; the result of ``initialize``."""
-        ...
-
-    def greet(self) -> None:
-        """The client is ready to be spoken to."""
-        ...
-
-    def stop(self, code: int) -> None:
-        """The client has left."""
-        ...
-
-
-class Extension(Protocol):
-    """Methods beyond those that are registered: the LSP's, once an editor is there."""
-
-    def handler(self, method: str) -> Handler | None:
-        """What answers a method, if anything does."""
-        ...
-
-    def take_response(self, message: dict[str, Any]) -> bool:
-        """Take the client's answer to a request of ours; ``False`` if there was none."""
-        ...
-
-
 class LLMStepProtocol:
     """One connection to one client.
 
+    Args:
+        owner: Told of the client's coming and going.
+        writer: Where frames go.
+
     Attributes:
-        extension: Where methods are looked up that nobody has registered.
+        extension: Where methods are looked up that nobody has registered, once there is an editor.
     """
 
-    def __init__(self, owner: Owner, writer: Writer) -> None:
+    def __init__(self, owner: LLMStepServer, writer: Writer) -> None:
         self._owner = owner
         self._writer = writer
-        self.extension: Extension | None = None
+        self.extension: Editor | None = None
         self._initialized = False
         self._complete = False  # all handlers are there
         self._shutdown = False
@@ -159,7 +129,7 @@ class LLMStepProtocol:
         method = message.get("method")
         if "method" not in message and ("result" in message or "error" in message):
             self._take_response(message)
-        elif "id" in message and not _is_id(identifier):
+        elif "id" in message and not is_id(identifier):
             self._reject(None, InvalidRequestError("id must be a string or a whole number"))
         elif message.get("jsonrpc") != "2.0":
             self._reject(identifier, InvalidRequestError('jsonrpc must be "2.0"'))
@@ -278,7 +248,7 @@ class LLMStepProtocol:
     def _cancel(self, params: Any) -> None:
         identifier = params.get("id") if isinstance(params, dict) else None
         # An unknown or finished id is no mistake: the answer may be on its way.
-        if _is_id(identifier) and (task := self._in_flight.get(identifier)):
+        if is_id(identifier) and (task := self._in_flight.get(identifier)):
             task.cancel()
 
     # Outgoing ------------------------------------------------------------------------------
@@ -289,7 +259,7 @@ class LLMStepProtocol:
         Raises:
             ValueError: It holds NaN or Infinity, which are no JSON.
         """
-        self._writer.write(encode_frame(_encode(message)))
+        self._writer.write(encode_frame(dump(message)))
 
     def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification (any thread)."""
@@ -324,17 +294,3 @@ class LLMStepProtocol:
             logger.warning("%s: %s %s", method, error.message, error.hint)
         else:
             logger.error("%s failed", method, exc_info=error)
-
-
-def _is_id(value: Any) -> TypeGuard[RequestId]:
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
-
-
-def _encode(message: Mapping[str, Any]) -> bytes:
-    def encode(ascii_only: bool) -> str:
-        return json.dumps(message, allow_nan=False, ensure_ascii=ascii_only, separators=(",", ":"))
-
-    try:
-        return encode(False).encode("utf-8")
-    except UnicodeEncodeError:  # half a surrogate pair, say in an id: escaped it can travel
-        return encode(True).encode("ascii")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmstep import __version__
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from llmstep.service.question import ServiceStatus, SuggestReply, WritingProgress, WrittenProof
     from llmstep.sources.projects import ProjectStatus
     from llmstep.sources.ranking import Suggestion
-
-
-def pull_json(model_id: str, place: Path, *, fetched: bool) -> dict[str, Any]:
-    """The result of ``llmstep/models/pull``; ``fetched`` is false where all was here already."""
-    return {"id": model_id, "path": str(place), "fetched": fetched}
-
-
-def work_done_json(token: ProgressToken, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Params of ``$/progress`` for a work-done progress of the LSP."""
-    return {"token": token, "value": value}
 
 
 def suggestion_json(suggestion: Suggestion) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from llmstep.errors import InvalidParamsError
 from llmstep.logs import ClientLogHandler
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
-from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, parse_handshake
+from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, STATUS, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.session import Session
 
@@ -86,14 +86,20 @@ class LLMStepServer:
 
     def register_features(self) -> None:
         """Add the handlers of all that is asked after `initialize`."""
-        from llmstep.server.features import lemmas, pull, status, suggest
+        from llmstep.server.features import lemmas, pull, suggest
+        from llmstep.server.replies import status_json
 
         protocol = self._protocol
         assert protocol is not None
         suggest.register(protocol, self._session)
         lemmas.register(protocol, self._session)
-        status.register(protocol, self._session, self._describe_engine)
         pull.register(protocol)
+
+        def status(_params: Any) -> dict[str, Any]:
+            engine = self._describe_engine() if self._describe_engine is not None else None
+            return status_json(self._session.status(), engine)
+
+        protocol.register(STATUS, status, notification=False)
 
     def initialize(self, params: Any) -> dict[str, Any]:
         """Take the client in; an editor brings in the LSP."""

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from llmstep.config import Settings, current_folder, resolve
 from llmstep.errors import LLMStepError
+from llmstep.first_version import Leftover, find_server
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
-from llmstep.server.old_server import OldServer
 from llmstep.setting_kinds import place_model
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from llmstep.sources.sources import Sources
 
 _CLOSE_SECONDS = 0.3
+# No answer waits longer to hear of a server of 2023; where nothing listens, it is known at once.
+_OLD_SERVER_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +64,7 @@ class Session:
     ) -> None:
         self._flags = dict(flags)
         self._open_service = open_service
-        self._environ = environ
+        self._environ = os.environ if environ is None else environ
         self._folder = folder or current_folder()
         self._release_service = release_service
         self._log_owner = log_owner
@@ -68,7 +72,8 @@ class Session:
         self._service: SuggestService | None = None
         self._opening: asyncio.Handle | None = None
         self._problems: tuple[str, ...] = ()
-        self._old_server = OldServer(os.environ if environ is None else environ)
+        self._begun = 0.0
+        self._old_server: Future[Leftover | None] = Future()
 
     @property
     def settings(self) -> Settings:
@@ -114,7 +119,8 @@ class Session:
             logger.warning("not taken: %s", problem)
         told = [f"not taken: {problem}" for problem in resolved.problems]
         self._problems = (*([handshake.problem] if handshake.problem else []), *told)
-        self._old_server.look()
+        self._begun = time.monotonic()
+        threading.Thread(target=self._find_old_server, name="llmstep-2023", daemon=True).start()
         # To import what a service is made of takes as long as all before it.
         self._opening = asyncio.get_running_loop().call_soon(lambda: self.service)
 
@@ -135,8 +141,18 @@ class Session:
 
     async def warnings(self) -> tuple[str, ...]:
         """What this client is told beside answers: settings not taken, a server of 2023."""
-        left = await self._old_server.found()
+        left_s = self._begun + _OLD_SERVER_SECONDS - time.monotonic()
+        if not self._old_server.done() and left_s > 0:
+            await asyncio.wait({asyncio.wrap_future(self._old_server)}, timeout=left_s)
+        left = self._old_server.result() if self._old_server.done() else None
         return (*self._problems, str(left)) if left is not None else self._problems
+
+    def _find_old_server(self) -> None:
+        found = None
+        try:
+            found = find_server(self._environ)
+        finally:
+            self._old_server.set_result(found)
 
     def status(self) -> ServiceStatus:
         """The service's state."""

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from llmstep.front.front import dump, error_frame, is_id
+from llmstep.front.front import error_frame
 from llmstep.front.serve import NoFrontError, is_alive, parse_arguments
+from llmstep.runtime.framing import dump, is_id
 
 HEAVY = {
     "numpy", "llama_cpp", "pygls", "lsprotocol", "attrs", "attr", "click", "asyncio", "logging",

@@ -12,13 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from llmstep.backends.base import CancelToken
-from llmstep.server.messages import (
-    PROGRESS,
-    PULL,
-    ProgressToken,
-    parse_pull,
-)
-from llmstep.server.replies import pull_json, work_done_json
+from llmstep.server.messages import PROGRESS, PULL, ProgressToken, parse_pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +72,7 @@ def _fetch(
         tell(lambda: progress.report(read_of_all, total))
 
     place = adopt(adoption, on_bytes=on_bytes, cancel=cancel)
-    return pull_json(card.id, place, fetched=plan is not None)
+    return {"id": card.id, "path": str(place), "fetched": plan is not None}
 
 
 class _Progress:
@@ -114,4 +108,4 @@ class _Progress:
 
     def _send(self, value: dict[str, Any]) -> None:
         if self._token is not None and not self._ended:
-            self._protocol.notify(PROGRESS, work_done_json(self._token, value))
+            self._protocol.notify(PROGRESS, {"token": self._token, "value": value})

@@ -12,7 +12,7 @@ import pytest
 
 from llmstep.config import Settings
 from llmstep.lean_text.statements import Statement
-from llmstep.server.lemma_messages import lemmas_json, parse_lemmas
+from llmstep.server.features.lemmas import lemmas_json, parse_lemmas
 from llmstep.service.lookups import LemmaReply, Lookups
 from llmstep.service.question import Partial
 from llmstep.sources.index_writer import write_index
