@@ -26,13 +26,8 @@ class Ask:
     """One question on its way.
 
     Attributes:
-        request: The question.
-        asker: Who asks.
         token: Withdraws it.
-        on_suggestion: Told of each candidate.
-        on_writing: Told how far each whole proof is.
         begin: `time.monotonic` at its start.
-        timeout_s: Time it has.
         collector: What has been found, from the moment that the other sources have spoken.
         stage: What it waits for; stands in the error if its time runs out.
     """

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FILE_NAME = "suggestions-v1.sqlite3"
 # What a row takes beyond its value: key, columns, index entries.
 _ROW_BYTES = 200
 # Uses are noted in memory and written in one go; a lost note only makes an answer look older.
@@ -116,11 +115,6 @@ class SuggestionCache:
         with self._lock:
             self._open_or_rebuild()
 
-    @property
-    def available(self) -> bool:
-        """Whether there is a file to ask."""
-        return self._connection is not None
-
     def get(self, key: str, prefix: str = "") -> tuple[Suggestion, ...] | None:
         """The suggestions kept under a key; ``None`` if there are none.
 
@@ -168,15 +162,6 @@ class SuggestionCache:
         """Number of answers kept; 0 if there is no file to ask."""
         row = self._attempt(lambda db: db.execute("SELECT entries FROM total").fetchone())
         return row[0] if row else 0
-
-    def size_bytes(self) -> int:
-        """Bytes the answers take, as counted against the limit."""
-        row = self._attempt(lambda db: db.execute("SELECT bytes FROM total").fetchone())
-        return row[0] if row else 0
-
-    def clear(self) -> None:
-        """Forget all answers."""
-        self._attempt(lambda db: db.execute("DELETE FROM answers"))
 
     def close(self) -> None:
         """Write what is noted and let go of the file; a closed cache knows nothing."""

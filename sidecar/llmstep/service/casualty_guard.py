@@ -6,33 +6,9 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from llmstep.errors import LLMStepError
-
-
-class Mark(Protocol):
-    """Where an engine says what it is at, so that it is known when it has died."""
-
-    def begin(self, thread: int, what: str) -> None:
-        """A thread begins some work."""
-        ...
-
-    def end(self, thread: int) -> None:
-        """The work that a thread has begun last is done."""
-        ...
-
-
-class Deaths(Protocol):
-    """What earlier engines have died of."""
-
-    def cause(self, work: str) -> str | None:
-        """What engines have died of, if it was this work, twice in a row; else ``None``."""
-        ...
-
-    def forgive(self, work: str) -> None:
-        """This work was done without harm."""
-        ...
+from llmstep.runtime.notes import Casualties, WorkMark
 
 
 class CasualtyGuard:
@@ -43,7 +19,7 @@ class CasualtyGuard:
         deaths: What earlier engines have died of.
     """
 
-    def __init__(self, mark: Mark | None = None, deaths: Deaths | None = None) -> None:
+    def __init__(self, mark: WorkMark | None = None, deaths: Casualties | None = None) -> None:
         self._mark = mark
         self._deaths = deaths
 

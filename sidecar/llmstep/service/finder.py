@@ -3,20 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, TypeVar
 
 import attrs
 
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError, ModelNotFoundError
-from llmstep.service.errands import Errands
 from llmstep.service.model_setup import ModelSetup, find_setup
 
 # A small model is there in a moment; a larger one is not waited for where others can answer.
 _SMALL_BYTES = 200 << 20
 _PATIENCE_SMALL_S = 10.0
 _PATIENCE_S = 2.0
+_MOST_RUNNING = 64
+
+T = TypeVar("T")
+
+
+class Errands:
+    """Slow calls, each on a daemon thread of its own: one that hangs holds up nobody else.
+
+    A pool of threads would fill up with calls that never return (a dead network drive). Here such
+    a call costs one thread, and whoever asks for the same thing meanwhile waits for the same call.
+
+    Args:
+        most_running: How many may run at a time; beyond that a new one is refused.
+    """
+
+    def __init__(self, most_running: int = _MOST_RUNNING) -> None:
+        self._most_running = most_running
+        self._running: dict[Hashable, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, key: Hashable, work: Callable[[], T]) -> Future[T]:
+        """Begin a call, or join the one that runs under the same key.
+
+        Raises:
+            LLMStepError: Too many calls have not returned.
+        """
+        with self._lock:
+            future = self._running.get(key)
+            if future is not None:
+                return future
+            if len(self._running) >= self._most_running:
+                raise LLMStepError(
+                    f"{len(self._running)} look-ups have not come back from the disk",
+                    hint="A path that models are looked for at does not answer: a network drive, "
+                    "say. `llmstep doctor` names the paths.",
+                )
+            future = Future()
+            future.set_running_or_notify_cancel()  # who no longer waits does not end it
+            self._running[key] = future
+        thread = threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(self._run, key, future, work),
+            name="llmstep-errand",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system gives no more threads: slower, but it can still be done here.
+            self._run(key, future, work)
+        return future
+
+    def _run(self, key: Hashable, future: Future[Any], work: Callable[[], Any]) -> None:
+        result, problem = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            problem = error
+        with self._lock:
+            del self._running[key]
+        if problem is not None:
+            future.set_exception(problem)
+        else:
+            future.set_result(result)
+
 
 # One for the whole process: how many calls hang counts over all clients.
 _errands = Errands()
@@ -36,11 +104,7 @@ class Found:
 
 
 class ModelFinder:
-    """Finds the models of one set of settings; the one they name is looked for once.
-
-    Args:
-        settings: Resolved settings.
-    """
+    """Finds the models of one set of settings; the one they name is looked for once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

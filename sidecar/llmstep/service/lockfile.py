@@ -25,12 +25,7 @@ _VERSION = 1
 
 @attrs.frozen
 class LockedFile:
-    """A file as it was downloaded.
-
-    Attributes:
-        size_bytes: Its size.
-        sha256: Its checksum, hexadecimal.
-    """
+    """A file as it was downloaded."""
 
     size_bytes: int
     sha256: str
@@ -38,13 +33,7 @@ class LockedFile:
 
 @attrs.frozen
 class LockedModel:
-    """A model as it was downloaded.
-
-    Attributes:
-        repo: Hugging Face repository.
-        revision: Its commit.
-        files: The files by name.
-    """
+    """A model as it was downloaded: a commit of a Hugging Face repository."""
 
     repo: str
     revision: str

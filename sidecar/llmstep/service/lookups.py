@@ -14,13 +14,7 @@ import attrs
 from llmstep.backends.base import CancelToken
 from llmstep.errors import DeadlineError, InvalidParamsError, SupersededError
 from llmstep.prompts.goal import clean_text
-from llmstep.service.question import (
-    MAX_TIMEOUT_MS,
-    Asker,
-    Document,
-    Partial,
-    check_unicode,
-)
+from llmstep.service.question import MAX_TIMEOUT_MS, Asker, Document, Partial, check_unicode
 from llmstep.service.scheduler import Scheduler
 from llmstep.sources.lookup_questions import FoundLemmas, LemmaQuestion
 from llmstep.sources.sources import Sources
@@ -82,23 +76,14 @@ class LemmaRequest:
 
 @attrs.frozen
 class LemmaReply:
-    """What was found, the best first.
-
-    Attributes:
-        found: The lemmas.
-        partial: Set where something could not be looked through.
-    """
+    """What was found, the best first; ``partial`` where something could not be looked through."""
 
     found: FoundLemmas
     partial: Partial | None = None
 
 
 class Lookups:
-    """Answers from the sources alone.
-
-    Args:
-        sources: Where lemmas come from.
-    """
+    """Answers from the sources alone."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources

@@ -57,17 +57,7 @@ class ModelAnswer:
 
 @attrs.frozen(eq=False)
 class ModelQuestion:
-    """One question for one model.
-
-    Attributes:
-        setup: The model.
-        request: The question.
-        sampling: How to draw candidates.
-        cancel: Withdraws it.
-        collector: Takes the candidates.
-        loaded_before: Whether the model was loaded when the question came.
-        near: What is known of the question's place.
-    """
+    """One question for one model, whose candidates the collector takes."""
 
     setup: ModelSetup
     request: SuggestRequest
@@ -115,21 +105,11 @@ class ModelQuestion:
 
 @attrs.define(eq=False)
 class _Asking:
-    """A question whose prompts are made.
-
-    Attributes:
-        question: The question.
-        backend: The loaded model.
-        asked: What is left to ask: one entry for each prompt.
-        dropped: Names that found no place in a prompt.
-        load_ms: Milliseconds the question waited for the model to load.
-        costs: What each prompt has cost.
-        error: What it ended with, if it failed.
-    """
+    """A question whose prompts are made, and what has come of it so far."""
 
     question: ModelQuestion
     backend: Backend
-    asked: list[Asked]
+    asked: list[Asked]  # what is left to ask: one entry for each prompt
     dropped: tuple[str, ...]
     load_ms: float
     costs: list[GenerationStats] = attrs.Factory(list)
@@ -151,11 +131,7 @@ class _Asking:
 def ask_models(
     models: ResidentModels, questions: Sequence[ModelQuestion]
 ) -> list[ModelAnswer | LLMStepError]:
-    """Ask one model some questions, those that fit as one batch. On its lane's thread.
-
-    Returns:
-        For each question what came of it.
-    """
+    """Ask one model some questions, those that fit as one batch. On its lane's thread."""
     outcomes: dict[int, ModelAnswer | LLMStepError] = {}
     running: list[tuple[int, _Asking]] = []
     for index, question in enumerate(questions):

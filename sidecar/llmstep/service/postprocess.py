@@ -52,12 +52,10 @@ class Verdict:
         tactic: One tactic that starts with the prefix. Its lines are indented as if its first
             character stood in column 0.
         reason: Why the candidate was dropped.
-        detail: The word or characters that decided it.
     """
 
     tactic: str | None
     reason: Reason | None = None
-    detail: str = ""
 
 
 # Left over by chat templates, other prompts, or a model that goes on to the next example.
@@ -127,11 +125,10 @@ def extract_tactic(
         returns the same.
     """
     if not text.startswith(prefix):
-        return Verdict(None, Reason.PREFIX_LOST, text[: len(prefix)])
+        return Verdict(None, Reason.PREFIX_LOST)
     rest, finished = _cut_markers(text[len(prefix) :].replace("\r\n", "\n"), prefix, stop)
-    control = _CONTROL.search(rest)
-    if control:
-        return Verdict(None, Reason.CONTROL, repr(control[0]))
+    if has_control(rest):
+        return Verdict(None, Reason.CONTROL)
     text = prefix + rest
     tokens = list(scan_tokens(text))
     if not prefix.strip():
@@ -139,17 +136,15 @@ def extract_tactic(
     if not tokens:
         return Verdict(None, Reason.EMPTY)
     base = _base_column(tokens, text, column)
-    kept, problem = _take_one(tokens, len(prefix), base, text)
-    if problem is not None:
-        return Verdict(None, problem.reason, problem.detail)
+    kept = _take_one(tokens, len(prefix), base, text)
+    if kept is None:
+        return Verdict(None, Reason.UNBALANCED)
     if all(token.kind in _SILENT for token in kept):
         return Verdict(None, Reason.EMPTY)
-    finished = finished or kept[-1].end < tokens[-1].end
-    problem = _inspect(kept, tuple(banned))
-    if problem is None and truncated and not finished:
-        problem = Verdict(None, Reason.TRUNCATED)
-    if problem is not None:
-        return problem
+    if (reason := _inspect(kept, tuple(banned))) is not None:
+        return Verdict(None, reason)
+    if truncated and not (finished or kept[-1].end < tokens[-1].end):
+        return Verdict(None, Reason.TRUNCATED)
     return Verdict(_render(kept, prefix, text, base))
 
 
@@ -176,10 +171,8 @@ def _base_column(tokens: list[Token], text: str, column: int) -> int:
     return tokens[0].start - line if line else column
 
 
-def _take_one(
-    tokens: list[Token], keep: int, base: int, text: str
-) -> tuple[list[Token], Verdict | None]:
-    """The tokens of the first tactic; a problem if its brackets do not match.
+def _take_one(tokens: list[Token], keep: int, base: int, text: str) -> list[Token] | None:
+    """The tokens of the first tactic; ``None`` if its brackets do not match.
 
     Args:
         tokens: All tokens, the first one significant.
@@ -198,7 +191,7 @@ def _take_one(
                 break
             continue
         if not token.closed:
-            return [], Verdict(None, Reason.UNBALANCED, token.text[:20])
+            return None
         if token.kind in _SILENT:
             continue
         if token.kind == "open":
@@ -207,7 +200,7 @@ def _take_one(
             if not brackets and free:
                 break
             if not brackets or brackets.pop() != token.text:
-                return [], Verdict(None, Reason.UNBALANCED, token.text)
+                return None
         elif token.text == ";" and free and not sequence:
             break
         elif not brackets:
@@ -219,9 +212,7 @@ def _take_one(
         previous, last = token, index
     # A comment that begins in the prefix stays: half of it might read as something else.
     last = max(last, next((i for i, t in enumerate(tokens) if t.start < keep < t.end), last))
-    if brackets:
-        return [], Verdict(None, Reason.UNBALANCED, brackets[-1])
-    return tokens[: last + 1], None
+    return None if brackets else tokens[: last + 1]
 
 
 def _goes_on(previous: Token | None, tokens: list[Token], index: int, base: int, text: str) -> bool:
@@ -247,24 +238,24 @@ def _is_open(token: Token) -> bool:
     return token.text in (OPEN_WORDS if token.kind == "word" else OPEN_SYMBOLS)
 
 
-def _inspect(tokens: list[Token], banned: tuple[str, ...]) -> Verdict | None:
+def _inspect(tokens: list[Token], banned: tuple[str, ...]) -> Reason | None:
     """Why the tactic is not to be shown, or ``None``."""
     loud = [token for token in tokens if token.kind not in _SILENT]
     if _is_open(loud[-1]) or (len(loud) == 1 and loud[0].text in NEED_ARGUMENT):
-        return Verdict(None, Reason.INCOMPLETE, loud[-1].text)
+        return Reason.INCOMPLETE
     forbidden = frozenset(plain_name(name.strip()) for name in banned) - {""}
     for index, token in enumerate(loud):
         if token.kind != "word":
             continue
         word = token.text
         if word in UNSOUND_WORDS or _mentions(word, UNSOUND_NAMES):
-            return Verdict(None, Reason.UNSOUND, word)
+            return Reason.UNSOUND
         if word == "native" and _is_option(loud, index):
-            return Verdict(None, Reason.UNSOUND, word)
+            return Reason.UNSOUND
         if word in UNWANTED_WORDS:
-            return Verdict(None, Reason.UNWANTED, word)
+            return Reason.UNWANTED
         if _begins_with(word, forbidden) and not _is_field(loud, index):
-            return Verdict(None, Reason.BANNED, word)
+            return Reason.BANNED
     return None
 
 

@@ -40,7 +40,7 @@ def prepare_soon(
         name: Its name; the settings' for ``None``.
         document: The file, if there is one.
         key: Newer work with the same key takes this one's place.
-        on_found: Told the model when it is found.
+        on_found: Told the model.
     """
     try:
         finding = finder.begin(name)
@@ -78,11 +78,6 @@ def prepare_soon(
 
 async def load_patiently(models: ResidentModels, found: Found, ask: Ask) -> None:
     """Wait until a model is loaded, but only for its `Found.patience_s`.
-
-    Args:
-        models: Loads it.
-        found: The model.
-        ask: The question that needs it.
 
     Raises:
         LLMStepError: It cannot be loaded, or not that soon; then it is loaded all the same.

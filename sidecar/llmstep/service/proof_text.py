@@ -45,25 +45,19 @@ class ProofText:
     problem: str = ""
 
 
-def read_proof(
-    answer: str, thought: tuple[str, str], *, continues: bool = False, keep_comments: bool = True
-) -> ProofText:
+def read_proof(answer: str, thought: tuple[str, str], *, continues: bool = False) -> ProofText:
     """The block of tactics in an answer.
 
     Args:
         answer: All that the model wrote.
         thought: The marks around its thought.
         continues: Whether the answer goes on behind ``by`` itself.
-        keep_comments: Whether comments stay.
     """
     text = _without_thought(answer, thought)
     if text is None:
         return ProofText("", "the model did not come to the end of its thought")
     text = _CONTROL.sub("", text.replace("\r\n", "\n")).replace("\t", "  ")
-    block = text if continues else _without_statement(_last_block(text))
-    if not keep_comments:
-        block = _without_comments(block)
-    block = rebase(block)
+    block = rebase(text if continues else _without_statement(_last_block(text)))
     if not block.strip():
         return ProofText("", "the answer holds no proof")
     spelling = find_lean_3(block)

@@ -33,15 +33,7 @@ _LEAST_TOKENS = 256
 
 @attrs.frozen(eq=False)
 class ProofJob:
-    """One question for whole proofs.
-
-    Attributes:
-        setup: The model, as it is set up.
-        request: The question.
-        seed: Seed of the random numbers.
-        cancel: Withdraws it.
-        on_progress: Told how far each proof is; on the model's thread.
-    """
+    """One question for whole proofs; progress is told on the model's thread."""
 
     setup: ModelSetup
     request: SuggestRequest

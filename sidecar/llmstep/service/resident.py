@@ -51,14 +51,7 @@ class _Record:
 
 @attrs.frozen
 class ModelState:
-    """How a model stands.
-
-    Attributes:
-        state: How far loading is.
-        error: Why the last load failed, if it did.
-        load_ms: Milliseconds the load took; 0 before it.
-        backend: The backend if it is loaded.
-    """
+    """How a model stands; ``error`` is of the last load, ``load_ms`` is 0 before the first."""
 
     state: LoadState = "unloaded"
     error: LLMStepError | None = None
@@ -68,14 +61,7 @@ class ModelState:
 
 @attrs.frozen
 class ResidentInfo:
-    """A model for ``llmstep ps`` and the status.
-
-    Attributes:
-        model: Its id.
-        backend: Name of its backend.
-        state: How far loading is.
-        idle_s: Seconds since it was last used.
-    """
+    """A model for ``llmstep ps`` and the status; ``idle_s`` since it was last used."""
 
     model: str
     backend: str

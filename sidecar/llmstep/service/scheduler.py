@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -93,7 +93,7 @@ class Scheduler:
         with self._changed:
             if self._closed:
                 raise CancelledError("the server is shutting down")
-            for other in self._pending():
+            for other in (*self._jobs, *self._running):
                 same = key is not None and other.key == key
                 if same or (other.background and not background):
                     other.cancel.cancel(SUPERSEDED)
@@ -107,28 +107,15 @@ class Scheduler:
     def do_meanwhile(
         self, work: Callable[[CancelToken], object], *, key: Hashable | None = None
     ) -> None:
-        """Queue what nobody waits for; its token is set as soon as there is something else to do.
-
-        Args:
-            work: As in `submit`.
-            key: As in `submit`.
-        """
+        """Queue what nobody waits for; its token is set once there is something else to do."""
         cancel = CancelToken()
         self.submit(lambda: work(cancel), cancel, key=key, background=True)
-
-    def _pending(self) -> list[_Job]:
-        return [*self._jobs, *self._running]
 
     @property
     def queued(self) -> int:
         """Number of jobs that wait, the running one not counted."""
-        return sum(self.queued_by_client.values())
-
-    @property
-    def queued_by_client(self) -> Counter[Hashable | None]:
-        """How many jobs of each client wait."""
         with self._changed:
-            return Counter(job.client for job in self._jobs if not job.cancel.is_set())
+            return sum(not job.cancel.is_set() for job in self._jobs)
 
     @property
     def busy(self) -> bool:
@@ -148,7 +135,7 @@ class Scheduler:
         """
         with self._changed:
             self._closed = True
-            for job in self._pending():
+            for job in (*self._jobs, *self._running):
                 job.cancel.cancel()
             self._changed.notify()
         if not self._begun:

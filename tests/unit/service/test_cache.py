@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -33,6 +34,12 @@ def cache(path: Path) -> Iterator[SuggestionCache]:
     cache.close()
 
 
+def size_bytes(path: Path) -> int:
+    """Bytes the answers take, as counted against the limit."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT bytes FROM total").fetchone()[0]
+
+
 def test_an_answer_comes_back_as_it_was(cache: SuggestionCache) -> None:
     assert cache.get("k") is None
     cache.put("k", ANSWER)
@@ -48,8 +55,6 @@ def test_an_answer_outlives_the_process(path: Path, cache: SuggestionCache) -> N
     assert cache.get("k") is None
     again = SuggestionCache(path, 1_000_000)
     assert again.get("k") == ANSWER
-    again.clear()
-    assert (again.count(), again.size_bytes()) == (0, 0)
     again.close()
 
 
@@ -88,7 +93,7 @@ def test_the_least_recently_used_go_first(path: Path) -> None:
     assert cache.get("0") is not None
     for number in range(9, 12):
         cache.put(str(number), answer)
-    assert cache.size_bytes() <= 10_000
+    assert size_bytes(path) <= 10_000
     assert cache.get("0") is not None
     assert cache.get("1") is None
     assert cache.get("11") is not None
@@ -99,7 +104,7 @@ def test_the_file_shrinks_with_its_answers(path: Path) -> None:
     cache = SuggestionCache(path, 200_000)
     for number in range(2_000):
         cache.put(str(number), [Suggestion("y" * 700, -1.0)])
-    assert cache.size_bytes() <= 200_000
+    assert size_bytes(path) <= 200_000
     cache.close()
     assert path.stat().st_size < 500_000
 
@@ -219,7 +224,6 @@ def test_a_folder_that_cannot_be_made_costs_one_warning(
 ) -> None:
     (tmp_path / "file").write_text("")
     cache = SuggestionCache(tmp_path / "file" / "answers.sqlite3", 1_000_000)
-    assert not cache.available
     cache.put("k", ANSWER)
     assert cache.get("k") is None
     assert cache.count() == 0

@@ -292,7 +292,7 @@ def test_clients_take_turns_and_only_their_own_questions_replace_each_other(
 
 
 def test_too_many_hanging_look_ups_are_refused() -> None:
-    from llmstep.service.errands import Errands
+    from llmstep.service.finder import Errands
 
     errands, gate = Errands(2), threading.Event()
     first = errands.begin("a", gate.wait)
