@@ -195,11 +195,11 @@ def split(
     from llmstep_workshop.data.cleaning import fingerprint
     from llmstep_workshop.data.records import RecordWriter, scan_records
     from llmstep_workshop.data.sheet import Profile
-    from llmstep_workshop.data.splitting import SPLITS, Splitter
+    from llmstep_workshop.data.splitting import SPLITS, GroupSplitter
 
     if valid + test >= 1:
         raise click.UsageError("--valid and --test leave no rows to train on")
-    splitter = Splitter(by, valid, test, seed)
+    splitter = GroupSplitter(by, valid, test, seed)
     held_out: set[bytes] = set()
     if not keep_shared:
         for record in scan_records(rows):

@@ -51,7 +51,7 @@ def synth(
     licence: str,
 ) -> None:
     """Make rows of elementary goals: logic, arithmetic, induction, lists, sets and more."""
-    from llmstep_workshop.data.environment import find_environment
+    from llmstep_workshop.data.lean_environment import find_environment
     from llmstep_workshop.data.records import Record, RecordWriter
     from llmstep_workshop.data.sheet import Profile
     from llmstep_workshop.data.synthetic import generate
@@ -109,8 +109,8 @@ def check(
     """
     import sys
 
-    from llmstep_workshop.data.environment import find_environment
     from llmstep_workshop.data.lean_check import Lean, find_lean
+    from llmstep_workshop.data.lean_environment import find_environment
     from llmstep_workshop.data.records import RecordWriter, scan_records
     from llmstep_workshop.data.sheet import Profile
 

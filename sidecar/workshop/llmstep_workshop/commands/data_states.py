@@ -17,7 +17,7 @@ from llmstep_workshop.commands.data_options import (
 )
 
 if TYPE_CHECKING:
-    from llmstep_workshop.data.environment import Environment
+    from llmstep_workshop.data.lean_environment import Environment
 
 _SHOWN_FAULTS = 40
 

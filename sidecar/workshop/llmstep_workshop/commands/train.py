@@ -13,7 +13,7 @@ from llmstep.paths import install_workshop_command
 
 if TYPE_CHECKING:
     from llmstep_workshop.conversion.writer import Format
-    from llmstep_workshop.training.checkpoint import Progress
+    from llmstep_workshop.training.checkpoint import RunProgress
     from llmstep_workshop.training.recipe import Recipe
 
 
@@ -115,7 +115,7 @@ def train(
 
 
 def _tell(
-    recipe: Recipe, folder: Path, file: Path | None, run_dir: Path, progress: Progress
+    recipe: Recipe, folder: Path, file: Path | None, run_dir: Path, progress: RunProgress
 ) -> None:
     """Say what there is now, and what to do with it."""
     steps = f"step {progress.step}"

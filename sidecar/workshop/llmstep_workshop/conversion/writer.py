@@ -17,8 +17,8 @@ import numpy as np
 from llmstep.backends.hf_chat import read_chat_template
 from llmstep.backends.hf_tokenizer import open_splitter
 from llmstep_workshop.conversion.architecture import plan_tensors, read_shape, write_shape
+from llmstep_workshop.conversion.gguf_vocabulary import read_vocabulary, write_vocabulary
 from llmstep_workshop.conversion.output import writing
-from llmstep_workshop.conversion.vocabulary import read_vocabulary, write_vocabulary
 from llmstep_workshop.conversion.weights import open_weights
 from llmstep_workshop.errors import ConversionError
 

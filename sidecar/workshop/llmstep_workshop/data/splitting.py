@@ -19,7 +19,7 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
 @attrs.frozen
-class Splitter:
+class GroupSplitter:
     """Puts whole groups of rows into one of three splits, by a hash of the group's name.
 
     The place of a group does not depend on the other rows, so that more data moves no row from one

@@ -44,7 +44,7 @@ class BarGroup:
 
 
 @attrs.frozen
-class Line:
+class ChartLine:
     """One line: its series, name, and the y values at x = 1, 2, ..."""
 
     series: int
@@ -96,7 +96,7 @@ def _draw_bar(bar: Bar, y: float, scale: float) -> list[str]:
     return [*parts, element("text", words, class_="value", x=end + 6, y=y + _BAR - 4)]
 
 
-def draw_lines(lines: Sequence[Line], top: float, title: str, x_label: str) -> str:
+def draw_lines(lines: Sequence[ChartLine], top: float, title: str, x_label: str) -> str:
     """Lines over x = 1, 2, ..., y from 0 to ``top``; their names stand in the page's legend.
 
     Args:
@@ -129,7 +129,7 @@ def draw_lines(lines: Sequence[Line], top: float, title: str, x_label: str) -> s
     return drawing(_WIDTH, _LINE_HEIGHT, title, *parts)
 
 
-def _draw_line(line: Line, points: Sequence[tuple[float, float]]) -> list[str]:
+def _draw_line(line: ChartLine, points: Sequence[tuple[float, float]]) -> list[str]:
     dashes = "5 4" if line.dashed else None
     ink = colour(line.series)
     parts = [polyline(points, fill="none", stroke=ink, stroke_width=2, stroke_dasharray=dashes)]

@@ -12,7 +12,7 @@ from llmstep_workshop.evaluation.charts import (
     SERIES,
     Bar,
     BarGroup,
-    Line,
+    ChartLine,
     colour,
     draw_bars,
     draw_lines,
@@ -120,7 +120,7 @@ def _draw_curves(results: Sequence[VariantScores], models: list[str]) -> str:
     if not results or results[0].n < 2:
         return ""
     lines = [
-        Line(models.index(r.name), f"{r.name}, {name}", curve, dashed=name == "exact")
+        ChartLine(models.index(r.name), f"{r.name}, {name}", curve, dashed=name == "exact")
         for r in results
         for name, curve in (("first word", r.scores.head_curve), ("exact", r.scores.exact_curve))
     ]

@@ -17,7 +17,7 @@ BEST_NAME = "best.pt"
 
 
 @attrs.define
-class Progress:
+class RunProgress:
     """Where a run stands.
 
     Attributes:
@@ -51,7 +51,7 @@ def write_checkpoint(
     path: Path,
     model: dict[str, Any],
     optimizers: list[dict[str, Any]],
-    progress: Progress,
+    progress: RunProgress,
     fingerprint: str,
     architecture: dict[str, Any],
 ) -> None:
@@ -99,7 +99,7 @@ def read_checkpoint(
     try:
         payload = torch.load(path, map_location="cpu", weights_only=True)
         found = payload["architecture"]
-        payload["progress"] = Progress(**payload["progress"])
+        payload["progress"] = RunProgress(**payload["progress"])
     except Exception as error:
         raise CheckpointError(
             f"{path}: not a readable checkpoint: {error}",

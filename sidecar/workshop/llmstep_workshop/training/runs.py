@@ -13,7 +13,7 @@ from tqdm import tqdm
 from llmstep_workshop.data.rows import Mix, Row, read_rows
 from llmstep_workshop.data.synthetic import generate
 from llmstep_workshop.errors import CheckpointError
-from llmstep_workshop.training.checkpoint import BEST_NAME, FILE_NAME, Progress, read_checkpoint
+from llmstep_workshop.training.checkpoint import BEST_NAME, FILE_NAME, RunProgress, read_checkpoint
 from llmstep_workshop.training.distributed import World
 from llmstep_workshop.training.learner import Learner
 from llmstep_workshop.training.memory_shortage import memory_per_share
@@ -63,7 +63,7 @@ def open_learner(
     return ScratchLearner(recipe, load_tokenizer(path))
 
 
-def export_checkpoint(recipe: Recipe, data_dir: Path, run_dir: Path) -> tuple[Path, Progress]:
+def export_checkpoint(recipe: Recipe, data_dir: Path, run_dir: Path) -> tuple[Path, RunProgress]:
     """Write the Hugging Face folder of a run's result, also while the run goes on.
 
     The result is the best checkpoint of a run that keeps it, else the last one. An older folder is

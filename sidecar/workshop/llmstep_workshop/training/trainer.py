@@ -21,7 +21,7 @@ from llmstep_workshop.training.batches import IGNORED, Batch, BatchStream, Porti
 from llmstep_workshop.training.checkpoint import (
     BEST_NAME,
     FILE_NAME,
-    Progress,
+    RunProgress,
     read_checkpoint,
     write_checkpoint,
 )
@@ -100,13 +100,13 @@ class Trainer:
         with explaining_shortage(recipe):
             self.world.prepare(self.learner.model, bf16=self._bf16)
         self.optimizers = build_optimizers(self.learner.model, recipe.optimization)
-        self.progress = Progress()
+        self.progress = RunProgress()
         if payload is not None:
             for optimizer, state in zip(self.optimizers, payload["optimizers"], strict=True):
                 load_optimizer(optimizer, state)
             self.progress = payload["progress"]
 
-    def run(self) -> Progress:
+    def run(self) -> RunProgress:
         """Train until the budget is used up, or patience is, and return the final progress.
 
         Raises:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep_workshop.data.environment import find_environment
+from llmstep_workshop.data.lean_environment import find_environment
 
 
 @pytest.mark.parametrize(

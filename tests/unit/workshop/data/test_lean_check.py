@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from llmstep_workshop.data.environment import find_environment
 from llmstep_workshop.data.lean_check import Lean, find_lean, render_example
+from llmstep_workshop.data.lean_environment import find_environment
 from llmstep_workshop.data.records import Record
 from llmstep_workshop.data.synthetic import generate
 from llmstep_workshop.errors import LeanCheckError

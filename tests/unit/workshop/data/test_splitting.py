@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from llmstep_workshop.data.records import Record
-from llmstep_workshop.data.splitting import Splitter, hash_share
+from llmstep_workshop.data.splitting import GroupSplitter, hash_share
 from llmstep_workshop.errors import TrainingDataError
 
 ROWS = [
@@ -16,7 +16,7 @@ ROWS = [
 
 @pytest.mark.parametrize("by", ["file", "theorem", "state"])
 def test_no_group_is_torn_and_the_shares_are_right(by) -> None:
-    splitter = Splitter(by, valid=0.2, test=0.1)
+    splitter = GroupSplitter(by, valid=0.2, test=0.1)
     groups: dict[str, set[str]] = defaultdict(set)
     for row in ROWS:
         groups[splitter.group(row)].add(splitter.place(row))
@@ -27,7 +27,7 @@ def test_no_group_is_torn_and_the_shares_are_right(by) -> None:
 
 
 def test_the_place_depends_on_the_group_and_the_seed_alone() -> None:
-    first, other = Splitter("file", 0.3, 0.3), Splitter("file", 0.3, 0.3, seed=1)
+    first, other = GroupSplitter("file", 0.3, 0.3), GroupSplitter("file", 0.3, 0.3, seed=1)
     places = [first.place(row) for row in ROWS]
     assert places == [first.place(row) for row in ROWS]
     assert places[:10] == [first.place(row) for row in ROWS[:10]]
@@ -41,4 +41,4 @@ def test_the_place_depends_on_the_group_and_the_seed_alone() -> None:
 def test_a_row_without_a_group_is_named(by, field: str) -> None:
     row = Record("⊢ p", "simp", where="rows.jsonl:9")
     with pytest.raises(TrainingDataError, match=f"rows.jsonl:9: field '{field}'"):
-        Splitter(by, 0.1, 0.1).place(row)
+        GroupSplitter(by, 0.1, 0.1).place(row)

@@ -12,7 +12,7 @@ import pytest
 
 from llmstep.config import Settings
 from llmstep_workshop.data.rows import Row, read_rows
-from llmstep_workshop.evaluation.charts import Bar, BarGroup, Line, draw_bars, draw_lines
+from llmstep_workshop.evaluation.charts import Bar, BarGroup, ChartLine, draw_bars, draw_lines
 from llmstep_workshop.evaluation.comparison import Comparison, Variant, compare_variants, draw_rows
 from llmstep_workshop.evaluation.page import render_page
 
@@ -160,7 +160,9 @@ def test_bars_show_value_interval_and_words() -> None:
 
 @pytest.mark.parametrize("values", [(0.5,), (0.0, 1.0), tuple(i / 64 for i in range(64))])
 def test_lines_have_a_mark_for_each_value(values: tuple[float, ...]) -> None:
-    svg = draw_lines([Line(0, "a <b>", values), Line(1, "c", values, True)], 1.0, "t", "k")
+    svg = draw_lines(
+        [ChartLine(0, "a <b>", values), ChartLine(1, "c", values, True)], 1.0, "t", "k"
+    )
     root = ElementTree.fromstring(svg)
     circles = root.findall("circle")
     assert len(circles) == 2 * len(values)

@@ -13,7 +13,7 @@ import random
 from llmstep_workshop.data.families.goals import (
     TYPES,
     Case,
-    Goal,
+    GoalDraft,
     declare,
     draw_names,
     draw_universe,
@@ -29,18 +29,18 @@ def fin(rng: random.Random) -> Case:
     c = rng.randint(2, 6)
     one, two = ((n, t), (i, f"Fin {n}")), ((n, t), (i, f"Fin {n}"), (j, f"Fin {n}"))
     options: list[Case] = [
-        (Goal(one, f"↑{i} < {n}"), [f"exact {i}.isLt", f"exact {i}.2", "omega"]),
-        (Goal(one, f"↑{i} ≤ {n}"), ["omega", f"exact Nat.le_of_lt {i}.isLt", f"exact {i}.isLt.le"]),
-        (Goal(one, f"0 < {n}"), [f"exact Nat.lt_of_le_of_lt (Nat.zero_le _) {i}.isLt", f"have := {i}.isLt; omega"]),
-        (Goal((*one, (m, t), (h, f"{n} ≤ {m}")), f"↑{i} < {m}"), ["omega", f"exact Nat.lt_of_lt_of_le {i}.isLt {h}"]),
-        (Goal((*two, (h, f"↑{i} = ↑{j}")), f"{i} = {j}"), [f"exact Fin.ext {h}", "ext", "omega", "apply Fin.ext"]),
-        (Goal((*two, (h, f"{i} ≠ {j}")), f"¬{j} = {i}"), [f"exact {h}.symm", f"exact Ne.symm {h}", f"intro {k}"]),
-        (Goal(((i, "Fin 0"),), "False"), [f"exact {i}.elim0", f"exact Fin.elim0 {i}"]),
-        (Goal(declare([i, j], "Fin 1"), f"{i} = {j}"), ["exact Subsingleton.elim _ _", "ext; omega", "ext"]),
-        (Goal(((i, "Fin 2"),), f"{i} = 0 ∨ {i} = 1"), [f"match {i} with | 0 => simp | 1 => simp", "decide +revert", f"revert {i}; decide"]),
-        (Goal(((i, f"Fin {c}"),), f"↑{i} < {c + 1}"), ["omega", f"exact Nat.lt_succ_of_lt {i}.isLt"]),
-        (Goal((), f"∀ ({i} : Fin {c}), ↑{i} < {c}"), ["decide", f"intro {i}", f"exact fun {i} => {i}.isLt"]),
-        (Goal(((n, t), ("f", f"Fin {n} → {t}"), *declare([i, j], f"Fin {n}"), (h, f"{i} = {j}")), f"f {i} = f {j}"), [f"rw [{h}]", f"exact congrArg f {h}", f"subst {h}"]),
+        (GoalDraft(one, f"↑{i} < {n}"), [f"exact {i}.isLt", f"exact {i}.2", "omega"]),
+        (GoalDraft(one, f"↑{i} ≤ {n}"), ["omega", f"exact Nat.le_of_lt {i}.isLt", f"exact {i}.isLt.le"]),
+        (GoalDraft(one, f"0 < {n}"), [f"exact Nat.lt_of_le_of_lt (Nat.zero_le _) {i}.isLt", f"have := {i}.isLt; omega"]),
+        (GoalDraft((*one, (m, t), (h, f"{n} ≤ {m}")), f"↑{i} < {m}"), ["omega", f"exact Nat.lt_of_lt_of_le {i}.isLt {h}"]),
+        (GoalDraft((*two, (h, f"↑{i} = ↑{j}")), f"{i} = {j}"), [f"exact Fin.ext {h}", "ext", "omega", "apply Fin.ext"]),
+        (GoalDraft((*two, (h, f"{i} ≠ {j}")), f"¬{j} = {i}"), [f"exact {h}.symm", f"exact Ne.symm {h}", f"intro {k}"]),
+        (GoalDraft(((i, "Fin 0"),), "False"), [f"exact {i}.elim0", f"exact Fin.elim0 {i}"]),
+        (GoalDraft(declare([i, j], "Fin 1"), f"{i} = {j}"), ["exact Subsingleton.elim _ _", "ext; omega", "ext"]),
+        (GoalDraft(((i, "Fin 2"),), f"{i} = 0 ∨ {i} = 1"), [f"match {i} with | 0 => simp | 1 => simp", "decide +revert", f"revert {i}; decide"]),
+        (GoalDraft(((i, f"Fin {c}"),), f"↑{i} < {c + 1}"), ["omega", f"exact Nat.lt_succ_of_lt {i}.isLt"]),
+        (GoalDraft((), f"∀ ({i} : Fin {c}), ↑{i} < {c}"), ["decide", f"intro {i}", f"exact fun {i} => {i}.isLt"]),
+        (GoalDraft(((n, t), ("f", f"Fin {n} → {t}"), *declare([i, j], f"Fin {n}"), (h, f"{i} = {j}")), f"f {i} = f {j}"), [f"rw [{h}]", f"exact congrArg f {h}", f"subst {h}"]),
     ]
     return rng.choice(options)
 
@@ -56,21 +56,21 @@ def option(rng: random.Random) -> Case:
     fun = (("f", f"{t} → {t}"),)
     split = f"cases {o}"
     options: list[Case] = [
-        (Goal(opt, f"{o} = none ∨ ∃ {a}, {o} = some {a}"), [split, f"cases {o} with | none => exact Or.inl rfl | some {a} => exact Or.inr ⟨{a}, rfl⟩", f"cases {o} <;> simp"]),
-        (Goal((*opt, (h, f"{o}.isSome = true")), f"∃ {a}, {o} = some {a}"), [f"exact Option.isSome_iff_exists.mp {h}", split, f"cases {o} <;> simp_all"]),
-        (Goal((*opt, (h, f"∀ ({a} : {t}), {o} ≠ some {a}")), f"{o} = none"), [split, f"cases {o} with | none => rfl | some {a} => exact absurd rfl ({h} {a})", f"cases {o} <;> simp_all"]),
-        (Goal((*opt, (a, t), (h, f"{o} = some {a}")), f"{o} ≠ none"), [f"simp [{h}]", f"rw [{h}]", f"subst {h}", f"intro {k}"]),
-        (Goal((*opt, (a, t), (h, f"{o} = some {a}"), (k, f"{o} = none")), "False"), [f"simp [{h}] at {k}", f"rw [{h}] at {k}", f"subst {h}", "simp_all"]),
-        (Goal((*opt, *declare([a, b], t), (h, f"{o} = some {a}"), (k, f"{o} = some {b}")), f"{a} = {b}"), [f"exact Option.some.inj ({h}.symm.trans {k})", f"rw [{h}] at {k}", "simp_all", f"subst {h}"]),
-        (Goal((*base, *fun, (a, t)), f"Option.map f (some {a}) = some (f {a})"), ["rfl", "simp"]),
-        (Goal((*base, *fun), "Option.map f none = none"), ["rfl", "simp"]),
-        (Goal((*opt, *fun, (h, f"Option.map f {o} = none")), f"{o} = none"), [f"simpa using {h}", split, f"cases {o} <;> simp_all"]),
-        (Goal(opt, f"{o}.bind some = {o}"), [f"cases {o} <;> rfl", split, "simp"]),
-        (Goal((*base, *declare([a, b], t)), f"(some {a}).getD {b} = {a}"), ["rfl", "simp"]),
-        (Goal((*base, (b, t)), f"none.getD {b} = {b}"), ["rfl", "simp"]),
-        (Goal((*base, (a, t)), f"(some {a}).isSome = true"), ["rfl", "simp"]),
-        (Goal((*base, *declare([a, b], t), (h, f"{a} = {b}")), f"some {a} = some {b}"), [f"rw [{h}]", f"exact congrArg some {h}", f"subst {h}", f"simp [{h}]"]),
-        (Goal((*opt, (h, f"{o} = none")), f"{o}.isNone = true"), [f"simp [{h}]", f"subst {h}", f"rw [{h}]"]),
+        (GoalDraft(opt, f"{o} = none ∨ ∃ {a}, {o} = some {a}"), [split, f"cases {o} with | none => exact Or.inl rfl | some {a} => exact Or.inr ⟨{a}, rfl⟩", f"cases {o} <;> simp"]),
+        (GoalDraft((*opt, (h, f"{o}.isSome = true")), f"∃ {a}, {o} = some {a}"), [f"exact Option.isSome_iff_exists.mp {h}", split, f"cases {o} <;> simp_all"]),
+        (GoalDraft((*opt, (h, f"∀ ({a} : {t}), {o} ≠ some {a}")), f"{o} = none"), [split, f"cases {o} with | none => rfl | some {a} => exact absurd rfl ({h} {a})", f"cases {o} <;> simp_all"]),
+        (GoalDraft((*opt, (a, t), (h, f"{o} = some {a}")), f"{o} ≠ none"), [f"simp [{h}]", f"rw [{h}]", f"subst {h}", f"intro {k}"]),
+        (GoalDraft((*opt, (a, t), (h, f"{o} = some {a}"), (k, f"{o} = none")), "False"), [f"simp [{h}] at {k}", f"rw [{h}] at {k}", f"subst {h}", "simp_all"]),
+        (GoalDraft((*opt, *declare([a, b], t), (h, f"{o} = some {a}"), (k, f"{o} = some {b}")), f"{a} = {b}"), [f"exact Option.some.inj ({h}.symm.trans {k})", f"rw [{h}] at {k}", "simp_all", f"subst {h}"]),
+        (GoalDraft((*base, *fun, (a, t)), f"Option.map f (some {a}) = some (f {a})"), ["rfl", "simp"]),
+        (GoalDraft((*base, *fun), "Option.map f none = none"), ["rfl", "simp"]),
+        (GoalDraft((*opt, *fun, (h, f"Option.map f {o} = none")), f"{o} = none"), [f"simpa using {h}", split, f"cases {o} <;> simp_all"]),
+        (GoalDraft(opt, f"{o}.bind some = {o}"), [f"cases {o} <;> rfl", split, "simp"]),
+        (GoalDraft((*base, *declare([a, b], t)), f"(some {a}).getD {b} = {a}"), ["rfl", "simp"]),
+        (GoalDraft((*base, (b, t)), f"none.getD {b} = {b}"), ["rfl", "simp"]),
+        (GoalDraft((*base, (a, t)), f"(some {a}).isSome = true"), ["rfl", "simp"]),
+        (GoalDraft((*base, *declare([a, b], t), (h, f"{a} = {b}")), f"some {a} = some {b}"), [f"rw [{h}]", f"exact congrArg some {h}", f"subst {h}", f"simp [{h}]"]),
+        (GoalDraft((*opt, (h, f"{o} = none")), f"{o}.isNone = true"), [f"simp [{h}]", f"subst {h}", f"rw [{h}]"]),
     ]
     return rng.choice(options)
 
@@ -120,4 +120,4 @@ def closed(rng: random.Random) -> Case:
         ("True ∧ ¬False", ["decide", "simp", "constructor", "trivial", "exact ⟨trivial, id⟩"]),
     ]
     target, tactics = rng.choice(options)
-    return Goal((), target), tactics
+    return GoalDraft((), target), tactics

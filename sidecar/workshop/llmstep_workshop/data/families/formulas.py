@@ -22,7 +22,7 @@ _NOT_BODY = 40
 
 
 @attrs.frozen
-class Atom:
+class AtomicFormula:
     """A predicate of variables; without any it is a proposition."""
 
     name: str
@@ -55,8 +55,8 @@ class Quantified:
     body: Formula
 
 
-Formula = Atom | Not | Compound | Quantified
-FALSE = Atom("False")
+Formula = AtomicFormula | Not | Compound | Quantified
+FALSE = AtomicFormula("False")
 
 
 def show(formula: Formula) -> str:
@@ -69,7 +69,7 @@ def _show(formula: Formula, level: int) -> tuple[str, bool]:
 
     Also returns whether it ends in the body of a quantifier, which would swallow what follows.
     """
-    if isinstance(formula, Atom):
+    if isinstance(formula, AtomicFormula):
         return " ".join((formula.name, *formula.arguments)), False
     if isinstance(formula, Not):
         body, is_open = _show(formula.body, _NOT_BODY)
@@ -89,9 +89,9 @@ def _show(formula: Formula, level: int) -> tuple[str, bool]:
 
 def substitute(formula: Formula, variable: str, term: str) -> Formula:
     """The formula with a term for a free variable; terms are names, and none is captured."""
-    if isinstance(formula, Atom):
+    if isinstance(formula, AtomicFormula):
         arguments = tuple(term if name == variable else name for name in formula.arguments)
-        return Atom(formula.name, arguments)
+        return AtomicFormula(formula.name, arguments)
     if isinstance(formula, Not):
         return Not(substitute(formula.body, variable, term))
     if isinstance(formula, Compound):
@@ -102,9 +102,9 @@ def substitute(formula: Formula, variable: str, term: str) -> Formula:
     return attrs.evolve(formula, body=substitute(formula.body, variable, term))
 
 
-def scan_atoms(formula: Formula) -> Iterator[Atom]:
+def scan_atoms(formula: Formula) -> Iterator[AtomicFormula]:
     """The atoms of a formula that stand under no quantifier."""
-    if isinstance(formula, Atom):
+    if isinstance(formula, AtomicFormula):
         yield formula
     elif isinstance(formula, Not):
         yield from scan_atoms(formula.body)

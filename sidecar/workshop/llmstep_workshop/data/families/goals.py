@@ -15,7 +15,7 @@ PREDICATES = ("P", "Q", "R", "S", "p", "q", "r")
 
 
 @attrs.frozen
-class Goal:
+class GoalDraft:
     """A tactic state under construction.
 
     ``case`` is its case tag, empty for none; where a family does not know it, one is drawn.
@@ -75,7 +75,7 @@ def declare(names: list[str], type_: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, type_) for name in names)
 
 
-Case = tuple[Goal, list[str]]
+Case = tuple[GoalDraft, list[str]]
 """A goal and the tactics that are right for it."""
 Family = Callable[[random.Random], Case]
 """Draws one case of a kind."""

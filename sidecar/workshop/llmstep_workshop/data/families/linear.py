@@ -11,7 +11,7 @@ from typing import Literal
 
 import attrs
 
-from llmstep_workshop.data.families.goals import Case, Goal, declare, draw_letters, draw_names
+from llmstep_workshop.data.families.goals import Case, GoalDraft, declare, draw_letters, draw_names
 
 Relation = Literal["=", "≤", "<"]
 _INTEGERS = ("ℕ", "Nat", "ℤ", "Int", "ℕ", "ℤ")
@@ -104,16 +104,19 @@ def linear_arithmetic(rng: random.Random) -> Case:
     if form < 0.12 and conclusion.relation != "=":
         # The negation of the conclusion among the hypotheses.
         facts.append((labels[-1], f"¬{target}"))
-        return Goal((*base, *facts), "False"), [*closers, f"exact {labels[-1]} (by {closers[0]})"]
+        return GoalDraft((*base, *facts), "False"), [
+            *closers,
+            f"exact {labels[-1]} (by {closers[0]})",
+        ]
     if form < 0.24:
         other = facts[0][1]
         tactics = ["constructor", f"constructor <;> {closers[0]}", f"refine ⟨?_, {facts[0][0]}⟩"]
         tactics += ["omega"] if integer else []
-        return Goal((*base, *facts), f"{target} ∧ {other}"), tactics
+        return GoalDraft((*base, *facts), f"{target} ∧ {other}"), tactics
     if not integer and form < 0.34:
         tactics = ["nlinarith", f"linarith [{', '.join(label for label, _ in facts)}]", "linarith"]
-        return Goal((*base, *facts), target), tactics
-    return Goal((*base, *facts), target), closers
+        return GoalDraft((*base, *facts), target), tactics
+    return GoalDraft((*base, *facts), target), closers
 
 
 def parity(rng: random.Random) -> Case:
@@ -125,21 +128,21 @@ def parity(rng: random.Random) -> Case:
     m = n * r
     one, two = declare([a], type_), declare([a, b], type_)
     options: list[Case] = [
-        (Goal((*one, (h, f"{a} % {m} = {r % m}")), f"{a} % {n} = {r % m % n}"), ["omega"]),
-        (Goal((*two, (h, f"{a} = {n} * {b} + {r % n}")), f"{a} % {n} = {r % n}"), ["omega"]),
-        (Goal((*two, (h, f"{a} = {n} * {b}")), f"{n} ∣ {a}"), ["omega", f"exact ⟨{b}, {h}⟩", f"exact Dvd.intro {b} {h}.symm"]),
-        (Goal((*one, (h, f"{m} ∣ {a}")), f"{n} ∣ {a}"), ["omega"]),
-        (Goal((*one, (h, f"¬{a} % 2 = 0")), f"{a} % 2 = 1"), ["omega"]),
-        (Goal(one, f"{a} % 2 = 0 ∨ {a} % 2 = 1"), ["omega"]),
-        (Goal(one, f"{a} % {n} < {n}"), ["omega"]),
-        (Goal((*two, (h, f"{a} % 2 = 1"), (k, f"{b} % 2 = 1")), f"({a} + {b}) % 2 = 0"), ["omega"]),
-        (Goal((*two, (h, f"{a} < {b}")), f"∃ {c}, {b} = {a} + {c}"), [f"exact ⟨{b} - {a}, by omega⟩", f"refine ⟨{b} - {a}, ?_⟩"]),
-        (Goal((*one, (h, f"{n} ≤ {a}"), (k, f"{a} ≤ {n}")), f"{a} = {n}"), ["omega"]),
-        (Goal((*one, (h, f"{a} ≤ {n}"), (k, f"{n} < {a} + 1")), f"{a} = {n}"), ["omega"]),
-        (Goal((*one, (h, f"{a} * {n} = {m}")), f"{a} = {r}"), ["omega"]),
-        (Goal(two, f"{a} < {b} ∨ {a} = {b} ∨ {b} < {a}"), ["omega"]),
-        (Goal((*two, (h, f"{a} < {b}"), (k, f"{b} < {a} + 2")), f"{b} = {a} + 1"), ["omega"]),
-        (Goal(two, f"max {a} {b} = max {b} {a}"), ["omega"]),
-        (Goal(two, f"min {a} {b} ≤ max {a} {b}"), ["omega"]),
+        (GoalDraft((*one, (h, f"{a} % {m} = {r % m}")), f"{a} % {n} = {r % m % n}"), ["omega"]),
+        (GoalDraft((*two, (h, f"{a} = {n} * {b} + {r % n}")), f"{a} % {n} = {r % n}"), ["omega"]),
+        (GoalDraft((*two, (h, f"{a} = {n} * {b}")), f"{n} ∣ {a}"), ["omega", f"exact ⟨{b}, {h}⟩", f"exact Dvd.intro {b} {h}.symm"]),
+        (GoalDraft((*one, (h, f"{m} ∣ {a}")), f"{n} ∣ {a}"), ["omega"]),
+        (GoalDraft((*one, (h, f"¬{a} % 2 = 0")), f"{a} % 2 = 1"), ["omega"]),
+        (GoalDraft(one, f"{a} % 2 = 0 ∨ {a} % 2 = 1"), ["omega"]),
+        (GoalDraft(one, f"{a} % {n} < {n}"), ["omega"]),
+        (GoalDraft((*two, (h, f"{a} % 2 = 1"), (k, f"{b} % 2 = 1")), f"({a} + {b}) % 2 = 0"), ["omega"]),
+        (GoalDraft((*two, (h, f"{a} < {b}")), f"∃ {c}, {b} = {a} + {c}"), [f"exact ⟨{b} - {a}, by omega⟩", f"refine ⟨{b} - {a}, ?_⟩"]),
+        (GoalDraft((*one, (h, f"{n} ≤ {a}"), (k, f"{a} ≤ {n}")), f"{a} = {n}"), ["omega"]),
+        (GoalDraft((*one, (h, f"{a} ≤ {n}"), (k, f"{n} < {a} + 1")), f"{a} = {n}"), ["omega"]),
+        (GoalDraft((*one, (h, f"{a} * {n} = {m}")), f"{a} = {r}"), ["omega"]),
+        (GoalDraft(two, f"{a} < {b} ∨ {a} = {b} ∨ {b} < {a}"), ["omega"]),
+        (GoalDraft((*two, (h, f"{a} < {b}"), (k, f"{b} < {a} + 2")), f"{b} = {a} + 1"), ["omega"]),
+        (GoalDraft(two, f"max {a} {b} = max {b} {a}"), ["omega"]),
+        (GoalDraft(two, f"min {a} {b} ≤ max {a} {b}"), ["omega"]),
     ]  # fmt: skip
     return rng.choice(options)

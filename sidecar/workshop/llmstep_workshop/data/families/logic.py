@@ -14,7 +14,7 @@ from llmstep_workshop.data.families.goals import (
     PREDICATES,
     TYPES,
     Case,
-    Goal,
+    GoalDraft,
     declare,
     draw_names,
     draw_universe,
@@ -34,17 +34,17 @@ def conjunction(rng: random.Random) -> Case:
     if kind == 0:
         tactics = [f"exact ⟨{hl}, {hr}⟩", "constructor", f"exact And.intro {hl} {hr}",
                    f"refine ⟨{hl}, {hr}⟩", "constructor <;> assumption"]
-        return Goal(context, f"{left} ∧ {right}"), tactics
+        return GoalDraft(context, f"{left} ∧ {right}"), tactics
     if kind == 1:
         tactics = [f"exact Or.inl {hl}", "left", f"exact .inl {hl}", "exact Or.inl ‹_›"]
-        return Goal(context, f"{left} ∨ {right}"), tactics[:3]
+        return GoalDraft(context, f"{left} ∨ {right}"), tactics[:3]
     if kind == 2:
         h = draw_names(rng, 1)[0]
-        goal = Goal((*declare(props, "Prop"), (h, f"{left} ∧ {right}")), f"{right} ∧ {left}")
+        goal = GoalDraft((*declare(props, "Prop"), (h, f"{left} ∧ {right}")), f"{right} ∧ {left}")
         return goal, [f"exact ⟨{h}.2, {h}.1⟩", f"exact {h}.symm", "constructor",
                       f"exact And.comm.mp {h}", f"obtain ⟨{hl}, {hr}⟩ := {h}"]
     h = draw_names(rng, 1)[0]
-    goal = Goal((*declare(props, "Prop"), (h, f"{left} ∨ {right}")), f"{right} ∨ {left}")
+    goal = GoalDraft((*declare(props, "Prop"), (h, f"{left} ∨ {right}")), f"{right} ∨ {left}")
     return goal, [f"exact {h}.symm", f"exact Or.symm {h}", f"cases {h}",
                   f"rcases {h} with {hl} | {hr}", f"exact Or.comm.mp {h}"]
 
@@ -58,25 +58,25 @@ def implication(rng: random.Random) -> Case:
     base = declare(sorted(props), "Prop")
     kind = rng.randrange(7)
     if kind == 0:
-        return Goal((*base, (f, f"{p} → {q}"), (x, p)), q), [f"exact {f} {x}", f"apply {f}"]
+        return GoalDraft((*base, (f, f"{p} → {q}"), (x, p)), q), [f"exact {f} {x}", f"apply {f}"]
     if kind == 1:
-        goal = Goal((*base, (f, f"{p} → {q}"), (g, f"{q} → {r}"), (x, p)), r)
+        goal = GoalDraft((*base, (f, f"{p} → {q}"), (g, f"{q} → {r}"), (x, p)), r)
         return goal, [f"exact {g} ({f} {x})", f"apply {g}", f"exact ({g} ∘ {f}) {x}"]
     if kind == 2:
-        goal = Goal((*base, (f, f"{p} → {q}"), (g, f"{q} → {r}")), f"{p} → {r}")
+        goal = GoalDraft((*base, (f, f"{p} → {q}"), (g, f"{q} → {r}")), f"{p} → {r}")
         return goal, [f"intro {x}", f"exact {g} ∘ {f}", f"exact fun {x} => {g} ({f} {x})"]
     if kind == 3:
-        goal = Goal((*base, (f, f"{p} → {q}"), (g, f"¬{q}")), f"¬{p}")
+        goal = GoalDraft((*base, (f, f"{p} → {q}"), (g, f"¬{q}")), f"¬{p}")
         return goal, [f"intro {x}", f"exact fun {x} => {g} ({f} {x})", f"exact mt {f} {g}"]
     if kind == 4:
-        return Goal((*base, (x, p), (g, f"¬{p}")), rng.choice((q, "False"))), [
+        return GoalDraft((*base, (x, p), (g, f"¬{p}")), rng.choice((q, "False"))), [
             f"exact absurd {x} {g}", "contradiction", f"exact ({g} {x}).elim"]
     if kind == 5:
         h = rng.choice(NAMES)
-        goal = Goal((*base, (h, f"{p} ↔ {q}"), (x, p)), q)
+        goal = GoalDraft((*base, (h, f"{p} ↔ {q}"), (x, p)), q)
         return goal, [f"exact {h}.mp {x}", f"exact {h}.1 {x}", f"rwa [← {h}]", f"rw [← {h}]"]
     h = rng.choice(NAMES)
-    goal = Goal((*base, (h, f"{p} ↔ {q}")), rng.choice((f"{q} ↔ {p}",)))
+    goal = GoalDraft((*base, (h, f"{p} ↔ {q}")), rng.choice((f"{q} ↔ {p}",)))
     return goal, [f"exact {h}.symm", f"exact Iff.symm {h}", f"rw [{h}]", "constructor"]
 
 
@@ -109,7 +109,7 @@ def tautology(rng: random.Random) -> Case:
         (f"¬({p} ∨ {q}) ↔ ¬{p} ∧ ¬{q}", ["exact not_or", "constructor", "tauto", "simp"]),
     ]
     target, tactics = rng.choice(options)
-    return Goal(base, target), tactics
+    return GoalDraft(base, target), tactics
 
 
 def first_order(rng: random.Random) -> Case:
@@ -161,4 +161,4 @@ def first_order(rng: random.Random) -> Case:
          ["constructor", "exact exists_or"]),
     ]
     facts, target, tactics = rng.choice(options)
-    return Goal((*base, *pred, *facts), target), tactics
+    return GoalDraft((*base, *pred, *facts), target), tactics

@@ -14,7 +14,7 @@ import attrs
 
 from llmstep_workshop.data.families.formulas import (
     FALSE,
-    Atom,
+    AtomicFormula,
     Compound,
     Formula,
     Not,
@@ -249,11 +249,11 @@ class Prover:
         self, sequent: Sequent, formula: Formula, also: set[str] | frozenset[str] = frozenset()
     ) -> str:
         taken = sequent.names() | also
-        if isinstance(formula, Atom) and formula != FALSE:
+        if isinstance(formula, AtomicFormula) and formula != FALSE:
             named = f"h{(formula.arguments or (formula.name.lower(),))[-1]}"
             if named not in taken and self.rng.random() < 0.7:
                 return named
-        if isinstance(formula, Not) and isinstance(formula.body, Atom):
+        if isinstance(formula, Not) and isinstance(formula.body, AtomicFormula):
             named = f"hn{formula.body.name.lower()}"
             if named not in taken and self.rng.random() < 0.5:
                 return named

@@ -15,7 +15,7 @@ from llmstep_workshop.data.families.goals import (
     NAMES,
     TYPES,
     Case,
-    Goal,
+    GoalDraft,
     declare,
     draw_field,
     draw_letters,
@@ -36,27 +36,27 @@ def equality(rng: random.Random) -> Case:
     fun = ((f, f"{t} → {t}"),)
     pred = rng.choice(("P", "p", "Q"))
     options: list[Case] = [
-        (Goal((*base, *two, (h, f"{a} = {b}")), f"{b} = {a}"),
+        (GoalDraft((*base, *two, (h, f"{a} = {b}")), f"{b} = {a}"),
          [f"exact {h}.symm", f"rw [{h}]", f"exact Eq.symm {h}", "symm", f"subst {h}", f"simp [{h}]"]),
-        (Goal((*base, *three, (h, f"{a} = {b}"), (k, f"{b} = {c}")), f"{a} = {c}"),
+        (GoalDraft((*base, *three, (h, f"{a} = {b}"), (k, f"{b} = {c}")), f"{a} = {c}"),
          [f"rw [{h}, {k}]", f"exact {h}.trans {k}", f"exact Eq.trans {h} {k}", f"simp [{h}, {k}]",
           f"subst {h}"]),
-        (Goal((*base, *three, (h, f"{a} = {b}"), (k, f"{c} = {b}")), f"{a} = {c}"),
+        (GoalDraft((*base, *three, (h, f"{a} = {b}"), (k, f"{c} = {b}")), f"{a} = {c}"),
          [f"rw [{h}, {k}]", f"exact {h}.trans {k}.symm"]),
-        (Goal((*base, *fun, *two, (h, f"{a} = {b}")), f"{f} {a} = {f} {b}"),
+        (GoalDraft((*base, *fun, *two, (h, f"{a} = {b}")), f"{f} {a} = {f} {b}"),
          [f"rw [{h}]", f"exact congrArg {f} {h}", f"subst {h}", f"simp [{h}]", "congr"]),
-        (Goal((*base, (pred, f"{t} → Prop"), *two, (h, f"{a} = {b}"), (k, f"{pred} {a}")), f"{pred} {b}"),
+        (GoalDraft((*base, (pred, f"{t} → Prop"), *two, (h, f"{a} = {b}"), (k, f"{pred} {a}")), f"{pred} {b}"),
          [f"rwa [← {h}]", f"subst {h}", f"exact {h} ▸ {k}", f"rw [← {h}]"]),
-        (Goal((*base, (pred, f"{t} → Prop"), *two, (h, f"{a} = {b}"), (k, f"{pred} {b}")), f"{pred} {a}"),
+        (GoalDraft((*base, (pred, f"{t} → Prop"), *two, (h, f"{a} = {b}"), (k, f"{pred} {b}")), f"{pred} {a}"),
          [f"rwa [{h}]", f"subst {h}", f"rw [{h}]", f"exact {h} ▸ {k}"]),
-        (Goal((*base, *two, (h, f"{a} ≠ {b}")), f"{b} ≠ {a}"),
+        (GoalDraft((*base, *two, (h, f"{a} ≠ {b}")), f"{b} ≠ {a}"),
          [f"exact {h}.symm", f"exact Ne.symm {h}", f"intro {k}"]),
-        (Goal((*base, (a, t)), f"{a} = {a}"), ["rfl", "exact rfl"]),
-        (Goal((*base, *fun, (a, t), (h, f"∀ (x : {t}), {f} x = x")), f"{f} ({f} {a}) = {a}"),
+        (GoalDraft((*base, (a, t)), f"{a} = {a}"), ["rfl", "exact rfl"]),
+        (GoalDraft((*base, *fun, (a, t), (h, f"∀ (x : {t}), {f} x = x")), f"{f} ({f} {a}) = {a}"),
          [f"rw [{h}, {h}]", f"simp [{h}]", f"simp only [{h}]"]),
-        (Goal((*base, *fun, *two, (h, f"∀ (x y : {t}), {f} x = {f} y → x = y"), (k, f"{f} {a} = {f} {b}")), f"{a} = {b}"),
+        (GoalDraft((*base, *fun, *two, (h, f"∀ (x y : {t}), {f} x = {f} y → x = y"), (k, f"{f} {a} = {f} {b}")), f"{a} = {b}"),
          [f"exact {h} {a} {b} {k}", f"exact {h} _ _ {k}", f"apply {h}"]),
-        (Goal((*base, *two, (h, f"{a} = {b} ∨ {b} = {a}")), f"{a} = {b}"),
+        (GoalDraft((*base, *two, (h, f"{a} = {b} ∨ {b} = {a}")), f"{a} = {b}"),
          [f"rcases {h} with {h} | {h}", f"cases {h}", f"obtain {h} | {h} := {h}"]),
     ]
     return rng.choice(options)
@@ -71,26 +71,26 @@ def order(rng: random.Random) -> Case:
     two, three = declare([a, b], t), declare([a, b, c], t)
     close = {"α": [], "ℝ": ["linarith"], "ℚ": ["linarith"]}.get(t, ["omega", "omega"])
     options: list[Case] = [
-        (Goal((*two, (h, f"{a} < {b}")), f"{a} ≤ {b}"), [f"exact {h}.le", f"exact le_of_lt {h}", *close]),
-        (Goal((*two, (h, f"{a} ≤ {b}"), (k, f"{b} ≤ {a}")), f"{a} = {b}"),
+        (GoalDraft((*two, (h, f"{a} < {b}")), f"{a} ≤ {b}"), [f"exact {h}.le", f"exact le_of_lt {h}", *close]),
+        (GoalDraft((*two, (h, f"{a} ≤ {b}"), (k, f"{b} ≤ {a}")), f"{a} = {b}"),
          [f"exact le_antisymm {h} {k}", "apply le_antisymm", *close]),
-        (Goal((*three, (h, f"{a} ≤ {b}"), (k, f"{b} ≤ {c}")), f"{a} ≤ {c}"),
+        (GoalDraft((*three, (h, f"{a} ≤ {b}"), (k, f"{b} ≤ {c}")), f"{a} ≤ {c}"),
          [f"exact le_trans {h} {k}", f"exact {h}.trans {k}", *close]),
-        (Goal((*three, (h, f"{a} < {b}"), (k, f"{b} ≤ {c}")), f"{a} < {c}"),
+        (GoalDraft((*three, (h, f"{a} < {b}"), (k, f"{b} ≤ {c}")), f"{a} < {c}"),
          [f"exact lt_of_lt_of_le {h} {k}", f"exact {h}.trans_le {k}", *close]),
-        (Goal((*three, (h, f"{a} ≤ {b}"), (k, f"{b} < {c}")), f"{a} < {c}"),
+        (GoalDraft((*three, (h, f"{a} ≤ {b}"), (k, f"{b} < {c}")), f"{a} < {c}"),
          [f"exact lt_of_le_of_lt {h} {k}", f"exact {h}.trans_lt {k}", *close]),
-        (Goal((*three, (h, f"{a} < {b}"), (k, f"{b} < {c}")), f"{a} < {c}"),
+        (GoalDraft((*three, (h, f"{a} < {b}"), (k, f"{b} < {c}")), f"{a} < {c}"),
          [f"exact lt_trans {h} {k}", f"exact {h}.trans {k}", *close]),
-        (Goal((*two, (h, f"¬{a} < {b}")), f"{b} ≤ {a}"), [f"exact not_lt.mp {h}", f"push_neg at {h}", *close]),
-        (Goal((*two, (h, f"¬{a} ≤ {b}")), f"{b} < {a}"), [f"exact not_le.mp {h}", f"push_neg at {h}", *close]),
-        (Goal((*two, (h, f"{a} < {b}")), f"{a} ≠ {b}"), [f"exact {h}.ne", f"exact ne_of_lt {h}", *close[:1]] if t != "ℝ" else [f"exact {h}.ne", f"exact ne_of_lt {h}"]),
-        (Goal((*two, (h, f"{a} < {b}")), f"¬{b} ≤ {a}"), [f"exact not_le.mpr {h}", f"exact not_le_of_gt {h}", *close]),
-        (Goal(two, f"{a} ≤ max {a} {b}"), [f"exact le_max_left {a} {b}", "exact le_max_left _ _", "simp"]),
-        (Goal(two, f"min {a} {b} ≤ {b}"), [f"exact min_le_right {a} {b}", "exact min_le_right _ _", "simp"]),
-        (Goal(two, f"{a} ≤ {b} ∨ {b} ≤ {a}"), [f"exact le_total {a} {b}", "exact le_total _ _", *close[:1]] if close[:1] == ["omega"] else [f"exact le_total {a} {b}", "exact le_total _ _"]),
-        (Goal((*two, (h, f"{a} ≤ {b}")), f"max {a} {b} = {b}"), [f"exact max_eq_right {h}", f"simp [{h}]", f"simpa using {h}"]),
-        (Goal((*declare([a, b, c, d], t), (h, f"{a} = {b}"), (k, f"{c} = {d}")), f"({a}, {c}) = ({b}, {d})"),
+        (GoalDraft((*two, (h, f"¬{a} < {b}")), f"{b} ≤ {a}"), [f"exact not_lt.mp {h}", f"push_neg at {h}", *close]),
+        (GoalDraft((*two, (h, f"¬{a} ≤ {b}")), f"{b} < {a}"), [f"exact not_le.mp {h}", f"push_neg at {h}", *close]),
+        (GoalDraft((*two, (h, f"{a} < {b}")), f"{a} ≠ {b}"), [f"exact {h}.ne", f"exact ne_of_lt {h}", *close[:1]] if t != "ℝ" else [f"exact {h}.ne", f"exact ne_of_lt {h}"]),
+        (GoalDraft((*two, (h, f"{a} < {b}")), f"¬{b} ≤ {a}"), [f"exact not_le.mpr {h}", f"exact not_le_of_gt {h}", *close]),
+        (GoalDraft(two, f"{a} ≤ max {a} {b}"), [f"exact le_max_left {a} {b}", "exact le_max_left _ _", "simp"]),
+        (GoalDraft(two, f"min {a} {b} ≤ {b}"), [f"exact min_le_right {a} {b}", "exact min_le_right _ _", "simp"]),
+        (GoalDraft(two, f"{a} ≤ {b} ∨ {b} ≤ {a}"), [f"exact le_total {a} {b}", "exact le_total _ _", *close[:1]] if close[:1] == ["omega"] else [f"exact le_total {a} {b}", "exact le_total _ _"]),
+        (GoalDraft((*two, (h, f"{a} ≤ {b}")), f"max {a} {b} = {b}"), [f"exact max_eq_right {h}", f"simp [{h}]", f"simpa using {h}"]),
+        (GoalDraft((*declare([a, b, c, d], t), (h, f"{a} = {b}"), (k, f"{c} = {d}")), f"({a}, {c}) = ({b}, {d})"),
          [f"rw [{h}, {k}]", f"simp [{h}, {k}]"]),
     ]
     goal, tactics = rng.choice(options)
@@ -106,21 +106,21 @@ def density(rng: random.Random) -> Case:
     base = (*declare([a, b], t), (h, f"{a} < {b}"))
     kind = rng.randrange(5)
     if kind == 0:
-        return Goal(base, f"∃ {v}, {a} < {v} ∧ {v} < {b}"), [
+        return GoalDraft(base, f"∃ {v}, {a} < {v} ∧ {v} < {b}"), [
             f"exact exists_between {h}", f"refine ⟨({a} + {b}) / 2, ?_, ?_⟩", f"use ({a} + {b}) / 2",
             f"exact ⟨({a} + {b}) / 2, by linarith, by linarith⟩",
             f"obtain ⟨{v}, h₁, h₂⟩ := exists_between {h}"]
     if kind == 1:
         target = rng.choice((f"{a} < ({a} + {b}) / 2", f"({a} + {b}) / 2 < {b}"))
-        return Goal(base, target), ["linarith"]
+        return GoalDraft(base, target), ["linarith"]
     if kind == 2:
-        return Goal(base, f"{a} < ({a} + {b}) / 2 ∧ ({a} + {b}) / 2 < {b}"), [
+        return GoalDraft(base, f"{a} < ({a} + {b}) / 2 ∧ ({a} + {b}) / 2 < {b}"), [
             "constructor <;> linarith", "constructor", "exact ⟨by linarith, by linarith⟩"]
     if kind == 3:
         n = rng.randint(1, 9)
-        return Goal(declare([a], t), f"∃ {v}, {a} < {v}"), [
+        return GoalDraft(declare([a], t), f"∃ {v}, {a} < {v}"), [
             f"exact ⟨{a} + {n}, by linarith⟩", f"use {a} + {n}", f"exact exists_gt {a}"]
-    return Goal(declare([a], t), f"∃ {v}, {v} < {a}"), [
+    return GoalDraft(declare([a], t), f"∃ {v}, {v} < {a}"), [
         f"exact ⟨{a} - 1, by linarith⟩", f"use {a} - 1", f"exact exists_lt {a}"]
 
 
@@ -135,9 +135,9 @@ def functions(rng: random.Random) -> Case:
     context = (*base, (hf, f"{prefix}{word} {f}"), (hg, f"{prefix}{word} {g}"))
     if rng.random() < 0.5:
         intro = "intro x y h" if word == "Injective" else f"intro {c.lower() if c.isascii() else 'z'}"
-        return Goal(context, f"{prefix}{word} ({g} ∘ {f})"), [f"exact {hg}.comp {hf}", intro]
+        return GoalDraft(context, f"{prefix}{word} ({g} ∘ {f})"), [f"exact {hg}.comp {hf}", intro]
     if word == "Injective":
-        goal = Goal((*context, *declare(["x", "y"], a), ("h", f"{g} ({f} x) = {g} ({f} y)")), "x = y")
+        goal = GoalDraft((*context, *declare(["x", "y"], a), ("h", f"{g} ({f} x) = {g} ({f} y)")), "x = y")
         return goal, [f"exact {hf} ({hg} h)", f"apply {hf}", f"apply {hf}; apply {hg}"]
-    goal = Goal((*context, ("z", c)), f"∃ x, {g} ({f} x) = z")
+    goal = GoalDraft((*context, ("z", c)), f"∃ x, {g} ({f} x) = z")
     return goal, [f"obtain ⟨y, rfl⟩ := {hg} z", f"rcases {hg} z with ⟨y, hy⟩"]

@@ -15,7 +15,7 @@ from llmstep_workshop.data.families.formulas import (
     show,
     substitute,
 )
-from llmstep_workshop.data.families.goals import Goal
+from llmstep_workshop.data.families.goals import GoalDraft
 
 _ROUNDS = 2
 _MOST_TERMS = 60
@@ -49,12 +49,12 @@ class Sequent:
         """The elements with their types, in order."""
         return [(name, what) for name, what in self.context if isinstance(what, str)]
 
-    def goal(self) -> Goal:
+    def goal(self) -> GoalDraft:
         """The state as Lean shows it."""
         context = tuple(
             (name, what if isinstance(what, str) else show(what)) for name, what in self.context
         )
-        return Goal((*self.declarations, *context), show(self.target), self.case)
+        return GoalDraft((*self.declarations, *context), show(self.target), self.case)
 
     def names(self) -> set[str]:
         """All names in use."""

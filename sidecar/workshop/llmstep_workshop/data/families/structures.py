@@ -13,7 +13,7 @@ from llmstep_workshop.data.families.goals import (
     NAMES,
     TYPES,
     Case,
-    Goal,
+    GoalDraft,
     declare,
     draw_integer_like,
     draw_letters,
@@ -35,31 +35,31 @@ def lists(rng: random.Random) -> Case:
     fun = ((f, f"{t} → {t}"),)
     elem = ((a, t),)
     options: list[Case] = [
-        (Goal((*base, *two), f"({x} ++ {y}).length = {x}.length + {y}.length"),
+        (GoalDraft((*base, *two), f"({x} ++ {y}).length = {x}.length + {y}.length"),
          ["simp", "exact List.length_append", "rw [List.length_append]", f"induction {x} <;> simp_all", f"induction {x}", "simp [List.length_append]"]),
-        (Goal((*base, *three), f"{x} ++ {y} ++ {z} = {x} ++ ({y} ++ {z})"),
+        (GoalDraft((*base, *three), f"{x} ++ {y} ++ {z} = {x} ++ ({y} ++ {z})"),
          ["simp", f"exact List.append_assoc {x} {y} {z}", "rw [List.append_assoc]", f"induction {x}"]),
-        (Goal((*base, *one), f"{x} ++ [] = {x}"), ["simp", f"exact List.append_nil {x}", f"induction {x}", "rw [List.append_nil]"]),
-        (Goal((*base, *one), f"[] ++ {x} = {x}"), ["rfl", "simp", f"exact List.nil_append {x}"]),
-        (Goal((*base, *one), f"{x}.reverse.reverse = {x}"), ["simp", f"exact List.reverse_reverse {x}"]),
-        (Goal((*base, *one), f"{x}.reverse.length = {x}.length"), ["simp", "exact List.length_reverse", "rw [List.length_reverse]"]),
-        (Goal((*base, *two), f"({x} ++ {y}).reverse = {y}.reverse ++ {x}.reverse"), ["simp", "exact List.reverse_append", f"induction {x} <;> simp_all"]),
-        (Goal((*base, *fun, *one), f"(List.map {f} {x}).length = {x}.length"), ["simp", f"exact List.length_map {f}", "rw [List.length_map]", f"induction {x} <;> simp_all"]),
-        (Goal((*base, *fun, *one), f"({x}.map {f}).length = {x}.length"), ["simp", f"exact List.length_map {f}"]),
-        (Goal((*base, *fun, *two), f"List.map {f} ({x} ++ {y}) = List.map {f} {x} ++ List.map {f} {y}"), ["simp", "exact List.map_append", f"induction {x} <;> simp_all"]),
-        (Goal((*base, *one), f"List.map id {x} = {x}"), ["simp", f"exact List.map_id {x}", f"induction {x} <;> simp_all"]),
-        (Goal((*base, *elem, *one), f"({a} :: {x}).length = {x}.length + 1"), ["rfl", "simp", "exact List.length_cons"]),
-        (Goal((*base, *elem, *one), f"{a} :: {x} ≠ []"), ["simp", f"exact List.cons_ne_nil {a} {x}", f"intro {h}"]),
-        (Goal((*base, *elem), f"{a} ∈ [{a}]"), ["simp", "exact List.mem_singleton_self " + a]),
-        (Goal((*base, *elem, *one), f"{a} ∈ {a} :: {x}"), ["simp", "exact List.mem_cons_self", "apply List.mem_cons_self"]),
-        (Goal((*base, *elem, *two, (h, f"{a} ∈ {x}")), f"{a} ∈ {x} ++ {y}"), [f"exact List.mem_append_left _ {h}", f"simp [{h}]", f"exact List.mem_append.mpr (Or.inl {h})"]),
-        (Goal((*base, *elem, *two, (h, f"{a} ∈ {x} ++ {y}")), f"{a} ∈ {x} ∨ {a} ∈ {y}"), [f"simpa using {h}", f"exact List.mem_append.mp {h}"]),
-        (Goal((*base, *elem, ("b", t), (h, f"{a} ∈ [b]")), f"{a} = b"), [f"simpa using {h}", f"exact List.mem_singleton.mp {h}", f"simp at {h}"]),
-        (Goal((*base, *one, (h, f"{x}.length = 0")), f"{x} = []"), [f"exact List.length_eq_zero_iff.mp {h}", f"simpa using {h}", f"cases {x} <;> simp_all", f"cases {x}"]),
-        (Goal((*base, *one, (h, f"{x} ≠ []")), f"0 < {x}.length"), [f"exact List.length_pos_iff.mpr {h}", f"cases {x} <;> simp_all", f"cases {x}"]),
-        (Goal((*base, *fun, *elem, *one), f"List.map {f} ({a} :: {x}) = {f} {a} :: List.map {f} {x}"), ["rfl", "simp", "exact List.map_cons"]),
-        (Goal((*base, ("p", f"{t} → Bool"), *one), f"(List.filter p {x}).length ≤ {x}.length"), [f"exact List.length_filter_le p {x}", "apply List.length_filter_le"]),
-        (Goal((*base, ("head", t), ("tail", f"List {t}"), ("tail_ih", "tail ++ [] = tail")), "head :: tail ++ [] = head :: tail"), ["simp", "simp [tail_ih]", "simp_all"]),
+        (GoalDraft((*base, *one), f"{x} ++ [] = {x}"), ["simp", f"exact List.append_nil {x}", f"induction {x}", "rw [List.append_nil]"]),
+        (GoalDraft((*base, *one), f"[] ++ {x} = {x}"), ["rfl", "simp", f"exact List.nil_append {x}"]),
+        (GoalDraft((*base, *one), f"{x}.reverse.reverse = {x}"), ["simp", f"exact List.reverse_reverse {x}"]),
+        (GoalDraft((*base, *one), f"{x}.reverse.length = {x}.length"), ["simp", "exact List.length_reverse", "rw [List.length_reverse]"]),
+        (GoalDraft((*base, *two), f"({x} ++ {y}).reverse = {y}.reverse ++ {x}.reverse"), ["simp", "exact List.reverse_append", f"induction {x} <;> simp_all"]),
+        (GoalDraft((*base, *fun, *one), f"(List.map {f} {x}).length = {x}.length"), ["simp", f"exact List.length_map {f}", "rw [List.length_map]", f"induction {x} <;> simp_all"]),
+        (GoalDraft((*base, *fun, *one), f"({x}.map {f}).length = {x}.length"), ["simp", f"exact List.length_map {f}"]),
+        (GoalDraft((*base, *fun, *two), f"List.map {f} ({x} ++ {y}) = List.map {f} {x} ++ List.map {f} {y}"), ["simp", "exact List.map_append", f"induction {x} <;> simp_all"]),
+        (GoalDraft((*base, *one), f"List.map id {x} = {x}"), ["simp", f"exact List.map_id {x}", f"induction {x} <;> simp_all"]),
+        (GoalDraft((*base, *elem, *one), f"({a} :: {x}).length = {x}.length + 1"), ["rfl", "simp", "exact List.length_cons"]),
+        (GoalDraft((*base, *elem, *one), f"{a} :: {x} ≠ []"), ["simp", f"exact List.cons_ne_nil {a} {x}", f"intro {h}"]),
+        (GoalDraft((*base, *elem), f"{a} ∈ [{a}]"), ["simp", "exact List.mem_singleton_self " + a]),
+        (GoalDraft((*base, *elem, *one), f"{a} ∈ {a} :: {x}"), ["simp", "exact List.mem_cons_self", "apply List.mem_cons_self"]),
+        (GoalDraft((*base, *elem, *two, (h, f"{a} ∈ {x}")), f"{a} ∈ {x} ++ {y}"), [f"exact List.mem_append_left _ {h}", f"simp [{h}]", f"exact List.mem_append.mpr (Or.inl {h})"]),
+        (GoalDraft((*base, *elem, *two, (h, f"{a} ∈ {x} ++ {y}")), f"{a} ∈ {x} ∨ {a} ∈ {y}"), [f"simpa using {h}", f"exact List.mem_append.mp {h}"]),
+        (GoalDraft((*base, *elem, ("b", t), (h, f"{a} ∈ [b]")), f"{a} = b"), [f"simpa using {h}", f"exact List.mem_singleton.mp {h}", f"simp at {h}"]),
+        (GoalDraft((*base, *one, (h, f"{x}.length = 0")), f"{x} = []"), [f"exact List.length_eq_zero_iff.mp {h}", f"simpa using {h}", f"cases {x} <;> simp_all", f"cases {x}"]),
+        (GoalDraft((*base, *one, (h, f"{x} ≠ []")), f"0 < {x}.length"), [f"exact List.length_pos_iff.mpr {h}", f"cases {x} <;> simp_all", f"cases {x}"]),
+        (GoalDraft((*base, *fun, *elem, *one), f"List.map {f} ({a} :: {x}) = {f} {a} :: List.map {f} {x}"), ["rfl", "simp", "exact List.map_cons"]),
+        (GoalDraft((*base, ("p", f"{t} → Bool"), *one), f"(List.filter p {x}).length ≤ {x}.length"), [f"exact List.length_filter_le p {x}", "apply List.length_filter_le"]),
+        (GoalDraft((*base, ("head", t), ("tail", f"List {t}"), ("tail_ih", "tail ++ [] = tail")), "head :: tail ++ [] = head :: tail"), ["simp", "simp [tail_ih]", "simp_all"]),
     ]
     return rng.choice(options)
 
@@ -101,7 +101,7 @@ def sets(rng: random.Random) -> Case:
         (point, f"{x} ∈ {s} ∩ {u} ↔ {x} ∈ {u} ∩ {s}", ["constructor", "simp [and_comm]", "tauto", "aesop"]),
     ]
     facts, target, tactics = rng.choice(options + member if box == "Set" else options)
-    return Goal((*base, *sets, *facts), target), tactics
+    return GoalDraft((*base, *sets, *facts), target), tactics
 
 
 def options_and_products(rng: random.Random) -> Case:
@@ -117,22 +117,22 @@ def options_and_products(rng: random.Random) -> Case:
     v, w = rng.choice((("a", "b"), ("b", "c"), ("x", "y"), ("p", "q")))
     bools = declare([v, w], "Bool")
     options: list[Case] = [
-        (Goal((*base, *declare([a, b], t), (h, f"some {a} = some {b}")), f"{a} = {b}"), [f"simpa using {h}", f"exact Option.some.inj {h}", f"cases {h}", f"injection {h}"]),
-        (Goal((*base, *declare([a], t)), f"some {a} ≠ none"), ["simp", f"intro {h}", f"exact Option.some_ne_none {a}"]),
-        (Goal((*base, *declare([a], t), (h, f"some {a} = none")), "False"), [f"cases {h}", f"simp at {h}", "contradiction"]),
-        (Goal((*base, (o, f"Option {t}"), (h, f"{o} ≠ none")), f"∃ y, {o} = some y"), [f"cases {o}", f"exact Option.ne_none_iff_exists'.mp {h}", f"cases {o} <;> simp_all"]),
-        (Goal((*base, (o, f"Option {t}")), f"{o}.map id = {o}"), [f"cases {o} <;> rfl", "simp", f"cases {o}"]),
-        (Goal((*pair, (p, f"{t} × {u}")), f"({p}.1, {p}.2) = {p}"), ["rfl", "simp", f"cases {p}"]),
-        (Goal((*pair, *declare([a], t), *declare([b], u)), f"({a}, {b}).1 = {a}"), ["rfl", "simp"]),
-        (Goal((*pair, ("x", f"{t} × {u}"), ("y", f"{t} × {u}"), ("h₁", "x.1 = y.1"), ("h₂", "x.2 = y.2")), "x = y"), ["exact Prod.ext h₁ h₂", "ext", "cases x", "apply Prod.ext"]),
-        (Goal(((n, "ℕ"), (i, f"Fin {n}")), f"↑{i} < {n}"), [f"exact {i}.isLt", f"exact {i}.2", "omega", "simp"]),
-        (Goal(((n, "Nat"), (i, f"Fin {n}")), f"↑{i} < {n} + 1"), ["omega", f"exact Nat.lt_succ_of_lt {i}.isLt"]),
-        (Goal(((n, "ℕ"), (i, f"Fin {n}"), ("l", f"Fin {n}"), (h, f"↑{i} = ↑l")), f"{i} = l"), [f"exact Fin.ext {h}", "ext", "omega"]),
-        (Goal(bools, f"({v} && {w}) = ({w} && {v})"), [f"cases {v} <;> cases {w} <;> rfl", f"exact Bool.and_comm {v} {w}", "decide +revert", f"cases {v}"]),
-        (Goal(bools, f"({v} || {w}) = ({w} || {v})"), [f"cases {v} <;> cases {w} <;> rfl", f"exact Bool.or_comm {v} {w}", f"cases {v}"]),
-        (Goal(bools, f"(!({v} && {w})) = (!{v} || !{w})"), [f"cases {v} <;> cases {w} <;> rfl", "simp", f"cases {v} <;> simp"]),
-        (Goal(bools[:1], f"(!!{v}) = {v}"), [f"cases {v} <;> rfl", "simp", f"exact Bool.not_not {v}"]),
-        (Goal((*bools[:1], (h, f"{v} ≠ true")), f"{v} = false"), [f"simpa using {h}", f"cases {v} <;> simp_all", f"cases {v}"]),
+        (GoalDraft((*base, *declare([a, b], t), (h, f"some {a} = some {b}")), f"{a} = {b}"), [f"simpa using {h}", f"exact Option.some.inj {h}", f"cases {h}", f"injection {h}"]),
+        (GoalDraft((*base, *declare([a], t)), f"some {a} ≠ none"), ["simp", f"intro {h}", f"exact Option.some_ne_none {a}"]),
+        (GoalDraft((*base, *declare([a], t), (h, f"some {a} = none")), "False"), [f"cases {h}", f"simp at {h}", "contradiction"]),
+        (GoalDraft((*base, (o, f"Option {t}"), (h, f"{o} ≠ none")), f"∃ y, {o} = some y"), [f"cases {o}", f"exact Option.ne_none_iff_exists'.mp {h}", f"cases {o} <;> simp_all"]),
+        (GoalDraft((*base, (o, f"Option {t}")), f"{o}.map id = {o}"), [f"cases {o} <;> rfl", "simp", f"cases {o}"]),
+        (GoalDraft((*pair, (p, f"{t} × {u}")), f"({p}.1, {p}.2) = {p}"), ["rfl", "simp", f"cases {p}"]),
+        (GoalDraft((*pair, *declare([a], t), *declare([b], u)), f"({a}, {b}).1 = {a}"), ["rfl", "simp"]),
+        (GoalDraft((*pair, ("x", f"{t} × {u}"), ("y", f"{t} × {u}"), ("h₁", "x.1 = y.1"), ("h₂", "x.2 = y.2")), "x = y"), ["exact Prod.ext h₁ h₂", "ext", "cases x", "apply Prod.ext"]),
+        (GoalDraft(((n, "ℕ"), (i, f"Fin {n}")), f"↑{i} < {n}"), [f"exact {i}.isLt", f"exact {i}.2", "omega", "simp"]),
+        (GoalDraft(((n, "Nat"), (i, f"Fin {n}")), f"↑{i} < {n} + 1"), ["omega", f"exact Nat.lt_succ_of_lt {i}.isLt"]),
+        (GoalDraft(((n, "ℕ"), (i, f"Fin {n}"), ("l", f"Fin {n}"), (h, f"↑{i} = ↑l")), f"{i} = l"), [f"exact Fin.ext {h}", "ext", "omega"]),
+        (GoalDraft(bools, f"({v} && {w}) = ({w} && {v})"), [f"cases {v} <;> cases {w} <;> rfl", f"exact Bool.and_comm {v} {w}", "decide +revert", f"cases {v}"]),
+        (GoalDraft(bools, f"({v} || {w}) = ({w} || {v})"), [f"cases {v} <;> cases {w} <;> rfl", f"exact Bool.or_comm {v} {w}", f"cases {v}"]),
+        (GoalDraft(bools, f"(!({v} && {w})) = (!{v} || !{w})"), [f"cases {v} <;> cases {w} <;> rfl", "simp", f"cases {v} <;> simp"]),
+        (GoalDraft(bools[:1], f"(!!{v}) = {v}"), [f"cases {v} <;> rfl", "simp", f"exact Bool.not_not {v}"]),
+        (GoalDraft((*bools[:1], (h, f"{v} ≠ true")), f"{v} = false"), [f"simpa using {h}", f"cases {v} <;> simp_all", f"cases {v}"]),
     ]
     return rng.choice(options)
 
@@ -152,9 +152,9 @@ def simp_at(rng: random.Random) -> Case:
     tactics = [f"simp at {h}", "omega", f"simpa using {h}" if target.startswith(a) else f"simpa using {h}.symm"]
     kind = rng.randrange(4)
     if kind == 0:
-        goal = Goal((*two, (h, f"{a} = {b} ∧ True")), f"{a} = {b}")
+        goal = GoalDraft((*two, (h, f"{a} = {b} ∧ True")), f"{a} = {b}")
         return goal, [f"exact {h}.1", f"simp at {h}", f"simpa using {h}", f"exact {h}.left"]
     if kind == 1:
-        goal = Goal((*two, (h, f"False ∨ {a} = {b}")), f"{a} = {b}")
+        goal = GoalDraft((*two, (h, f"False ∨ {a} = {b}")), f"{a} = {b}")
         return goal, [f"simpa using {h}", f"simp at {h}", f"exact {h}.resolve_left id"]
-    return Goal((*two, (h, f"{left} = {right}")), target), tactics
+    return GoalDraft((*two, (h, f"{left} = {right}")), target), tactics

@@ -6,7 +6,7 @@ import random
 
 from llmstep_workshop.data.families.formulas import (
     FALSE,
-    Atom,
+    AtomicFormula,
     Compound,
     Formula,
     Quantified,
@@ -25,7 +25,7 @@ def propositional(rng: random.Random) -> list[Case]:
     """A proof of a random propositional statement of one to four letters."""
     for _ in range(_MOST_TRIES):
         letters = rng.choice(_LETTERS)[: rng.choice((1, 2, 2, 3, 3, 4))]
-        atoms: list[Formula] = [Atom(letter) for letter in letters]
+        atoms: list[Formula] = [AtomicFormula(letter) for letter in letters]
         names = rng.choice(_NAMES)
         facts = [
             (name, draw_formula(rng, atoms, 2)) for name in names[: rng.choice((0, 1, 1, 2, 2, 3))]
@@ -80,10 +80,10 @@ def _draw_statement(
 ) -> Formula:
     if elements and rng.random() < 0.35:
         names = [name for name, _ in elements]
-        atoms: list[Formula] = [Atom(p, (rng.choice(names),)) for p in predicates]
+        atoms: list[Formula] = [AtomicFormula(p, (rng.choice(names),)) for p in predicates]
         return draw_formula(rng, atoms, 1)
     quantifier: Quantifier = rng.choice(("∀", "∃"))
     variable = bound[quantifier]
-    inner: list[Formula] = [Atom(predicate, (variable,)) for predicate in predicates]
+    inner: list[Formula] = [AtomicFormula(predicate, (variable,)) for predicate in predicates]
     body = draw_formula(rng, inner, rng.choice((1, 1, 2)))
     return Quantified(quantifier, variable, type_, body)

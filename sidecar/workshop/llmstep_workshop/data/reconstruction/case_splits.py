@@ -9,7 +9,7 @@ import attrs
 from llmstep_workshop.data.reconstruction.known_types import elaborate, type_of
 from llmstep_workshop.data.reconstruction.patterns import split_exists
 from llmstep_workshop.data.reconstruction.proof_terms import proved_by
-from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
+from llmstep_workshop.data.reconstruction.states import GoalState, LocalEntry
 from llmstep_workshop.data.reconstruction.substitution import replace_name, replace_term
 from llmstep_workshop.data.reconstruction.term_reader import (
     read_term,
@@ -84,7 +84,7 @@ def split_cases(
         # As Lean does, the term is made a variable first.
         variable = goal.fresh(_TERM)
         target = replace_term(goal.target, term, Atom(variable))
-        goal = goal.to(target).adding(Hypothesis(variable, proved))
+        goal = goal.to(target).adding(LocalEntry(variable, proved))
     constructors = list(_constructors(proved))
     if not constructors:
         return None
@@ -113,12 +113,12 @@ def _split_proof(goal: GoalState, variable: str, proved: Term) -> list[Construct
                 return None
             name, type_, body = found
             witness = rest.fresh("w")
-            with_witness = rest.tagged("intro").adding(Hypothesis(witness, type_))
+            with_witness = rest.tagged("intro").adding(LocalEntry(witness, type_))
             proof = with_witness.fresh("h")
             body = replace_name(body, name, Atom(witness))
             return [
                 ConstructorGoal(
-                    "intro", with_witness.adding(Hypothesis(proof, body)), (witness, proof)
+                    "intro", with_witness.adding(LocalEntry(proof, body)), (witness, proof)
                 )
             ]
         case Atom("False"):
@@ -132,7 +132,7 @@ def _add_fields(goal: GoalState, name: str, fields: Sequence[tuple[str, Term]]) 
     names: list[str] = []
     for field, type_ in fields:
         names.append(goal.fresh(field))
-        goal = goal.adding(Hypothesis(names[-1], type_))
+        goal = goal.adding(LocalEntry(names[-1], type_))
     return ConstructorGoal(name, goal, tuple(names))
 
 
@@ -165,8 +165,8 @@ def _split_value(
     generalizing: Sequence[str],
 ) -> ConstructorGoal:
     """The case of one constructor; what depends on the variable is put behind its fields."""
-    stay: list[Hypothesis] = []
-    moved: list[Hypothesis] = []
+    stay: list[LocalEntry] = []
+    moved: list[LocalEntry] = []
     gone = {variable, *generalizing}
     for hypothesis in goal.hypotheses:
         if hypothesis.name == variable:
@@ -186,7 +186,7 @@ def _split_value(
         own[field] = _fresh(field, (*goal.hypotheses, *case.hypotheses))
         names.append(own[field])
         value = replace_name(value, field, Atom(own[field]))
-        case = case.adding(Hypothesis(own[field], type_))
+        case = case.adding(LocalEntry(own[field], type_))
     if induction and constructor.recursive:
         said = target
         for hypothesis in reversed(moved):
@@ -196,7 +196,7 @@ def _split_value(
                 said = Infix("→", hypothesis.type, said)
         said = replace_name(said, variable, Atom(own[constructor.recursive]))
         names.append(_fresh(constructor.hypothesis, (*goal.hypotheses, *case.hypotheses)))
-        case = case.adding(Hypothesis(names[-1], said))
+        case = case.adding(LocalEntry(names[-1], said))
     for hypothesis in moved:
         case = case.adding(hypothesis.replaced(variable, value))
     return ConstructorGoal(
@@ -204,5 +204,5 @@ def _split_value(
     )
 
 
-def _fresh(name: str, taken: Sequence[Hypothesis]) -> str:
+def _fresh(name: str, taken: Sequence[LocalEntry]) -> str:
     return GoalState(tuple(taken), None).fresh(name)

@@ -32,7 +32,7 @@ from llmstep_workshop.data.reconstruction.patterns import (
 from llmstep_workshop.data.reconstruction.proof_terms import (
     proved_by,
 )
-from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
+from llmstep_workshop.data.reconstruction.states import GoalState, LocalEntry
 from llmstep_workshop.data.reconstruction.substitution import (
     replace_term,
 )
@@ -111,7 +111,7 @@ def negation(term: Term) -> Term:
 def _by_contra(goal: GoalState, argument: str) -> list[GoalState] | None:
     if argument and not NAME.fullmatch(argument):
         return None
-    hypothesis = Hypothesis(argument or "this", negation(target_of(goal)))
+    hypothesis = LocalEntry(argument or "this", negation(target_of(goal)))
     return [goal.to(Atom("False")).adding(hypothesis)]
 
 
@@ -123,7 +123,7 @@ def _by_cases(goal: GoalState, argument: str) -> list[GoalState] | None:
     cases = (("pos", term), ("neg", Prefix("¬", term)))
     name = name or goal.fresh("h")
     # They are holes with names (`?pos`, `?neg`), which take the place of the whole tag.
-    return [attrs.evolve(goal, tag=tag).adding(Hypothesis(name, one)) for tag, one in cases]
+    return [attrs.evolve(goal, tag=tag).adding(LocalEntry(name, one)) for tag, one in cases]
 
 
 def _rcases(goal: GoalState, argument: str) -> list[GoalState] | None:
@@ -159,7 +159,7 @@ def _have(goal: GoalState, argument: str) -> list[GoalState] | None:
     if name and not NAME.fullmatch(name):
         return None
     proved = proved_by(read_term(found[2]), goal)
-    return None if proved is None else [goal.adding(Hypothesis(name or "this", proved))]
+    return None if proved is None else [goal.adding(LocalEntry(name or "this", proved))]
 
 
 def _specialize(goal: GoalState, argument: str) -> list[GoalState] | None:
@@ -180,7 +180,7 @@ def _let(goal: GoalState, argument: str) -> list[GoalState] | None:
     type_ = read_term(found[2]) if found[2] else type_of(value, goal.known())
     if type_ is None or isinstance(value, Raw):
         return None
-    return [goal.adding(Hypothesis(found[1], elaborate(type_, goal.known()), value))]
+    return [goal.adding(LocalEntry(found[1], elaborate(type_, goal.known()), value))]
 
 
 def _clear(goal: GoalState, argument: str) -> list[GoalState] | None:
@@ -193,8 +193,8 @@ def _revert(goal: GoalState, argument: str) -> list[GoalState] | None:
     target = target_of(goal)
     at = len(goal.hypotheses)
     # What speaks of a reverted name is reverted with it.
-    kept: list[Hypothesis] = []
-    reverted: list[Hypothesis] = []
+    kept: list[LocalEntry] = []
+    reverted: list[LocalEntry] = []
     for h in goal.hypotheses[:at]:
         if h in moved or any(h.mentions(one.name) for one in reverted):
             reverted.append(h)
@@ -225,9 +225,9 @@ def _generalize(goal: GoalState, argument: str) -> list[GoalState] | None:
     if type_ is None:
         return None
     target = replace_term(target_of(goal), term, Atom(found[3]))
-    goal = goal.to(target).adding(Hypothesis(found[3], type_))
+    goal = goal.to(target).adding(LocalEntry(found[3], type_))
     if found[1]:
-        goal = goal.adding(Hypothesis(found[1], Infix("=", term, Atom(found[3]))))
+        goal = goal.adding(LocalEntry(found[1], Infix("=", term, Atom(found[3]))))
     return [goal]
 
 

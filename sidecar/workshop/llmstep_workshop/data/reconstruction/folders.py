@@ -12,7 +12,7 @@ import attrs
 
 from llmstep.lean_text.imports import read_header
 from llmstep.sources.lean_files import decode, find_lean_files, read_regular
-from llmstep_workshop.data.environment import Environment
+from llmstep_workshop.data.lean_environment import Environment
 from llmstep_workshop.data.reconstruction.lean_blocks import split_texts
 from llmstep_workshop.data.reconstruction.proof_walk import walk_proof
 from llmstep_workshop.data.reconstruction.theorem_goals import scan_goals

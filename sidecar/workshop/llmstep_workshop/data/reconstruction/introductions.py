@@ -8,7 +8,7 @@ from llmstep_workshop.data.reconstruction.patterns import (
     split_patterns,
     take_apart,
 )
-from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
+from llmstep_workshop.data.reconstruction.states import GoalState, LocalEntry
 from llmstep_workshop.data.reconstruction.substitution import replace_name
 from llmstep_workshop.data.reconstruction.terms import Atom, Prefix, Raw, Term, names_in
 
@@ -45,13 +45,13 @@ def intro_one(goal: GoalState, pattern: str) -> list[GoalState] | None:
         name = goal.fresh(found.name)
         if found.given:
             target = replace_name(target, found.given, Atom(name))
-        return [goal.to(target).adding(Hypothesis(name, found.type))]
+        return [goal.to(target).adding(LocalEntry(name, found.type))]
     if not name and found.given in names_in(target):
         return None  # a value is taken apart: what becomes of its name is not followed
     if found.given and name != found.given:
         target = replace_name(target, found.given, Atom(name or found.name))
     if name:
-        return [goal.to(target).adding(Hypothesis(name, found.type))]
+        return [goal.to(target).adding(LocalEntry(name, found.type))]
     return take_apart(goal.to(target), pattern, found.type, found.name)
 
 

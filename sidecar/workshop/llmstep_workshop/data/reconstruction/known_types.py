@@ -55,7 +55,7 @@ _SAME_TYPE = {".reverse", "⁻¹", "ᶜ", ".tail"}
 
 
 @attrs.frozen
-class Signature:
+class ConstantType:
     """The types of a constant's explicit arguments, where written, and of what it gives."""
 
     arguments: tuple[Term | None, ...]
@@ -64,10 +64,10 @@ class Signature:
 
 _NAT = Atom("Nat")
 _BUILT_IN = {
-    "Nat.succ": Signature((_NAT,), _NAT),
-    "Nat.pred": Signature((_NAT,), _NAT),
-    "Nat.add": Signature((_NAT, _NAT), _NAT),
-    "Nat.mul": Signature((_NAT, _NAT), _NAT),
+    "Nat.succ": ConstantType((_NAT,), _NAT),
+    "Nat.pred": ConstantType((_NAT,), _NAT),
+    "Nat.add": ConstantType((_NAT, _NAT), _NAT),
+    "Nat.mul": ConstantType((_NAT, _NAT), _NAT),
 }
 
 
@@ -83,7 +83,7 @@ class KnownTypes:
     """
 
     local: Mapping[str, Term] = attrs.field(factory=dict)
-    constants: Mapping[str, Signature] = attrs.field(factory=dict)
+    constants: Mapping[str, ConstantType] = attrs.field(factory=dict)
     opened: tuple[str, ...] = ()
     mathlib: bool = False
 
@@ -91,7 +91,7 @@ class KnownTypes:
         """With some more local names."""
         return attrs.evolve(self, local={**self.local, **names})
 
-    def constant(self, name: str) -> tuple[str, Signature] | None:
+    def constant(self, name: str) -> tuple[str, ConstantType] | None:
         """The full name and the signature of a constant as it is written."""
         for full in (name, *(f"{namespace}.{name}" for namespace in self.opened)):
             if full in self.constants:
@@ -101,7 +101,7 @@ class KnownTypes:
         return None
 
 
-def read_signature(declaration: Declaration) -> Signature:
+def read_signature(declaration: Declaration) -> ConstantType:
     """The signature of what a file declares."""
     arguments = [
         read_term(group.type) if group.type else None
@@ -113,7 +113,7 @@ def read_signature(declaration: Declaration) -> Signature:
     while isinstance(result, Infix) and result.operator == "→":
         arguments.append(result.left)
         result = result.right
-    return Signature(tuple(arguments), result)
+    return ConstantType(tuple(arguments), result)
 
 
 def domains(type_: Term | None) -> Iterator[Term | None]:

@@ -14,7 +14,7 @@ from llmstep_workshop.data.reconstruction.known_types import (
     bound_type,
     elaborate,
 )
-from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
+from llmstep_workshop.data.reconstruction.states import GoalState, LocalEntry
 from llmstep_workshop.data.reconstruction.substitution import (
     replace_name,
 )
@@ -161,10 +161,10 @@ def take_apart(goal: GoalState, pattern: str, type_: Term, unnamed: str) -> list
     if pattern == "-":
         return [goal]
     if pattern == "_":
-        return [goal.adding(Hypothesis(goal.fresh(unnamed), type_))]
+        return [goal.adding(LocalEntry(goal.fresh(unnamed), type_))]
     if not NAME.fullmatch(pattern):
         return None
-    return [goal.adding(Hypothesis(pattern, type_))]
+    return [goal.adding(LocalEntry(pattern, type_))]
 
 
 def _take_either(goal: GoalState, alternatives: list[str], type_: Term) -> list[GoalState] | None:
@@ -186,7 +186,7 @@ def _take_parts(goal: GoalState, given: list[str], type_: Term) -> list[GoalStat
         if first == "rfl":
             return None
         shown = goal.fresh("w") if first == "_" else first
-        goal = goal.adding(Hypothesis(shown, own))
+        goal = goal.adding(LocalEntry(shown, own))
         body = replace_name(body, name, Atom(shown))
         return take_apart(goal, rest, body, "h")
     match type_:

@@ -13,14 +13,14 @@ from llmstep_workshop.data.reconstruction.case_splits import ConstructorGoal, sp
 from llmstep_workshop.data.reconstruction.effects import follow, rename_hidden
 from llmstep_workshop.data.reconstruction.known_types import elaborate
 from llmstep_workshop.data.reconstruction.layout import (
-    Line,
-    Step,
+    SourceLine,
+    SourceStep,
     read_proof,
     split_steps,
 )
 from llmstep_workshop.data.reconstruction.patterns import NAME, take_apart
 from llmstep_workshop.data.reconstruction.proof_terms import proved_by
-from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
+from llmstep_workshop.data.reconstruction.states import GoalState, LocalEntry
 from llmstep_workshop.data.reconstruction.term_reader import (
     read_term,
 )
@@ -55,7 +55,7 @@ _LONGEST_TERM = 100
 
 
 @attrs.frozen
-class ProofStep:
+class WalkedStep:
     """One step of a proof.
 
     Attributes:
@@ -70,7 +70,7 @@ class ProofStep:
     kind: str
 
 
-def walk_proof(goal: GoalState, proof: str) -> list[ProofStep]:
+def walk_proof(goal: GoalState, proof: str) -> list[WalkedStep]:
     """The steps of a proof whose goals the text tells, in order.
 
     Args:
@@ -89,19 +89,19 @@ class _Walk:
     """Follows a proof and keeps its steps."""
 
     def __init__(self) -> None:
-        self.steps: list[ProofStep] = []
+        self.steps: list[WalkedStep] = []
 
     def keep(self, goal: GoalState, tactic: str, kind: str) -> None:
         """A step, if its goal is known."""
         if goal.is_understood():
-            self.steps.append(ProofStep(goal.render(), tactic, kind))
+            self.steps.append(WalkedStep(goal.render(), tactic, kind))
 
     def term(self, goal: GoalState, term: str, kind: str) -> None:
         """A proof by a term, as the step `exact`."""
         if 0 < len(term) <= _LONGEST_TERM and not _NO_TERM.search(term):
             self.keep(goal, "rfl" if term == "rfl" else f"exact {term}", kind)
 
-    def block(self, lines: Sequence[Line], goal: GoalState, depth: int) -> None:
+    def block(self, lines: Sequence[SourceLine], goal: GoalState, depth: int) -> None:
         """The steps of a block that proves one goal."""
         goals = [goal]
         if depth > _DEEPEST:
@@ -122,7 +122,7 @@ class _Walk:
             goals = left
 
     def one(
-        self, step: Step, goals: list[GoalState], depth: int, *, last: bool
+        self, step: SourceStep, goals: list[GoalState], depth: int, *, last: bool
     ) -> list[GoalState] | None:
         """The goals behind one step; ``None`` if the text does not tell."""
         text, goal, others = step.text, goals[0], goals[1:]
@@ -162,7 +162,7 @@ class _Walk:
         return [*after, *others]
 
     def _named_case(
-        self, found: re.Match[str], step: Step, goals: list[GoalState], depth: int
+        self, found: re.Match[str], step: SourceStep, goals: list[GoalState], depth: int
     ) -> list[GoalState] | None:
         tag = found[1]
         for goal in goals:
@@ -173,7 +173,7 @@ class _Walk:
         return None
 
     def _stated(
-        self, step: Step, stated: _Stated, goal: GoalState, depth: int
+        self, step: SourceStep, stated: _Stated, goal: GoalState, depth: int
     ) -> list[GoalState] | None:
         """`have`, `suffices`, `obtain` and `show` with what they state and its proof."""
         said = elaborate(read_term(stated.type), goal.known())
@@ -204,15 +204,15 @@ class _Walk:
         self.keep(goal, text, "tac")
         return follow(text, goal)
 
-    def _prove(self, step: Step, stated: _Stated, goal: GoalState, depth: int) -> None:
+    def _prove(self, step: SourceStep, stated: _Stated, goal: GoalState, depth: int) -> None:
         if stated.proof.startswith("by") or stated.sign == "by":
             self.block(step.nested(_BY) or (), goal, depth + 1)
         else:
             self.term(goal, stated.proof, "have-term")
 
-    def _calc(self, step: Step, goal: GoalState, depth: int) -> None:
+    def _calc(self, step: SourceStep, goal: GoalState, depth: int) -> None:
         lines = step.behind(len("calc"))
-        groups: list[list[Line]] = []
+        groups: list[list[SourceLine]] = []
         for line in lines:
             if line.text.startswith("_") or not groups:
                 groups.append([line])
@@ -220,7 +220,7 @@ class _Walk:
                 groups[-1].append(line)
         before: Term | None = None
         for group in groups:
-            part = Step(tuple(group))
+            part = SourceStep(tuple(group))
             said, sign, proof = _cut(part.text, (":=",))
             relation = elaborate(read_term(said), goal.known())
             if not sign and before is None:
@@ -241,7 +241,7 @@ class _Walk:
             else:
                 self.term(inner, proof, "calc-term")
 
-    def _match(self, step: Step, goal: GoalState, depth: int) -> None:
+    def _match(self, step: SourceStep, goal: GoalState, depth: int) -> None:
         found = _MATCH.match(step.text)
         lines = step.nested(_WITH if found else _INTRO_BAR)
         if lines is None:
@@ -254,7 +254,7 @@ class _Walk:
             old = introduced[0].hypotheses[-1]
             goal = introduced[0].without(old.name)
             name = goal.fresh("x")
-            goal, type_ = goal.adding(Hypothesis(name, old.type)), old.type
+            goal, type_ = goal.adding(LocalEntry(name, old.type)), old.type
         else:
             proved = proved_by(read_term(found[1]), goal)
             if proved is None:
@@ -268,7 +268,7 @@ class _Walk:
             if inner is not None and len(inner) == 1:
                 self.block(alternative.behind(given.end()), inner[0], depth + 1)
 
-    def _split(self, step: Step, goal: GoalState, depth: int) -> list[GoalState] | None:
+    def _split(self, step: SourceStep, goal: GoalState, depth: int) -> list[GoalState] | None:
         text = step.text
         found = _SPLIT.match(text)
         if found is None:
@@ -317,25 +317,25 @@ def _split_primed(found: re.Match[str], goal: GoalState) -> list[GoalState] | No
 def _with_proof(goal: GoalState, pattern: str, said: Term) -> list[GoalState] | None:
     """The goals once something is proved and named, or taken apart."""
     if not pattern or NAME.fullmatch(pattern):
-        return [goal.adding(Hypothesis(pattern or "this", said))]
+        return [goal.adding(LocalEntry(pattern or "this", said))]
     return take_apart(goal, pattern, said, "h")
 
 
-def _alternatives(lines: Sequence[Line]) -> Iterator[Step]:
+def _alternatives(lines: Sequence[SourceLine]) -> Iterator[SourceStep]:
     """The alternatives of a `with`, each from its bar on."""
-    group: list[Line] = []
+    group: list[SourceLine] = []
     column = min((line.column for line in lines if line.text.startswith("|")), default=0)
     for line in lines:
         for part in _split_bars(line) if line.column <= column else (line,):
             if part.text.startswith("|") and group and line.column <= column:
-                yield Step(tuple(group))
+                yield SourceStep(tuple(group))
                 group = []
             group.append(part)
     if group:
-        yield Step(tuple(group))
+        yield SourceStep(tuple(group))
 
 
-def _split_bars(line: Line) -> Iterator[Line]:
+def _split_bars(line: SourceLine) -> Iterator[SourceLine]:
     """A line that holds several alternatives, cut in front of each."""
     if line.text.count("=>") < 2 or not line.text.startswith("|"):
         yield line
@@ -345,7 +345,7 @@ def _split_bars(line: Line) -> Iterator[Line]:
         yield line
         return
     for start, end in zip(starts, [*starts[1:], len(line.text)], strict=True):
-        yield Line(line.column + start, line.text[start:end].strip())
+        yield SourceLine(line.column + start, line.text[start:end].strip())
 
 
 @attrs.frozen

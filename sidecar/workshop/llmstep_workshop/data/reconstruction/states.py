@@ -30,7 +30,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @attrs.frozen
-class Hypothesis:
+class LocalEntry:
     """One entry of the local context.
 
     Attributes:
@@ -54,7 +54,7 @@ class Hypothesis:
             self.value is not None and name in names_in(self.value)
         )
 
-    def replaced(self, name: str, value: Term) -> Hypothesis:
+    def replaced(self, name: str, value: Term) -> LocalEntry:
         """With a value in the place of a name."""
         changed = None if self.value is None else replace_name(self.value, name, value)
         return attrs.evolve(self, type=replace_name(self.type, name, value), value=changed)
@@ -72,7 +72,7 @@ class GoalState:
         types: What is known of the names besides the hypotheses.
     """
 
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[LocalEntry, ...]
     target: Term | None
     tag: str = ""
     types: KnownTypes = attrs.field(factory=KnownTypes, eq=False)
@@ -81,7 +81,7 @@ class GoalState:
         """The types of all names."""
         return self.types.having({h.name: h.type for h in self.hypotheses})
 
-    def find(self, name: str) -> Hypothesis | None:
+    def find(self, name: str) -> LocalEntry | None:
         """The hypothesis that a name means."""
         for hypothesis in reversed(self.hypotheses):
             if hypothesis.name == name:
@@ -102,7 +102,7 @@ class GoalState:
         target = None if self.target is None else replace_name(self.target, old, Atom(new))
         return attrs.evolve(self, hypotheses=changed, target=target)
 
-    def adding(self, hypothesis: Hypothesis) -> GoalState:
+    def adding(self, hypothesis: LocalEntry) -> GoalState:
         """With one more hypothesis at the end; an older one of its name can be written no more."""
         goal = self
         if goal.find(hypothesis.name) is not None:
@@ -162,7 +162,7 @@ def _show_hidden(term: Term, names: Mapping[str, str]) -> Term:
     return term
 
 
-def _print_names(hypotheses: Sequence[Hypothesis]) -> dict[str, str]:
+def _print_names(hypotheses: Sequence[LocalEntry]) -> dict[str, str]:
     """How each name is shown: daggers of one name are counted from the end."""
     daggers: Counter[str] = Counter()
     names: dict[str, str] = {}

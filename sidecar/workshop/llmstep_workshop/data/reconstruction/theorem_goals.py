@@ -13,13 +13,13 @@ from llmstep.lean_text.heads import Group, flatten, read_head, split_groups
 from llmstep.lean_text.scope import Scope, base_names
 from llmstep_workshop.data.reconstruction.known_types import (
     PROP,
+    ConstantType,
     KnownTypes,
-    Signature,
     elaborate,
     infer,
     read_signature,
 )
-from llmstep_workshop.data.reconstruction.states import GoalState, Hypothesis
+from llmstep_workshop.data.reconstruction.states import GoalState, LocalEntry
 from llmstep_workshop.data.reconstruction.term_reader import (
     read_term,
 )
@@ -63,7 +63,7 @@ class _Place:
     text: str
     command: Command
     scope: Scope
-    constants: Mapping[str, Signature]
+    constants: Mapping[str, ConstantType]
     auto_bound: bool
     mathlib: bool
 
@@ -78,7 +78,7 @@ def scan_goals(text: str, *, auto_bound: bool, mathlib: bool) -> Iterator[Theore
         mathlib: Whether ``Nat`` is printed ``ℕ``.
     """
     scope = Scope()
-    constants: dict[str, Signature] = {}
+    constants: dict[str, ConstantType] = {}
     line = at = 0
     for command in split_commands(text):
         line, at = line + text.count("\n", at, command.at), command.at
@@ -203,11 +203,11 @@ def _build(
                 return None
             found[name] = type_
             written = written.having({name: type_})
-    hypotheses: list[Hypothesis] = []
+    hypotheses: list[LocalEntry] = []
     for group in variables:
         known = _declare(group, terms, [said], known, hypotheses)
     for name in free:
-        hypotheses.append(Hypothesis(name, elaborate(found[name], known)))
+        hypotheses.append(LocalEntry(name, elaborate(found[name], known)))
         known = known.having({name: found[name]})
     for group in own:
         known = _declare(group, terms, [said], known, hypotheses)
@@ -224,22 +224,22 @@ def _declare(
     terms: Mapping[Group, Term],
     said: list[Term],
     known: KnownTypes,
-    hypotheses: list[Hypothesis],
+    hypotheses: list[LocalEntry],
 ) -> KnownTypes:
     """Add what a group declares to the hypotheses."""
     type_ = elaborate(terms[group], known) if group.type else None
     if not group.names:
-        hypotheses.append(Hypothesis(_fresh("inst", hypotheses), type_ or Raw("")))
+        hypotheses.append(LocalEntry(_fresh("inst", hypotheses), type_ or Raw("")))
         return known
     for name in group.names:
         later = (t for g, t in terms.items() if name not in g.names)
         own = type_ or next((t for p in (*later, *said) if (t := infer(name, p, known))), Atom("_"))
-        hypotheses.append(Hypothesis(_fresh("x", hypotheses) if name == "_" else name, own))
+        hypotheses.append(LocalEntry(_fresh("x", hypotheses) if name == "_" else name, own))
         known = known.having({name: own})
     return known
 
 
-def _fresh(name: str, hypotheses: Sequence[Hypothesis]) -> str:
+def _fresh(name: str, hypotheses: Sequence[LocalEntry]) -> str:
     """A name that cannot be written."""
     return GoalState(tuple(hypotheses), None).fresh(name)
 

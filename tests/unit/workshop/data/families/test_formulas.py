@@ -6,7 +6,7 @@ import pytest
 
 from llmstep_workshop.data.families.formulas import (
     FALSE,
-    Atom,
+    AtomicFormula,
     Compound,
     Formula,
     Not,
@@ -16,9 +16,9 @@ from llmstep_workshop.data.families.formulas import (
     substitute,
 )
 
-P, Q, R = Atom("p"), Atom("q"), Atom("r")
-EVERY = Quantified("∀", "x", "α", Atom("P", ("x",)))
-SOME = Quantified("∃", "x", "α", Atom("P", ("x",)))
+P, Q, R = AtomicFormula("p"), AtomicFormula("q"), AtomicFormula("r")
+EVERY = Quantified("∀", "x", "α", AtomicFormula("P", ("x",)))
+SOME = Quantified("∃", "x", "α", AtomicFormula("P", ("x",)))
 
 
 def infer(text: str) -> Formula:
@@ -36,7 +36,7 @@ def infer(text: str) -> Formula:
         elif token == "¬":
             left = Not(parse(40))
         else:
-            left = Atom(token)
+            left = AtomicFormula(token)
         levels = {"↔": (20, 21), "→": (25, 25), "∨": (30, 30), "∧": (35, 35)}
         while position < len(tokens) and tokens[position] in levels:
             connective = tokens[position]
@@ -76,7 +76,7 @@ def test_what_is_shown_means_what_it_was() -> None:
 
 
 def test_substitution_leaves_bound_variables_alone() -> None:
-    body = Compound("∧", Atom("Q", ("x", "y")), EVERY)
+    body = Compound("∧", AtomicFormula("Q", ("x", "y")), EVERY)
     assert show(substitute(body, "x", "a")) == "Q a y ∧ ∀ (x : α), P x"
     assert show(substitute(Not(SOME), "y", "a")) == show(Not(SOME))
     assert show(substitute(Quantified("∃", "z", "α", Not(body)), "y", "z'")) == (

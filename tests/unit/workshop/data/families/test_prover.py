@@ -5,12 +5,19 @@ import random
 
 import pytest
 
-from llmstep_workshop.data.families.formulas import FALSE, Atom, Compound, Formula, Not, Quantified
+from llmstep_workshop.data.families.formulas import (
+    FALSE,
+    AtomicFormula,
+    Compound,
+    Formula,
+    Not,
+    Quantified,
+)
 from llmstep_workshop.data.families.prover import Prover
 from llmstep_workshop.data.families.sequents import Sequent, as_argument, derive, find_contradiction
 from llmstep_workshop.data.families.traces import propositional, quantified
 
-P, Q, R = Atom("p"), Atom("q"), Atom("r")
+P, Q, R = AtomicFormula("p"), AtomicFormula("q"), AtomicFormula("r")
 LETTERS = (("p", "Prop"), ("q", "Prop"), ("r", "Prop"))
 
 
@@ -18,7 +25,7 @@ def evaluate(formula: Formula, values: dict[Formula, bool]) -> bool:
     """The truth value of a propositional formula."""
     if formula == FALSE:
         return False
-    if isinstance(formula, Atom):
+    if isinstance(formula, AtomicFormula):
         return values[formula]
     if isinstance(formula, Not):
         return not evaluate(formula.body, values)
@@ -101,12 +108,16 @@ def test_case_tags_are_those_of_lean() -> None:
 
 
 def test_terms_from_quantifiers() -> None:
-    every = Quantified("∀", "x", "α", Compound("→", Atom("P", ("x",)), Atom("Q", ("x",))))
+    every = Quantified(
+        "∀", "x", "α", Compound("→", AtomicFormula("P", ("x",)), AtomicFormula("Q", ("x",)))
+    )
     sequent = Sequent(
-        (("α", "Type"),), (("a", "α"), ("h", every), ("ha", Atom("P", ("a",)))), Atom("Q", ("a",))
+        (("α", "Type"),),
+        (("a", "α"), ("h", every), ("ha", AtomicFormula("P", ("a",)))),
+        AtomicFormula("Q", ("a",)),
     )
     terms = derive(sequent)
-    assert terms[Atom("Q", ("a",))] == "h a ha"
+    assert terms[AtomicFormula("Q", ("a",))] == "h a ha"
     assert find_contradiction(terms) is None
     assert as_argument("h a") == "(h a)"
 

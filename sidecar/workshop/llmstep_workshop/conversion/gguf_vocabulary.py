@@ -31,7 +31,7 @@ _UNMERGED = -1e6  # what no merge makes is joined last
 
 
 @attrs.frozen
-class Vocabulary:
+class GgufVocabulary:
     """Tokens and how texts become them.
 
     Attributes:
@@ -59,7 +59,7 @@ class Vocabulary:
     characters: bytes = b""
 
 
-def read_vocabulary(splitter: Splitter, config: Mapping[str, Any], rows: int) -> Vocabulary:
+def read_vocabulary(splitter: Splitter, config: Mapping[str, Any], rows: int) -> GgufVocabulary:
     """Translate a tokenizer into the terms of a GGUF file.
 
     Args:
@@ -85,7 +85,7 @@ def read_vocabulary(splitter: Splitter, config: Mapping[str, Any], rows: int) ->
         for number, (_, score) in enumerate(model["vocab"]):
             scores[number] = float(score)
         table = next((s["precompiled_charsmap"] for s in steps if s["type"] == "Precompiled"), None)
-        return Vocabulary(
+        return GgufVocabulary(
             "t5",
             tokens,
             scores=scores,
@@ -103,16 +103,16 @@ def read_vocabulary(splitter: Splitter, config: Mapping[str, Any], rows: int) ->
     if model.get("byte_fallback"):
         _mark_sentence_piece(tokens, kinds, specials)
         scores = _score_by_rank(tokens, merges)
-        return Vocabulary(
+        return GgufVocabulary(
             "llama", tokens, scores=scores, adds_space=_adds_space(layout, steps), **common
         )
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise ConversionError("a BPE tokenizer that marks the parts of words cannot be converted")
     rule = name_rule(layout.get("pre_tokenizer"))
-    return Vocabulary("gpt2", tokens, merges=merges, rule=rule, **common)
+    return GgufVocabulary("gpt2", tokens, merges=merges, rule=rule, **common)
 
 
-def write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
+def write_vocabulary(writer: gguf.GGUFWriter, vocabulary: GgufVocabulary) -> None:
     """Write a vocabulary as the metadata of a GGUF file."""
     writer.add_vocab_size(len(vocabulary.tokens))
     writer.add_tokenizer_model(vocabulary.model)

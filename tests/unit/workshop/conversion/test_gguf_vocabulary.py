@@ -10,7 +10,7 @@ from tests.unit.workshop.conversion.folders import TOKENIZERS
 from tokenizers import normalizers
 
 from llmstep.backends.hf_tokenizer import open_splitter
-from llmstep_workshop.conversion.vocabulary import Vocabulary, read_vocabulary
+from llmstep_workshop.conversion.gguf_vocabulary import GgufVocabulary, read_vocabulary
 from llmstep_workshop.errors import ConversionError
 
 SETTINGS = {"bos_token": "<s>", "eos_token": "</s>"}
@@ -18,7 +18,7 @@ SETTINGS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 def read(
     folder: Path, tokenizer: Any, rows: int = 0, settings: Any = SETTINGS, **config: Any
-) -> Vocabulary:
+) -> GgufVocabulary:
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return read_vocabulary(open_splitter(folder), config, rows or tokenizer.get_vocab_size())
