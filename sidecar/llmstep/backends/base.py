@@ -42,6 +42,8 @@ class Sampling:
         temperature: Softmax temperature; 0 is deterministic (beam search).
         top_p: Nucleus mass in (0, 1].
         seed: Seed of the random numbers; the same request with the same seed gives the same answer.
+        least_share: Where the backend chooses the tokens itself, what is less likely than this
+            share of all that is finished is given up, and fewer than n may come; 0 draws n.
     """
 
     n: int = 8
@@ -49,6 +51,7 @@ class Sampling:
     temperature: float = 0.8
     top_p: float = 0.95
     seed: int = 0
+    least_share: float = 0.0
 
 
 class NameFilter(Protocol):

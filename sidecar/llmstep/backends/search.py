@@ -6,6 +6,8 @@ candidate has to begin with, but no model. The caller feeds it logits, step by s
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -68,6 +70,7 @@ class Search:
         self._sampling = sampling
         self._step = 0
         self._finished: list[float] = []  # perturbed values of the finished sequences
+        self._mass = 0.0  # probability of all that is finished
         self._texts: set[str] = set()
         self.live: list[Beam] = [Beam(required=opening.required)]
         self.nodes: Nodes = root(sampling.seed)
@@ -146,6 +149,7 @@ class Search:
                     self._texts.add(text)
                     logprob = float(children.logprob[place])
                     new.append(Candidate(text, logprob, self._step, reason))
+                    self._mass += math.exp(logprob)
                     survivors.append(perturbed)
                     taken += 1
             elif data not in spelled and (not required or held < HELD_BEAMS):
@@ -157,8 +161,10 @@ class Search:
         self.generated += len(new) + len(beams)
         # What stood lower than the n-th is lost for good: no child is better than its parent.
         self._finished = standing[: n - taken] + survivors
-        self.live = beams
-        self.nodes = children.take(np.array(places, dtype=np.int64))
+        chosen = np.array(places, dtype=np.int64)
+        worthy = np.exp(children.logprob[chosen]) >= self._sampling.least_share * self._mass
+        self.live = list(itertools.compress(beams, worthy))
+        self.nodes = children.take(chosen[worthy])
         return new
 
     def _is_given_up(self, text: str | None, required: bytes, reason: FinishReason | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import json
 import logging
 import os
@@ -30,6 +31,9 @@ _LEAVE_S = 10.0
 # Models stay beside each other while they take less than this share of the machine's memory.
 _MEMORY_SHARE = 0.25
 _DEFAULT_KEEP_ALIVE_S = 900.0
+# A question makes tens of thousands of small objects, which end with it. Python's own threshold of
+# 700 has them looked through, all that is kept among them, dozens of times.
+_GARBAGE_THRESHOLD = 50_000
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ def run_engine(listener: Listener, place: EnginePlace) -> None:
     os.environ.setdefault(NO_BACKTRACE, "1")
     faulthandler.enable()
     set_up_engine_logging()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     engine = Engine(listener, place)
     loop = asyncio.new_event_loop()
     for name in ("SIGTERM", "SIGINT"):

@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Of a long list the other sources fill the rest: what the model draws late is what it thinks
-# little of, and each candidate costs time.
+# little of, and each candidate costs time. Half of it went into the long tails of a beam or two.
 _MOST_DRAWN = 10
+_LEAST_SHARE = 0.003
 
 T = TypeVar("T")
 
@@ -311,7 +312,8 @@ class SuggestService:
         settings = self._settings_of(ask.asker)
         looking = look_around(ask, setup, settings, self._sources, self._reading)
         if self._sources.others:
-            sampling = attrs.evolve(sampling, n=min(sampling.n, _MOST_DRAWN))
+            few = min(sampling.n, _MOST_DRAWN)
+            sampling = attrs.evolve(sampling, n=few, least_share=_LEAST_SHARE)
         if self._sources.others and not loaded_before:
             near, _ = await asyncio.gather(looking, load_patiently(models, found, ask))
         else:

@@ -139,6 +139,7 @@ class Evidence:
         premises = rank_premises(parsed, index, tables or {}, self._name_votes, reaches)
         self._premises = {premise.statement.name: premise for premise in premises}
         self._written = {p.statement.name: self._write(p.statement) for p in premises}
+        self._written_names = frozenset(self._written.values())
         uses = index.uses if index is not None else lambda _: 0
         self._lemmas = Lemmas(premises, self._view, self._name_votes, uses, self._written, mixing)
         closers = portfolio.choose(parsed) if portfolio else {}
@@ -334,7 +335,7 @@ class Evidence:
 
     def _is_invented(self, name: str) -> bool:
         """Whether neither the library nor the file has ever seen the name."""
-        if self._index is None or self._index.knows(name) or name in self._written.values():
+        if self._index is None or self._index.knows(name) or name in self._written_names:
             return False
         return name not in self._text_before
 

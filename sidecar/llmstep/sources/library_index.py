@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MOST_REMEMBERED = 200_000
+_MOST_NAMES = 8192
 FORMAT = "llmstep-library-3"
 _DTYPES = {"U8": "u1", "U16": "<u2", "U32": "<u4", "F32": "<f4"}
 _LONGEST_HEADER = 1 << 20
@@ -114,6 +115,9 @@ class LibraryIndex:
         ):
             raise _broken(path, "its arrays do not fit together")
         self._remembered: dict[str, float] = {}
+        # Questions of one file ask for the same names again and again.
+        self._find_rows = functools.lru_cache(_MOST_NAMES)(self._search_rows)
+        self.knows = functools.lru_cache(_MOST_NAMES)(self._knows)
         self._common = CommonNames(path, self.count_steps)
         self._row_norms: npt.NDArray[np.float32] | None = None
         self._reached: tuple[Callable[[str], bool], npt.NDArray[np.bool_]] | None = None
@@ -142,7 +146,7 @@ class LibraryIndex:
             remembered |= zip(names, weights.tolist(), strict=True)
         return remembered
 
-    def knows(self, name: str) -> bool:
+    def _knows(self, name: str) -> bool:
         """Whether the name occurs in the library: in a goal, in a step, or as what is declared."""
         return _holds(self._names, name) or self.has_name(name)
 
@@ -152,7 +156,7 @@ class LibraryIndex:
 
     def find_statement(self, name: str) -> Statement | None:
         """The statement of this full name, if there is one."""
-        for row in self._rows_named(name):
+        for row in self._find_rows(name):
             statement = self._statement(row)
             if statement.name == name:
                 return statement
@@ -164,13 +168,13 @@ class LibraryIndex:
 
     def module_of(self, name: str) -> str | None:
         """The module of the statement of this full name, if there is one."""
-        for row in self._rows_named(name):
+        for row in self._find_rows(name):
             return self._module(row)
         return None
 
     def uses(self, name: str) -> int:
         """How many of the library's steps name a statement, at most 255; 0 if there is none."""
-        return max((int(self._uses[row]) for row in self._rows_named(name)), default=0)
+        return max((int(self._uses[row]) for row in self._find_rows(name)), default=0)
 
     def common_names(self) -> list[str]:
         """The names that the library's steps hold more than once; see `CommonNames`."""
@@ -180,7 +184,7 @@ class LibraryIndex:
         """Get `common_names` ready as long as that is wanted; asked every few milliseconds."""
         self._common.prepare(is_wanted)
 
-    def _rows_named(self, name: str) -> list[int]:
+    def _search_rows(self, name: str) -> list[int]:
         """The rows whose name has the hash of this one: hardly ever more than one."""
         import numpy as np
 

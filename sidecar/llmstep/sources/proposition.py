@@ -157,7 +157,7 @@ def head_of(term: str) -> str:
         return ""
     if tokens[0][0] in BIG or tokens[0][0] in BINDERS or tokens[0][0] in _FUNCTION:
         return tokens[0][0]
-    for row in _OPERATORS:
+    for row in _rows_in(tokens):
         at = _find(tokens, row, last=True)
         if at > 0:
             return tokens[at][0]
@@ -204,7 +204,7 @@ def split_term(term: str) -> tuple[str, tuple[str, ...]]:
     head = head_of(term)
     if tokens[0][0] in BIG or tokens[0][0] in BINDERS or tokens[0][0] in _FUNCTION:
         return head, (_text(term, tokens[1:]),)
-    for row in _OPERATORS:
+    for row in _rows_in(tokens):
         at = _find(tokens, row, last=True)
         if at > 0:
             return head, (_text(term, tokens[:at]), _text(term, tokens[at + 1 :]))
@@ -264,6 +264,12 @@ def _find(tokens: Sequence[Span], wanted: frozenset[str] | set[str], last: bool 
             elif token in _FUNCTION or (token in BINDERS and index > 0):
                 return found
     return found
+
+
+def _rows_in(tokens: Sequence[Span]) -> Iterator[frozenset[str]]:
+    """The rows of operators of which some stand in a term, the loosest first."""
+    present = {token for token, _, _ in tokens}
+    return (row for row in _OPERATORS if not row.isdisjoint(present))
 
 
 def _unwrap(tokens: list[Span]) -> list[Span]:

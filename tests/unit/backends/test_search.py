@@ -355,3 +355,28 @@ def test_what_has_to_be_spelled_first_is_never_refused() -> None:
     assert found == []  # behind the prefix it is asked
     found, _ = run(spelled("ri|ng| at"), GREEDY, opening=opening, names=Refusing("ringx"))
     assert [c.text for c in found] == ["ring at"]
+
+
+@given(seed=st.integers(0, 10**6), share=st.floats(0.001, 1.0))
+@settings(max_examples=30)
+def test_only_what_is_less_likely_than_the_share_is_given_up(seed: int, share: float) -> None:
+    # So many candidates are wanted that none has to make room for another.
+    sampling = Sampling(n=400, max_tokens=2, temperature=0.9, top_p=1.0, seed=seed)
+    whole, long = run(chaotic, sampling)
+    some, search = run(chaotic, attrs.evolve(sampling, least_share=share))
+    bound = share * sum(np.exp(c.logprob) for c in whole)
+    likely = {c.text for c in whole if np.exp(c.logprob) > bound}
+    assert likely <= {c.text for c in some} <= {c.text for c in whole}
+    assert search.generated <= long.generated
+
+
+def test_a_long_tail_of_unlikely_tokens_is_not_followed() -> None:
+    def model(data: bytes) -> dict[bytes | None, float]:
+        return {None: 9.0} if data == b"ring" else {b"ring": 6.0, b"x": 0.0, b"a": -9.0}
+
+    sampling = Sampling(n=2, max_tokens=50, temperature=0.0)
+    whole, long = run(model, sampling)
+    some, short = run(model, attrs.evolve(sampling, least_share=0.01))
+    assert [c.text for c in some] == [whole[0].text] == ["ring"]
+    assert len(whole) == 2
+    assert short.generated < long.generated
