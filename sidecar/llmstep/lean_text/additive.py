@@ -11,86 +11,44 @@ import re
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN, plain_name
+from llmstep.lean_text.vocabulary import pairs
 
 _SAME_WITH_ADD = (
     "monoid submonoid group subgroup semigroup torsor magma haar prehaar unit units cyclic semigrp "
     "grp commute semiconj conjugates conj commutator quantale irreducible"
 )
-_WORDS = {word: f"Add{word.capitalize()}" for word in _SAME_WITH_ADD.split()} | {
-    "one": "Zero",
-    "mul": "Add",
-    "smul": "VAdd",
-    "inv": "Neg",
-    "div": "Sub",
-    "prod": "Sum",
-    "hmul": "HAdd",
-    "hsmul": "HVAdd",
-    "hdiv": "HSub",
-    "hpow": "HSMul",
-    "finprod": "Finsum",
-    "tprod": "TSum",
-    "pow": "NSMul",
-    "npow": "NSMul",
-    "zpow": "ZSMul",
-    "mabs": "Abs",
-    "rootable": "Divisible",
-    "zpowers": "ZMultiples",
-    "powers": "Multiples",
-    "multipliable": "Summable",
-    "square": "Even",
-    "mconv": "Conv",
-    "mlconvolution": "LConvolution",
-}
+_WORDS = {word: f"Add{word.capitalize()}" for word in _SAME_WITH_ADD.split()} | pairs(
+    """
+    one Zero  mul Add  smul VAdd  inv Neg  div Sub  prod Sum  hmul HAdd  hsmul HVAdd  hdiv HSub
+    hpow HSMul  finprod Finsum  tprod TSum  pow NSMul  npow NSMul  zpow ZSMul  mabs Abs
+    rootable Divisible  zpowers ZMultiples  powers Multiples  multipliable Summable
+    square Even  mconv Conv  mlconvolution LConvolution
+    """
+)
 # Of what is joined again; written as it is there with the first capitals made small.
-_JOINED = {
-    "isCancelAdd": "IsCancelAdd",
-    "isLeftCancelAdd": "IsLeftCancelAdd",
-    "isRightCancelAdd": "IsRightCancelAdd",
-    "cancelAdd": "AddCancel",
-    "leftCancelAdd": "AddLeftCancel",
-    "rightCancelAdd": "AddRightCancel",
-    "cancelCommAdd": "AddCancelComm",
-    "commAdd": "AddComm",
-    "zero_le": "Nonneg",
-    "zeroLE": "Nonneg",
-    "zero_lt": "Pos",
-    "zeroLT": "Pos",
-    "lezero": "Nonpos",
-    "le_zero": "Nonpos",
-    "ltzero": "Neg",
-    "lt_zero": "Neg",
-    "addAntidiagonal": "Antidiagonal",
-    "addSingle": "Single",
-    "addSupport": "Support",
-    "addTSupport": "TSupport",
-    "addIndicator": "Indicator",
-    "isEven": "Even",
-    "isRegular": "IsAddRegular",
-    "isLeftRegular": "IsAddLeftRegular",
-    "isRightRegular": "IsAddRightRegular",
-    "negFun": "InvFun",
-    "uniqueProds": "UniqueSums",
-    "orderOf": "AddOrderOf",
-    "zeroLePart": "PosPart",
-    "leZeroPart": "NegPart",
-    "isScalarTower": "VAddAssocClass",
-    "isOfFinOrder": "IsOfFinAddOrder",
-    "isCentralScalar": "IsCentralVAdd",
-    "divisionAddMonoid": "SubtractionMonoid",
-    "subNegZeroAddMonoid": "SubNegZeroMonoid",
-}
+_JOINED = pairs(
+    """
+    isCancelAdd IsCancelAdd  isLeftCancelAdd IsLeftCancelAdd  isRightCancelAdd IsRightCancelAdd
+    cancelAdd AddCancel  leftCancelAdd AddLeftCancel  rightCancelAdd AddRightCancel
+    cancelCommAdd AddCancelComm  commAdd AddComm  zero_le Nonneg  zeroLE Nonneg  zero_lt Pos
+    zeroLT Pos  lezero Nonpos  le_zero Nonpos  ltzero Neg  lt_zero Neg
+    addAntidiagonal Antidiagonal  addSingle Single  addSupport Support  addTSupport TSupport
+    addIndicator Indicator  isEven Even  isRegular IsAddRegular  isLeftRegular IsAddLeftRegular
+    isRightRegular IsAddRightRegular  negFun InvFun  uniqueProds UniqueSums  orderOf AddOrderOf
+    zeroLePart PosPart  leZeroPart NegPart  isScalarTower VAddAssocClass
+    isOfFinOrder IsOfFinAddOrder  isCentralScalar IsCentralVAdd
+    divisionAddMonoid SubtractionMonoid  subNegZeroAddMonoid SubNegZeroMonoid
+    """
+)
 _LONGEST_JOINED = max(map(len, _JOINED))
 # Types that are not translated by the words of their names.
-_TYPES = {
-    "Prod": "Prod",
-    "Unit": "Unit",
-    "PUnit": "PUnit",
-    "Con": "AddCon",
-    "OreLocalization": "AddOreLocalization",
-    "MulArchimedeanClass": "ArchimedeanClass",
-    "MulArchimedeanOrder": "ArchimedeanOrder",
-    "FiniteMulArchimedeanClass": "FiniteArchimedeanClass",
-}
+_TYPES = pairs(
+    """
+    Prod Prod  Unit Unit  PUnit PUnit  Con AddCon  OreLocalization AddOreLocalization
+    MulArchimedeanClass ArchimedeanClass  MulArchimedeanOrder ArchimedeanOrder
+    FiniteMulArchimedeanClass FiniteArchimedeanClass
+    """
+)
 _PART = late_pattern(r"_|LE|LT|GE|GT|WF|[A-Z]*[^A-Z_]*")
 _CAPITALS = late_pattern(r"[A-Z]*")
 _ATTRIBUTE = late_pattern(rf"\bto_additive\b((?:\s*\([^()]*\))*)\s*(?P<name>{WORD_PATTERN})?")

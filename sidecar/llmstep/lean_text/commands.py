@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from llmstep.lean_text.late_pattern import late_pattern
-from llmstep.lean_text.lexer import WORD_PATTERN, comment_end
+from llmstep.lean_text.lexer import STRING_END, WORD_PATTERN, comment_end
 from llmstep.lean_text.vocabulary import (
     DECLARATIONS,
     FRAMES,
@@ -29,13 +29,12 @@ _COMMAND = late_pattern(
 # Where a line-start keyword might be inside a comment or a string. Line comments are matched so
 # that what they quote opens nothing, and so are quotation marks as character literals.
 _HIDING = late_pattern(r"--[^\n]*|/-|'\\?\"'|\br(?P<hashes>#*)\"|\"")
-_STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 _LONGEST_STRING = 10_000
 _MOST_LOST = 8
 _BLANKS = late_pattern(r"\s*")
 _NAME = late_pattern(r"[a-z_0-9]*")
-_FRAME_NAME = late_pattern(rf"\b(?:namespace|section|end)\s+({WORD_PATTERN})")
-_COMPONENT = late_pattern(r"«[^«»\n]*»|[^.«»]+")
+FRAME_NAME = late_pattern(rf"\b(?:namespace|section|end)\s+({WORD_PATTERN})")
+COMPONENT = late_pattern(r"«[^«»\n]*»|[^.«»]+")
 # `open Foo in` with the command it is for in the same line.
 _LEAD = late_pattern(r"[^\n]*?\sin(?=[ \t]+\S)[ \t]*")
 
@@ -61,30 +60,20 @@ class Command:
     frames: int = 0
 
 
-@attrs.frozen
-class SplitText:
-    """The commands of a text, and how far they can be reused for a text that begins alike.
-
-    Attributes:
-        commands: In order; text before the first belongs to none.
-        sure: Offset up to which nothing depends on text far behind it: a string or comment that
-            is never closed hides commands only as long as it stays so.
-    """
-
-    commands: list[Command]
-    sure: int
-
-
 def split_commands(document: str) -> list[Command]:
     """The document's top-level commands in order; text before the first belongs to none."""
-    return split_text(document).commands
+    return split_text(document)[0]
 
 
-def split_text(document: str, start: int = 0) -> SplitText:
-    """The commands from an offset on at which a command starts."""
+def split_text(document: str, start: int = 0) -> tuple[list[Command], int]:
+    """The commands from an offset on at which a command starts.
+
+    Also the offset up to which nothing depends on text far behind it: a string or comment that is
+    never closed hides commands only as long as it stays so.
+    """
     hidden, sure = _hidden_spans(document, start)
     starts = list(_command_starts(document, start, hidden))
-    return SplitText(list(_join_leads(document, starts)), sure)
+    return list(_join_leads(document, starts)), sure
 
 
 def _command_starts(
@@ -131,7 +120,7 @@ def _hidden_spans(document: str, start: int) -> tuple[list[tuple[int, int]], int
             end = found or opener.end()
         else:
             # A lone quotation mark is more likely a character literal than a string to the end.
-            string = _STRING_END.match(document, opener.end(), opener.end() + window)
+            string = STRING_END.match(document, opener.end(), opener.end() + window)
             found = string.end() if string else None
             end = found or opener.end()
         if found is None:
@@ -180,8 +169,8 @@ def _join_leads(document: str, starts: list[tuple[int, str]]) -> Iterator[Comman
 
 def _count_frames(keyword: str, line: str) -> int:
     """A dotted name stands for as many scopes as it has components."""
-    named = _FRAME_NAME.search(line)
-    count = len(_COMPONENT.findall(named[1])) if named else 1
+    named = FRAME_NAME.search(line)
+    count = len(COMPONENT.findall(named[1])) if named else 1
     return -count if keyword == "end" else count
 
 

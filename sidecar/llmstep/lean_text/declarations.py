@@ -9,7 +9,7 @@ from typing import cast
 import attrs
 
 from llmstep.lean_text.additive import additive_name, additive_text, read_additive
-from llmstep.lean_text.commands import Command, split_commands
+from llmstep.lean_text.commands import Command
 from llmstep.lean_text.heads import Head, drop_comments, flatten, read_head, split_groups
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import plain_name
@@ -234,14 +234,3 @@ def full_name(written: str, inside: str) -> str:
     if written.startswith("_root_."):
         return plain_name(written)
     return join_name(inside, plain_name(written))
-
-
-def scan_declarations(text: str) -> Iterator[Declaration]:
-    """What a file declares, in order, each with the section variables it uses."""
-    scope = Scope()
-    line = at = 0
-    for command in split_commands(text):
-        line, at = line + text.count("\n", at, command.at), command.at
-        if (found := read_declaration(text, command, scope, line)) is not None:
-            yield found
-        scope = scope.after(command)

@@ -7,7 +7,6 @@ above the cursor and the prompt; the next question needs the file with a few let
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -55,14 +54,13 @@ class LeanDocument:
         same = _common_prefix(text, older.text) if older else 0
         kept = older._unchanged(same) if older else []
         start = kept[-1].command.end if kept else 0
-        split = split_text(text, start)
-        self._sure = split.sure
+        commands, self._sure = split_text(text, start)
         self._entries: list[_Entry] = list(kept)
         scope, line, at = Scope(), 0, 0
         if kept:
             last = kept[-1]
             scope, line, at = last.scope.after(last.command), last.line, last.command.at
-        for command in split.commands:
+        for command in commands:
             line, at = line + text.count("\n", at, command.at), command.at
             self._entries.append(_Entry(command, scope, line))
             scope = scope.after(command)
@@ -118,9 +116,7 @@ class LeanDocument:
 
     def statements(self, *, last: bool = False) -> list[Statement]:
         """What a proof at the end of the text can name of it, in order."""
-        return list(
-            itertools.chain.from_iterable(d.statements() for d in self.declarations(last=last))
-        )
+        return [s for declared in self.declarations(last=last) for s in declared.statements()]
 
     def scope(self) -> Scope:
         """What is in force in the command that the text ends in."""
@@ -173,13 +169,11 @@ class _Documents:
             if document.text is text or document.text == text:
                 self._keep(document)
                 return document
-        older = max(known, key=lambda d: _alike(text, d.text), default=None)
-        if older is not None and _alike(text, older.text) == 0:
-            older = None
+        older = max(known, key=lambda d: _common_prefix(text, d.text), default=None)
         document = LeanDocument(text, older)
         # The version before is seldom asked for again, another file of the same beginning is.
-        replaced = older if older is not None and _is_edit(text, older.text) else None
-        self._keep(document, replaced)
+        edited = older and _common_prefix(text, older.text) > 0.9 * len(older.text)
+        self._keep(document, older if edited else None)
         return document
 
     def _keep(self, document: LeanDocument, replaced: LeanDocument | None = None) -> None:
@@ -203,15 +197,6 @@ def read_document(text: str) -> LeanDocument:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _alike(text: str, other: str) -> int:
-    """How long a beginning the two share, in steps: enough to tell which is nearest."""
-    return _common_prefix(text, other)
-
-
-def _is_edit(text: str, other: str) -> bool:
-    return _common_prefix(text, other) > len(other) * 0.9
 
 
 def _common_prefix(one: str, two: str) -> int:

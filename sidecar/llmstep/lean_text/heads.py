@@ -13,7 +13,7 @@ import attrs
 
 from llmstep.lean_text.commands import Command
 from llmstep.lean_text.late_pattern import late_pattern
-from llmstep.lean_text.lexer import BRACKETS, WORD_PATTERN, comment_end
+from llmstep.lean_text.lexer import BRACKETS, STRING_END, WORD_PATTERN, comment_end
 
 _OPENERS = "".join(map(re.escape, BRACKETS))
 _CLOSERS = "".join(map(re.escape, BRACKETS.values()))
@@ -27,7 +27,6 @@ _EVENT = late_pattern(
     """,
     re.VERBOSE,
 )
-_STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 _DECLARED_NAME = late_pattern(rf"\s*({WORD_PATTERN})(?:\.\{{[^}}\n]*\}})?")
 _PRIORITY = late_pattern(r"\s*\(priority\b[^)\n]*\)")
 _INDUCTIVE = late_pattern(r"\s+inductive\b")
@@ -139,7 +138,7 @@ def _skip(text: str, event: re.Match[str], end: int) -> int:
     if event[0] == "/-":
         return comment_end(text, event.start(), end) or end
     if event[0] == '"':
-        string = _STRING_END.match(text, event.end(), end)
+        string = STRING_END.match(text, event.end(), end)
         return string.end() if string else end
     return event.end()
 
@@ -171,7 +170,7 @@ def drop_comments(text: str) -> str:
         if begin < at:
             continue
         if event[0] == '"':
-            string = _STRING_END.match(text, event.end())
+            string = STRING_END.match(text, event.end())
             end = string.end() if string else len(text)
             kept.append(text[at:end])
             at = end

@@ -27,21 +27,9 @@ _REST = rf"[A-Za-z0-9_'!?{_LETTER_LIKE}{_SUBSCRIPTS}]"
 _COMPONENT = rf"(?:{_FIRST}{_REST}*|«[^«»\n]*»)"
 WORD_PATTERN = rf"{_COMPONENT}(?:\.{_COMPONENT})*"
 
-BRACKETS = {
-    "(": ")",
-    "[": "]",
-    "{": "}",
-    "⟨": "⟩",
-    "⦃": "⦄",
-    "‹": "›",
-    "⟦": "⟧",
-    "⟪": "⟫",
-    "⌊": "⌋",
-    "⌈": "⌉",
-    "⁅": "⁆",
-}
-_OPENERS = "".join(BRACKETS)
-_CLOSERS = "".join(BRACKETS.values())
+_OPENERS = "([{⟨⦃‹⟦⟪⌊⌈⁅"
+_CLOSERS = ")]}⟩⦄›⟧⟫⌋⌉⁆"
+BRACKETS = dict(zip(_OPENERS, _CLOSERS, strict=True))
 
 _TOKEN = late_pattern(
     rf"""
@@ -61,7 +49,7 @@ _TOKEN = late_pattern(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+STRING_END = late_pattern(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 # No real comment nests deeper; text that does would be slow to follow to its end.
 _DEEPEST = 200
 _COMMENT_EDGE = late_pattern(r"/-|-/")
@@ -119,7 +107,7 @@ def scan_tokens(text: str) -> Iterator[Token]:
         elif group == "line_comment":
             kind = "comment"
         elif group == "string":
-            found = _STRING_END.match(text, match.end())
+            found = STRING_END.match(text, match.end())
             end = found.end() if found else None
             kind = "string"
         elif group == "raw":

@@ -8,13 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import attrs
 
-from llmstep.lean_text.commands import Command
+from llmstep.lean_text.commands import COMPONENT, FRAME_NAME, Command
 from llmstep.lean_text.heads import Group, flatten, split_groups
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN, plain_name
 
-_FRAME_NAME = late_pattern(rf"\b(?:namespace|section)\s+({WORD_PATTERN})")
-_COMPONENT = late_pattern(r"«[^«»\n]*»|[^.«»]+")
 # `open scoped` opens notation alone; names in brackets, or behind `hiding` and `renaming`, are no
 # namespaces.
 _NAMES = rf"(?:\s+(?!(?:in|hiding|renaming|scoped)\b){WORD_PATTERN})+"
@@ -84,8 +82,8 @@ class Scope:
         return self.extended(command.keyword, command.line)
 
     def _enter(self, command: Command) -> Scope:
-        named = _FRAME_NAME.search(command.line)
-        names = _COMPONENT.findall(named[1]) if named else [""]
+        named = FRAME_NAME.search(command.line)
+        names = COMPONENT.findall(named[1]) if named else [""]
         scope = self
         for name in names:
             inside = scope.inside
@@ -269,7 +267,7 @@ class NameScope:
         alias = self.aliases.get(name)
         if alias is not None and alias.partition(".")[0] not in taken:
             return alias
-        parts = _COMPONENT.findall(name)
+        parts = COMPONENT.findall(name)
         exists = self.full.__contains__
         for count in range(2 if protected and len(parts) > 1 else 1, len(parts)):
             namespace = ".".join(parts[:-count])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from llmstep.errors import InvalidParamsError
-from llmstep.lean_text.declarations import Declaration, scan_declarations
+from llmstep.lean_text.declarations import Declaration
+from llmstep.lean_text.document import LeanDocument
 from llmstep.lean_text.heads import split_groups
 from llmstep.lean_text.late_pattern import late_pattern
 
@@ -42,7 +43,7 @@ def read_stated_goal(text: str) -> StatedGoal:
     if _STATES.search(text):
         # A statement alone, without a proof, is what one has before one asks.
         closed = text if ":=" in text else f"{text.rstrip()} := by sorry"
-        declared = [found for found in scan_declarations(closed) if found.target]
+        declared = [d for d in LeanDocument(closed).declarations(last=True) if d.target]
         if declared:
             last = declared[-1]
             name = last.statement.name or "the example"

@@ -7,13 +7,13 @@ import functools
 import attrs
 
 from llmstep.lean_text.statements import Statement
+from llmstep.lean_text.vocabulary import symbols
 from llmstep.sources.proposition import (
     CLOSE,
     OPEN,
     RELATIONS,
     Proposition,
     read_proposition,
-    symbols,
     tokens_of,
 )
 

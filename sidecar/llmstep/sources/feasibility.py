@@ -8,59 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from llmstep.lean_text.vocabulary import symbols
 from llmstep.prompts.goal import Goal
 from llmstep.sources.goal_view import GoalView, view_goal
-from llmstep.sources.proposition import symbols, tokens_of
+from llmstep.sources.proposition import tokens_of
 
 # What unfolds to an arrow although it does not look so.
 _ARROW_RELATIONS = symbols("⊆ ≠ ∉ ⊂ ≤ ⊇")
-_FUN_PROP = frozenset(
-    [
-        "Continuous",
-        "ContinuousAt",
-        "ContinuousOn",
-        "ContinuousWithinAt",
-        "Differentiable",
-        "DifferentiableAt",
-        "DifferentiableOn",
-        "DifferentiableWithinAt",
-        "ContDiff",
-        "ContDiffAt",
-        "ContDiffOn",
-        "Measurable",
-        "AEMeasurable",
-        "StronglyMeasurable",
-        "AEStronglyMeasurable",
-        "Integrable",
-        "AnalyticAt",
-        "AnalyticOn",
-        "AnalyticOnNhd",
-        "HasFDerivAt",
-        "IsLinearMap",
-        "IsContinuousLinearMap",
-        "IsBoundedLinearMap",
-        "Injective",
-        "Surjective",
-        "Bijective",
-        "ContMDiff",
-        "ContMDiffAt",
-        "MDifferentiable",
-        "UniformContinuous",
-        "LipschitzWith",
-    ]
+_FUN_PROP = symbols(
+    """
+    Continuous ContinuousAt ContinuousOn ContinuousWithinAt Differentiable DifferentiableAt
+    DifferentiableOn DifferentiableWithinAt ContDiff ContDiffAt ContDiffOn Measurable
+    AEMeasurable StronglyMeasurable AEStronglyMeasurable Integrable AnalyticAt AnalyticOn
+    AnalyticOnNhd HasFDerivAt IsLinearMap IsContinuousLinearMap IsBoundedLinearMap Injective
+    Surjective Bijective ContMDiff ContMDiffAt MDifferentiable UniformContinuous LipschitzWith
+    """
 )
-_MEASURABILITY = frozenset(
-    [
-        "Measurable",
-        "AEMeasurable",
-        "MeasurableSet",
-        "NullMeasurableSet",
-        "StronglyMeasurable",
-        "AEStronglyMeasurable",
-        "MeasurableEmbedding",
-    ]
+_MEASURABILITY = symbols(
+    """
+    Measurable AEMeasurable MeasurableSet NullMeasurableSet StronglyMeasurable
+    AEStronglyMeasurable MeasurableEmbedding
+    """
 )
 _CONTINUITY = symbols("Continuous ContinuousAt ContinuousOn ContinuousWithinAt")
+# Of tactics that look at the target's outermost symbol: with which ones they fail, and why.
+_FAILS_ON: dict[str, tuple[frozenset[str], str]] = {
+    "ext": (symbols("≤ < ≥ > ∈ ∉ ∃ ∧ ∨ ↔ ¬ ∣ ⊆ ≠"), "`ext` needs an equation, not `{}`"),
+    "rfl": (symbols("< > ∃ ∃! ∧ ∨ ≠ ¬"), "`{}` is not reflexive"),
+    "symm": (symbols("≤ < ≥ > ∃ ∧ ∈ ⊆ ∣"), "`{}` is not symmetric"),
+    "left": (symbols("= < ≤ ∧ ↔ ∃ ≠"), "`{}` has no two sides to choose from"),
+}
+_FAILS_ON |= {"funext": _FAILS_ON["ext"], "right": _FAILS_ON["left"]}
 
 
 def why_impossible(tactic: str, goal: Goal, view: GoalView | None = None) -> str:
@@ -72,11 +50,15 @@ def why_impossible(tactic: str, goal: Goal, view: GoalView | None = None) -> str
         view: The same, if it has been read.
     """
     view = view or view_goal(goal)
-    words = tactic.split(None, 1)
-    head = words[0] if words else ""
-    rest = words[1] if len(words) > 1 else ""
+    if not view.text:
+        return ""
+    head, rest, *_ = *tactic.split(None, 1), "", ""
+    if head in _FAILS_ON:
+        relations, why = _FAILS_ON[head]
+        relation = view.target.relation
+        return why.format(relation) if relation in relations else ""
     rule = _RULES.get(head)
-    return rule(rest, view) if rule and view.text else ""
+    return rule(rest, view) if rule else ""
 
 
 def _intro(_: str, view: GoalView) -> str:
@@ -90,38 +72,10 @@ def _intro(_: str, view: GoalView) -> str:
     return ""
 
 
-def _ext(_: str, view: GoalView) -> str:
-    relation = view.target.relation
-    if relation in ("≤", "<", "≥", ">", "∈", "∉", "∃", "∧", "∨", "↔", "¬", "∣", "⊆", "≠"):
-        return f"`ext` needs an equation, not `{relation}`"
-    return ""
-
-
 def _constructor(_: str, view: GoalView) -> str:
     relation = view.target.relation
     if relation in ("=", "<", ">", "∨", "≠") and view.target.left:
         return f"`{relation}` has not one constructor to use"
-    return ""
-
-
-def _rfl(_: str, view: GoalView) -> str:
-    relation = view.target.relation
-    if relation in ("<", ">", "∃", "∃!", "∧", "∨", "≠", "¬"):
-        return f"`{relation}` is not reflexive"
-    return ""
-
-
-def _symm(_: str, view: GoalView) -> str:
-    relation = view.target.relation
-    if relation in ("≤", "<", "≥", ">", "∃", "∧", "∈", "⊆", "∣"):
-        return f"`{relation}` is not symmetric"
-    return ""
-
-
-def _sides(_: str, view: GoalView) -> str:
-    relation = view.target.relation
-    if relation in ("=", "<", "≤", "∧", "↔", "∃", "≠"):
-        return f"`{relation}` has no two sides to choose from"
     return ""
 
 
@@ -183,13 +137,7 @@ _RULES: dict[str, Callable[[str, GoalView], str]] = {
     "intro": _intro,
     "intros": _intro,
     "rintro": _intro,
-    "ext": _ext,
-    "funext": _ext,
     "constructor": _constructor,
-    "rfl": _rfl,
-    "symm": _symm,
-    "left": _sides,
-    "right": _sides,
     "use": _use,
     "exists": _use,
     "swap": _swap,

@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
@@ -21,7 +19,14 @@ from llmstep.sources.library_index import FORMAT
 from llmstep.sources.postings import Postings, as_arrays, invert
 from llmstep.sources.statement_features import statement_features
 from llmstep.sources.statement_text import pack_statement
-from llmstep.sources.steps import lemma_names, mark_namespaces, mark_step, short_names, words
+from llmstep.sources.steps import (
+    ProofStep,
+    lemma_names,
+    mark_namespaces,
+    mark_step,
+    short_names,
+    words,
+)
 from llmstep.sources.text_store import TextPacker, TextStore
 
 if TYPE_CHECKING:
@@ -36,24 +41,6 @@ MOST_ROWS_HYPOTHESIS = 2000
 # Of statements: a symbol of one is what finds it, one of many is what all have in common.
 MOST_STATEMENTS = 6000
 _DTYPES = {"uint8": "U8", "uint16": "U16", "uint32": "U32", "float32": "F32"}
-_TOLD_EVERY = 1000
-
-Progress = Callable[[int], object]
-
-
-@attrs.frozen
-class ProofStep:
-    """A step of a proof.
-
-    Attributes:
-        goal: The printed goal.
-        tactic: The step.
-        declaration: Full name of what is proved; empty if it is not known.
-    """
-
-    goal: str
-    tactic: str
-    declaration: str = ""
 
 
 def write_index(
@@ -66,7 +53,6 @@ def write_index(
     names: Collection[str] = (),
     fewest_rows: int = FEWEST_ROWS,
     parser: str = "",
-    progress: Progress | None = None,
 ) -> tuple[int, int]:
     """Write an index in one step at the end; the inputs are read once, one after the other.
 
@@ -79,7 +65,6 @@ def write_index(
         names: Full names of more declarations that there are.
         fewest_rows: Features of goals of fewer steps are left out; lower it for a small collection.
         parser: Version of what read the text that it was made of, kept in the file.
-        progress: Told from time to time how many rows have been read.
 
     Returns:
         The numbers of steps and of statements.
@@ -89,13 +74,12 @@ def write_index(
     """
     declared = {hash_feature(name) for name in names}
     known: set[int] = set()
-    told = _Teller(progress)
     taken = list(steps)
     uses: Counter[int] = Counter()
-    arrays = _index_steps(taken, fewest_rows, declared, known, uses, told)
+    arrays = _index_steps(taken, fewest_rows, declared, known, uses)
     count = len(taken)
     del taken
-    more, written = _index_statements(statements, uses, told)
+    more, written = _index_statements(statements, uses)
     arrays |= more
     keys = arrays["statement_keys"]
     declared.difference_update(keys.tolist())
@@ -107,24 +91,12 @@ def write_index(
     return count, written
 
 
-class _Teller:
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._rows = 0
-
-    def __call__(self) -> None:
-        self._rows += 1
-        if self._progress and self._rows % _TOLD_EVERY == 0:
-            self._progress(self._rows)
-
-
 def _index_steps(
     taken: list[ProofStep],
     fewest_rows: int,
     declared: set[int],
     known: set[int],
     uses: Counter[int],
-    told: Callable[[], None],
 ) -> dict[str, npt.NDArray[np.generic]]:
     import numpy as np
 
@@ -145,7 +117,6 @@ def _index_steps(
         found += [f"{namespace}.{name}" for namespace, name in short_names(marked)]
         known.update(map(hash_feature, found))
         uses.update(map(hash_feature, lemma_names(marked)))
-        told()
     hypothesis = _sorted(of_hypotheses)
     total = max(len(taken), 1)
 
@@ -170,7 +141,7 @@ def _index_steps(
 
 
 def _index_statements(
-    statements: Iterable[Statement], uses: Counter[int], told: Callable[[], None]
+    statements: Iterable[Statement], uses: Counter[int]
 ) -> tuple[dict[str, npt.NDArray[np.generic]], int]:
     import numpy as np
 
@@ -182,7 +153,6 @@ def _index_statements(
         packer.add(pack_statement(statement))
         module_of_row.append(modules.setdefault(statement.module, len(modules)))
         keys.append(hash_feature(statement.name))
-        told()
     count = len(module_of_row)
     total = max(count, 1)
     postings = rows.invert(

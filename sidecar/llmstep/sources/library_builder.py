@@ -19,10 +19,9 @@ import attrs
 from llmstep import paths
 from llmstep.errors import LLMStepError
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.file_reader import parse_file
 from llmstep.sources.lake_project import Package, digest, source_folders
 from llmstep.sources.lean_files import LeanFile, Note, decode, find_lean_files, read_regular
-from llmstep.sources.parsed_files import PARSER_VERSION, ParsedFile, ParsedFiles
+from llmstep.sources.parsed_files import PARSER_VERSION, ParsedFile, ParsedFiles, parse_file
 from llmstep.user_files import write_private
 
 # What a package's steps would cost in time and space is worth it for the user's own proofs, and
@@ -172,15 +171,14 @@ def _read(file: LeanFile, steps: bool, note: Note) -> ParsedFile | None:
 
 
 def _write(target: Target, store: ParsedFiles) -> None:
-    from llmstep.sources.index_writer import ProofStep, write_index
+    from llmstep.sources.index_writer import write_index
 
     graph = store.imports()
-    steps = (ProofStep(s.goal, s.tactic, s.declaration) for s in store.steps())
     write_private(target.modules, json.dumps(graph, ensure_ascii=False))
     with _private():
         write_index(
             target.index,
-            steps,
+            store.steps(),
             _distinct(store.statements()),
             source=target.name,
             fewest_rows=1,

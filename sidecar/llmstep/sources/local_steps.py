@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from llmstep.lean_text.vocabulary import symbols
 from llmstep.sources.goal_view import GoalView
 from llmstep.sources.premise_steps import PremiseStep
 from llmstep.sources.proposition import (
     Proposition,
     is_variable,
     read_proposition,
-    symbols,
     tokens_of,
 )
 

@@ -22,77 +22,29 @@ from llmstep.limits import raise_limit
 from llmstep.user_files import read_toml
 
 FILE_NAME = "mixing.toml"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # The forms that a premise is put into; see `premise_steps`.
-FORMS = (
-    "exact",
-    "refine",
-    "apply",
-    "rw",
-    "rw_back",
-    "rw_at",
-    "simp",
-    "iff",
-    "trans",
-    "obtain",
-    "have",
+FORMS = _names("exact refine apply rw rw_back rw_at simp iff trans obtain have")
+FEATURES = _names(
+    """
+    bias library library_share library_log_share library_similarity file file_share
+    file_log_share file_strength portfolio portfolio_log_odds model model_probability
+    model_logprob model_mean library_head file_head names_known no_names invented length
+    uses_local goal lemma lemma_log_odds premise premise_fit premise_filled
+    """
+) + tuple(f"form_{form}" for form in FORMS)
+LEMMA_FEATURES = _names(
+    """
+    bias library_rank votes_rank file_rank project_rank file project vote_share uses fits
+    rewrites covered foreign_namespaces arguments definition model_log_mass
+    """
 )
-FEATURES = (
-    "bias",
-    "library",
-    "library_share",
-    "library_log_share",
-    "library_similarity",
-    "file",
-    "file_share",
-    "file_log_share",
-    "file_strength",
-    "portfolio",
-    "portfolio_log_odds",
-    "model",
-    "model_probability",
-    "model_logprob",
-    "model_mean",
-    "library_head",
-    "file_head",
-    "names_known",
-    "no_names",
-    "invented",
-    "length",
-    "uses_local",
-    "goal",
-    "lemma",
-    "lemma_log_odds",
-    "premise",
-    "premise_fit",
-    "premise_filled",
-    *(f"form_{form}" for form in FORMS),
-)
-LEMMA_FEATURES = (
-    "bias",
-    "library_rank",
-    "votes_rank",
-    "file_rank",
-    "project_rank",
-    "file",
-    "project",
-    "vote_share",
-    "uses",
-    "fits",
-    "rewrites",
-    "covered",
-    "foreign_namespaces",
-    "arguments",
-    "definition",
-    "model_log_mass",
-)
-HEAD_FEATURES = (
-    "bias",
-    "model_log_mass",
-    "model_count",
-    "library_head",
-    "file_head",
-    "closer_odds",
-)
+HEAD_FEATURES = _names("bias model_log_mass model_count library_head file_head closer_odds")
 # Added to a premise's log-odds where they are a feature, so that an unlikely premise gives about 0.
 LEMMA_ODDS = 6.0
 

@@ -15,10 +15,9 @@ from pathlib import Path
 import attrs
 
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.file_reader import parse_file
 from llmstep.sources.lean_files import decode, read_regular
 from llmstep.sources.module_reach import HIDDEN
-from llmstep.sources.parsed_files import ParsedFile
+from llmstep.sources.parsed_files import ParsedFile, parse_file
 
 _MOST_FILES = 64
 _MOST_BYTES = 600_000

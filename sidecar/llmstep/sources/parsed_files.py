@@ -1,7 +1,7 @@
-"""Parsed Lean files in an SQLite file: what a folder states, kept by path, size and time of change.
+"""Lean files read for what others can use of them, and kept in an SQLite file.
 
-Written by the indexer's process alone; a file that did not change is not read again, also after a
-kill in the middle.
+It is written by the indexer's process alone; a file whose path, size and time of change are the
+same is not read again, also after a kill in the middle.
 """
 
 from __future__ import annotations
@@ -15,32 +15,25 @@ from typing import Any
 
 import attrs
 
+from llmstep.lean_text.declarations import PROVED, Declaration
+from llmstep.lean_text.document import LeanDocument
+from llmstep.lean_text.followed_proofs import follow_proof
+from llmstep.lean_text.heads import split_groups
+from llmstep.lean_text.imports import read_header
 from llmstep.lean_text.statements import Statement
 from llmstep.sources.lean_files import LeanFile
+from llmstep.sources.module_reach import marked_imports
+from llmstep.sources.steps import ProofStep
 from llmstep.user_files import make_private_folder, open_private
 
 # Another number for another parser: what an older one kept is read again.
 PARSER_VERSION = 3
+_LONGEST_STATEMENT = 2_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, module TEXT, imports TEXT, content BLOB
 ) WITHOUT ROWID
 """
-
-
-@attrs.frozen
-class TakenStep:
-    """A step of a proof.
-
-    Attributes:
-        goal: The goal as Lean would print it, as far as the text tells.
-        tactic: The step.
-        declaration: Full name of what is proved.
-    """
-
-    goal: str
-    tactic: str
-    declaration: str
 
 
 @attrs.frozen
@@ -55,7 +48,39 @@ class ParsedFile:
 
     imports: tuple[str, ...]
     statements: tuple[Statement, ...]
-    steps: tuple[TakenStep, ...]
+    steps: tuple[ProofStep, ...]
+
+
+def parse_file(text: str, *, steps: bool) -> ParsedFile:
+    """Read a file's text.
+
+    Args:
+        text: The text.
+        steps: Whether the steps of its proofs are of use.
+    """
+    statements: list[Statement] = []
+    taken: list[ProofStep] = []
+    for declaration in LeanDocument(text).declarations(last=True):
+        statements += (s for s in declaration.statements() if _is_of_use(s))
+        if steps and declaration.keyword in PROVED and declaration.proof:
+            taken += _taken_steps(declaration)
+    imports = marked_imports(read_header(text))
+    return ParsedFile(imports, tuple(statements), tuple(taken))
+
+
+def _is_of_use(statement: Statement) -> bool:
+    if statement.private or not statement.conclusion:
+        return False
+    return len(statement.binders) + len(statement.conclusion) <= _LONGEST_STATEMENT
+
+
+def _taken_steps(declaration: Declaration) -> Iterator[ProofStep]:
+    """The steps of a proof whose goals the text tells."""
+    statement = declaration.statement
+    groups = split_groups(statement.binders)
+    name = "" if statement.private else statement.name
+    for goal, step in follow_proof(groups, declaration.target, declaration.proof):
+        yield ProofStep(str(goal), step, name)
 
 
 class ParsedFiles:
@@ -123,11 +148,11 @@ class ParsedFiles:
                 name, kind, binders, conclusion, line, private, protected = values
                 yield Statement(name, kind, binders, conclusion, module, line, private, protected)
 
-    def steps(self) -> Iterator[TakenStep]:
+    def steps(self) -> Iterator[ProofStep]:
         """All steps, file by file."""
         for _, content in self._contents():
             for values in content["steps"]:
-                yield TakenStep(*values)
+                yield ProofStep(*values)
 
     def _contents(self) -> Iterator[tuple[str, dict[str, list[Any]]]]:
         rows = self._database.execute("SELECT module, content FROM files ORDER BY path")

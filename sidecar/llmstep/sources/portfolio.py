@@ -17,6 +17,7 @@ import attrs
 from llmstep import paths
 from llmstep.errors import ModelFileError
 from llmstep.lean_text.late_pattern import late_pattern
+from llmstep.lean_text.vocabulary import symbols
 from llmstep.limits import raise_limit
 from llmstep.prompts.goal import Goal, Hypothesis
 from llmstep.user_files import read_toml
@@ -24,14 +25,10 @@ from llmstep.user_files import read_toml
 FILE_NAME = "portfolio.toml"
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
 # First components of the modules that come with Lean itself.
-_CORE_MODULES = frozenset({"Init", "Std", "Lean", "Lake"})
+_CORE_MODULES = symbols("Init Std Lean Lake")
 # Imports that bring no tactic of Mathlib.
-_CORE = frozenset({"Init", "Std", "Lean", "Lake", "LLMstep", "Batteries"})
+_CORE = _CORE_MODULES | {"LLMstep", "Batteries"}
 _IMPORT = late_pattern(
     r"^[^\S\n]*(?:public\s+)?(?:meta\s+)?import\s+(?:all\s+)?([^\s.]+)", re.MULTILINE
 )
@@ -41,14 +38,14 @@ _SYMBOL = late_pattern(
 _WORD = late_pattern(r"[^\W\d][\w'.]*|[ℕℤℚℝℂ]")
 _RELATION = late_pattern(r"[=≠<>≤≥∣∈∉⊆⊂≡≃]")
 _SPELLING = {"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex"}
-_TYPES = _set(
+_TYPES = symbols(
     """
     Nat Int Rat Real Complex Fin List Set Finset Bool Prop Option ZMod Multiset Polynomial Matrix
     Fintype Finite Group CommGroup Ring CommRing Field CommSemiring Semiring Monoid CommMonoid
     LinearOrder PartialOrder Preorder Lattice TopologicalSpace MetricSpace Category Module String
     """
 )
-_WORDS_OF_TARGET = _set(
+_WORDS_OF_TARGET = symbols(
     """
     True False Continuous Measurable Differentiable Injective Surjective Bijective Even Odd
     Prime Coprime Monotone StrictMono IsOpen IsClosed Tendsto Nonempty Subsingleton Nontrivial
@@ -56,7 +53,7 @@ _WORDS_OF_TARGET = _set(
     """
 )
 # Tactics that Mathlib or a library below it defines, by their first words: of no use without it.
-MATHLIB_TACTICS = _set(
+MATHLIB_TACTICS = symbols(
     """
     abel abel_nf aesop apply_fun borelize bound cancel_denoms cases' choose compute_degree congr!
     congrm continuity contrapose contrapose! convert convert! convert_to econstructor fconstructor

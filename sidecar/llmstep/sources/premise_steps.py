@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import attrs
 
 from llmstep.lean_text.statements import Statement
+from llmstep.lean_text.vocabulary import symbols
 from llmstep.sources.binders import Argument, Signature, read_signature
 from llmstep.sources.goal_view import Fact, GoalView, fit
 from llmstep.sources.proposition import (
@@ -18,7 +19,6 @@ from llmstep.sources.proposition import (
     head_of,
     is_variable,
     read_proposition,
-    symbols,
     tokens_of,
 )
 

@@ -13,68 +13,27 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from llmstep.lean_text.late_pattern import late_pattern
-
-
-def symbols(text: str) -> frozenset[str]:
-    """The words and symbols of a text, which blanks stand between."""
-    return frozenset(text.split())
-
+from llmstep.lean_text.lexer import BRACKETS
+from llmstep.lean_text.vocabulary import symbols
 
 _TOKEN = late_pattern(
     r"[^\W\d][\w'!?✝]*(?:(?<=\w)\.\d+)?|\d+|⁻¹'|⁻¹|''|×ˢ|∀ᵐ|∀ᶠ|∃ᶠ|∃!|∑'|∏'|∫⁻|=ᵐ|≤ᵐ|=ᶠ|≤ᶠ|::|\+\+|:=|=>|"
     r"<\||\|>|→[^\s\w]?|≃[^\s\w]?|[^\w\s]|\w"
 )
 _VARIABLE = late_pattern(r"[^\W\d_](?:ᵢ|ⱼ|['✝₀-₉\d])*|_")
-OPEN = frozenset("([{⟨⦃⟦‹⌊⌈⟪⁅")
-CLOSE = frozenset(")]}⟩⦄⟧›⌋⌉⟫⁆")
-RELATIONS = frozenset(
-    [
-        "=",
-        "≠",
-        "≤",
-        "<",
-        "≥",
-        ">",
-        "∈",
-        "∉",
-        "⊆",
-        "⊂",
-        "∣",
-        "≡",
-        "=ᵐ",
-        "≤ᵐ",
-        "=ᶠ",
-        "≤ᶠ",
-        "≈",
-        "≃",
-        "≅",
-        "~",
-        "≪",
-        "⊢",
-        "⋖",
-        "⩿",
-        "⊇",
-        "∥",
-        "≼",
-        "≺",
-    ]
-)
+OPEN = frozenset(BRACKETS)
+CLOSE = frozenset(BRACKETS.values())
+RELATIONS = symbols("= ≠ ≤ < ≥ > ∈ ∉ ⊆ ⊂ ∣ ≡ =ᵐ ≤ᵐ =ᶠ ≤ᶠ ≈ ≃ ≅ ~ ≪ ⊢ ⋖ ⩿ ⊇ ∥ ≼ ≺")
 # These bind tighter than any relation; behind `fun` all belongs to the function.
 BIG = symbols("∑ ∏ ∫ ∫⁻ ⋃ ⋂ ⨆ ⨅ ∑' ∏' ⨁ ⨂")
 BINDERS = symbols("∀ ∃ ∃! ∀ᵐ ∀ᶠ ∃ᶠ")
-_FUNCTION = frozenset(("fun", "λ"))
+_FUNCTION = symbols("fun λ")
 # Operators of terms, the loosest first; those of one row bind alike.
-_OPERATORS = (
-    frozenset(["<|", "$"]),
-    frozenset(["|>"]),
-    symbols(r"+ - ∪ \ ++ ⊕ ∆"),
-    frozenset(["::", "⊔"]),
-    symbols("⊓ ∩ ⊗"),
-    symbols("* / % ≫ ⊙"),
-    frozenset(["•"]),
-    frozenset(["^"]),
-    symbols("⁻¹' '' ×ˢ"),
-    frozenset(["∘"]),
+_OPERATORS = tuple(
+    map(
+        symbols,
+        ("<| $", "|>", r"+ - ∪ \ ++ ⊕ ∆", ":: ⊔", "⊓ ∩ ⊗", "* / % ≫ ⊙", "•", "^", "⁻¹' '' ×ˢ", "∘"),
+    )
 )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from llmstep.lean_text.late_pattern import late_pattern
+from llmstep.lean_text.vocabulary import pairs, symbols
 from llmstep.prompts.goal import Goal
 from llmstep.sources.features import unify_numbers
 from llmstep.sources.proposition import (
@@ -31,77 +32,18 @@ Query = Mapping[str, float]
 _CAMEL = late_pattern(r"[A-Z]?[^A-Z_]+|[A-Z]+(?![^A-Z_])")
 _DECORATION = str.maketrans("", "", "'₀₁₂₃₄₅₆₇₈₉✝?!")
 # Words of names for symbols (Mathlib's naming conventions).
-_WORD_OF_SYMBOL = {
-    "+": "add",
-    "*": "mul",
-    "-": "sub",
-    "/": "div",
-    "^": "pow",
-    "•": "smul",
-    "⁻¹": "inv",
-    "∣": "dvd",
-    "=": "eq",
-    "≠": "ne",
-    "≤": "le",
-    "<": "lt",
-    "≥": "le",
-    ">": "lt",
-    "∈": "mem",
-    "∉": "notMem",
-    "⊆": "subset",
-    "⊂": "ssubset",
-    "∪": "union",
-    "∩": "inter",
-    "⊔": "sup",
-    "⊓": "inf",
-    "⊤": "top",
-    "⊥": "bot",
-    "∅": "empty",
-    "∘": "comp",
-    "∑": "sum",
-    "∏": "prod",
-    "∫": "integral",
-    "∧": "and",
-    "∨": "or",
-    "¬": "not",
-    "↔": "iff",
-    "∃": "exists",
-    "∀": "forall",
-    "⋃": "iUnion",
-    "⋂": "iInter",
-    "⨆": "iSup",
-    "⨅": "iInf",
-    "×ˢ": "prod",
-    "ᶜ": "compl",
-    "\\": "diff",
-    "‖": "norm",
-    "|": "abs",
-    "0": "zero",
-    "1": "one",
-    "2": "two",
-    "⁻¹'": "preimage",
-    "''": "image",
-    "𝓝": "nhds",
-    "∀ᵐ": "ae",
-    "∀ᶠ": "eventually",
-    "%": "mod",
-    "::": "cons",
-    "++": "append",
-    "≡": "modEq",
-    "∃ᶠ": "frequently",
-    "∑'": "tsum",
-    "∏'": "tprod",
-    "∫⁻": "lintegral",
-    "√": "sqrt",
-    "=ᵐ": "ae_eq",
-    "≤ᵐ": "ae_le",
-    "∃!": "existsUnique",
-    "⌊": "floor",
-    "⌈": "ceil",
-    "≪": "absolutelyContinuous",
-    "→": "imp",
-    "≃": "equiv",
-}
+_WORD_OF_SYMBOL = pairs(
+    r"""
+    + add  * mul  - sub  / div  ^ pow  • smul  ⁻¹ inv  ∣ dvd  = eq  ≠ ne  ≤ le  < lt  ≥ le
+    > lt  ∈ mem  ∉ notMem  ⊆ subset  ⊂ ssubset  ∪ union  ∩ inter  ⊔ sup  ⊓ inf  ⊤ top  ⊥ bot
+    ∅ empty  ∘ comp  ∑ sum  ∏ prod  ∫ integral  ∧ and  ∨ or  ¬ not  ↔ iff  ∃ exists  ∀ forall
+    ⋃ iUnion  ⋂ iInter  ⨆ iSup  ⨅ iInf  ×ˢ prod  ᶜ compl  \ diff  ‖ norm  | abs  0 zero  1 one
+    2 two  ⁻¹' preimage  '' image  𝓝 nhds  ∀ᵐ ae  ∀ᶠ eventually  % mod  :: cons  ++ append
+    ≡ modEq  ∃ᶠ frequently  ∑' tsum  ∏' tprod  ∫⁻ lintegral  √ sqrt  =ᵐ ae_eq  ≤ᵐ ae_le
+    ∃! existsUnique  ⌊ floor  ⌈ ceil  ≪ absolutelyContinuous  → imp  ≃ equiv
+    """
+)
+_SILENT = symbols("() [] {} ⟨ ⟩ ( ) [ ] { } , : . ↑ ⇑ fun => ↦ λ at by := @ ⦃ ⦄ ⟦ ⟧ ‹ › ;")
 
 
 def statement_features(name: str, conclusion: str) -> frozenset[str]:
@@ -182,43 +124,6 @@ def _constants(text: str, names: Collection[str]) -> list[str]:
         if token not in names and token not in _SILENT and not is_variable(token):
             found.append(unify_numbers(token))
     return found
-
-
-_SILENT = frozenset(
-    [
-        "()",
-        "[]",
-        "{}",
-        "⟨",
-        "⟩",
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        ":",
-        ".",
-        "↑",
-        "⇑",
-        "fun",
-        "=>",
-        "↦",
-        "λ",
-        "at",
-        "by",
-        ":=",
-        "@",
-        "⦃",
-        "⦄",
-        "⟦",
-        "⟧",
-        "‹",
-        "›",
-        ";",
-    ]
-)
 
 
 def _plain(word: str) -> str:

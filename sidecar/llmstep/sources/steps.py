@@ -50,6 +50,21 @@ _INTRODUCERS = frozenset(
 )
 
 
+@attrs.frozen
+class ProofStep:
+    """A step of a proof.
+
+    Attributes:
+        goal: The printed goal.
+        tactic: The step.
+        declaration: Full name of what is proved; empty if it is not known.
+    """
+
+    goal: str
+    tactic: str
+    declaration: str = ""
+
+
 def mark_step(step: str, roles: Mapping[str, str]) -> str:
     """Mark the names that a step takes from its proof, and not those that it introduces.
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
+from llmstep.lean_text.vocabulary import symbols
 from llmstep.prompts.goal import Goal
-from llmstep.sources.proposition import symbols
 from llmstep.sources.statement_features import Query, goal_query, name_parts, name_words
 
 # Nobody types more; a whole file is no question.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmstep.lean_text.additive import additive_name, additive_text, read_additive
-from llmstep.lean_text.declarations import scan_declarations
+from llmstep.lean_text.document import LeanDocument
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_both_forms_are_stated() -> None:
         "theorem mul_one_mul [Monoid M] (a b : M) : a * 1 * b = a * b := by simp\n"
         "@[to_additive existing]\ntheorem one : 1 = 1 := rfl\n"
     )
-    found = [s for d in scan_declarations(text) for s in d.statements()]
+    found = LeanDocument(text).statements(last=True)
     assert [s.name for s in found] == ["Own.mul_one_mul", "Own.add_zero_add", "Own.one"]
     assert found[1].binders == "[AddMonoid M] (a b : M)"
     assert found[1].conclusion == "a + 0 + b = a + b"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.declarations import scan_declarations
+from llmstep.lean_text.document import LeanDocument
 from llmstep.lean_text.statements import Statement
 
 
 def statements(text: str) -> list[Statement]:
-    return [s for declaration in scan_declarations(text) for s in declaration.statements()]
+    return [
+        s
+        for declaration in LeanDocument(text).declarations(last=True)
+        for s in declaration.statements()
+    ]
 
 
 def only(text: str) -> Statement:
@@ -158,9 +162,8 @@ def test_private_and_protected() -> None:
 
 
 def test_the_proof_and_the_types_of_a_declaration() -> None:
-    (found,) = scan_declarations(
-        "theorem t (a b : ℕ) [Foo a] (h : a = b := rfl) : b = a := by -- so\n  exact h.symm\n"
-    )
+    text = "theorem t (a b : ℕ) [Foo a] (h : a = b := rfl) : b = a := by -- so\n  exact h.symm\n"
+    (found,) = LeanDocument(text).declarations(last=True)
     assert found.types == {"a": "ℕ", "b": "ℕ", "h": "a = b"}
     assert found.proof == "by \n  exact h.symm"
 

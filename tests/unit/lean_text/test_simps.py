@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.declarations import scan_declarations
+from llmstep.lean_text.document import LeanDocument
 
 
 def made(text: str) -> list[tuple[str, str]]:
-    return [(s.name, s.conclusion) for d in scan_declarations(text) for s in d.made]
+    return [
+        (s.name, s.conclusion) for d in LeanDocument(text).declarations(last=True) for s in d.made
+    ]
 
 
 def test_a_function() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from llmstep.lean_text.document import read_document
 from llmstep.sources.evidence import Evidence
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import FEATURES, HEAD_FEATURES, Mixing, load_mixing
 from llmstep.sources.portfolio import Closer, Portfolio
 from llmstep.sources.premises import PremiseTable
+from llmstep.sources.steps import ProofStep
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 PAIRS = [

@@ -8,10 +8,11 @@ import pytest
 
 from llmstep.lean_text.statements import Statement
 from llmstep.sources.evidence import Evidence
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.known_names import KnownNames
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
+from llmstep.sources.steps import ProofStep
 
 NEAR = ("Set.inter_comm", "mul_le_mul_of_nonneg_left", "Finset.sum_congr")
 COMMON = sorted({"le_antisymm", "Nat.succ_le_iff", "succ_le_iff", "forall"})

@@ -13,10 +13,10 @@ from llmstep.errors import ModelFileError
 from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources.features import goal_features
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.statement_features import goal_query
-from llmstep.sources.steps import plain, short_names
+from llmstep.sources.steps import ProofStep, plain, short_names
 
 PAIRS = [
     ("p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q", "exact ⟨hp, hq⟩"),

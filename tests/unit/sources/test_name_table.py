@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.name_table import NameTable, NameTables, read_table
+from llmstep.sources.steps import ProofStep
 
 NAMES = ["Nat.add", "add_zero", "Nat.«a b»", "Nat", "ν.𝕜", "Natural.add_one", "add"]
 

@@ -20,7 +20,7 @@ from llmstep.sources import indexer
 from llmstep.sources import projects as module
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.features import goal_features
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.indexer import Indexer
 from llmstep.sources.libraries import Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
@@ -29,7 +29,7 @@ from llmstep.sources.module_reach import Reach, find_reach
 from llmstep.sources.projects import NOTHING, AtHand, Projects
 from llmstep.sources.sources import Sources
 from llmstep.sources.statement_features import goal_query
-from llmstep.sources.steps import lemma_names
+from llmstep.sources.steps import ProofStep, lemma_names
 
 GOAL = parse_goal("a b : ℕ\n⊢ glorp a b = glorp b a")
 B = "import P.A\n\ntheorem use (a b : ℕ) : glorp a b = glorp b a := by\n  "

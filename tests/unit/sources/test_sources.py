@@ -15,9 +15,10 @@ from llmstep.backends.base import CancelToken
 from llmstep.config import SOURCES, Settings
 from llmstep.service.question import Document, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.ranking import Suggestion
 from llmstep.sources.sources import Sources
+from llmstep.sources.steps import ProofStep
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
 FILE = "import Mathlib\n\ntheorem t (a b : Prop) (hp : a) (hq : b) : a ∧ b := by\n  {}\n\n"

@@ -77,8 +77,9 @@ def build(
     Use the result with the setting `library`.
     """
     from llmstep.sources.common_names import CommonNames
-    from llmstep.sources.index_writer import ProofStep, write_index
+    from llmstep.sources.index_writer import write_index
     from llmstep.sources.library_index import LibraryIndex
+    from llmstep.sources.steps import ProofStep
     from llmstep_workshop.data.statement_files import read_names, read_statements
 
     kept = (

@@ -13,9 +13,10 @@ import pytest
 from llmstep.config import Settings
 from llmstep.lean_text.statements import Statement
 from llmstep.service.lookups import Lookups
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.lookup_questions import NameQuestion
 from llmstep.sources.sources import Sources
+from llmstep.sources.steps import ProofStep
 
 from ..conftest import Connection
 from .test_features import Editor

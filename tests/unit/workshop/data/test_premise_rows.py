@@ -9,8 +9,9 @@ import attrs
 import pytest
 
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.steps import ProofStep
 from llmstep_workshop.data.premise_rows import PremisePlan, PremiseWriter, draw_middles
 from llmstep_workshop.data.records import Record
 

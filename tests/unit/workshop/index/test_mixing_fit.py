@@ -13,10 +13,11 @@ from click.testing import CliRunner
 from llmstep.cli import cli
 from llmstep.errors import ModelFileError
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.index_writer import ProofStep, write_index
+from llmstep.sources.index_writer import write_index
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import FEATURES, HEAD_FEATURES, load_mixing
 from llmstep.sources.portfolio import Closer, Portfolio, load_portfolio
+from llmstep.sources.steps import ProofStep
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.errors import DataOutputError, TrainingDataError
 from llmstep_workshop.index import mixing_fit

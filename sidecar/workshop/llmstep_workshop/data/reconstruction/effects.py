@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from llmstep.sources.proposition import symbols
+from llmstep.lean_text.vocabulary import symbols
 from llmstep_workshop.data.reconstruction.constructions import (
     apply_proof,
     choose_left,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from llmstep.lean_text.lexer import scan_tokens
-from llmstep.sources.proposition import symbols
+from llmstep.lean_text.vocabulary import symbols
 from llmstep_workshop.data.reconstruction.case_splits import ConstructorGoal, split_cases
 from llmstep_workshop.data.reconstruction.effects import follow, rename_hidden
 from llmstep_workshop.data.reconstruction.known_types import elaborate
