@@ -1,14 +1,16 @@
-"""What a proof can name; `declarations` finds it in a file."""
+"""What a proof can name; `declarations` finds it in a file, an index keeps it as text."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
 
 StatementKind = Literal[
     "theorem", "lemma", "def", "abbrev", "instance", "axiom", "field", "constructor"
 ]
+_KINDS: tuple[StatementKind, ...] = get_args(StatementKind)
+_BETWEEN = "\x1f"
 
 
 @attrs.frozen
@@ -36,3 +38,43 @@ class Statement:
     line: int = 0
     private: bool = False
     protected: bool = False
+
+
+def pack_statement(statement: Statement) -> str:
+    """The statement as one line of text, without its module."""
+    marks = ("p" if statement.private else "") + ("o" if statement.protected else "")
+    parts = (
+        statement.name,
+        f"{_KINDS.index(statement.kind)}{marks}",
+        str(statement.line or ""),
+        statement.binders,
+        statement.conclusion,
+    )
+    return _BETWEEN.join(part.replace(_BETWEEN, " ") for part in parts)
+
+
+def packed_name(text: str) -> str:
+    """The name in a text that `pack_statement` has written, without unpacking the rest."""
+    return text.partition(_BETWEEN)[0]
+
+
+def unpack_statement(text: str, module: str) -> Statement:
+    """The statement of a text.
+
+    Raises:
+        ValueError: The text is none that `pack_statement` writes.
+    """
+    name, kind, line, binders, conclusion = text.split(_BETWEEN)
+    number = int(kind.rstrip("po"))
+    if number >= len(_KINDS):
+        raise ValueError(f"there is no kind {number}")
+    return Statement(
+        name,
+        _KINDS[number],
+        binders,
+        conclusion,
+        module,
+        int(line or 0),
+        private="p" in kind,
+        protected="o" in kind,
+    )

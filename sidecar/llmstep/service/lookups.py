@@ -6,6 +6,7 @@ They have a thread of their own, so that no suggestion waits behind one.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from llmstep.errors import DeadlineError, InvalidParamsError, SupersededError
 from llmstep.prompts.goal import clean_text
 from llmstep.service.question import MAX_TIMEOUT_MS, Asker, Document, Partial, check_unicode
 from llmstep.service.scheduler import Scheduler
-from llmstep.sources.lookup_questions import FoundLemmas, LemmaQuestion
+from llmstep.sources.premise_source import FoundLemmas
 from llmstep.sources.sources import Sources
 from llmstep.sources.text_query import LONGEST_TEXT
 
@@ -98,16 +99,15 @@ class Lookups:
         """
         request.check()
         document = request.document
-        question = LemmaQuestion(
+        find = functools.partial(
+            self._sources.find_lemmas,
             goal=request.goal or "",
             text=request.text or "",
             count=request.k or DEFAULT_LEMMAS,
             text_before=document.text_before if document else "",
             uri=document.uri if document else "",
         )
-        found = await self._ask(
-            lambda: self._sources.find_lemmas(question), asker, request.timeout_ms
-        )
+        found = await self._ask(find, asker, request.timeout_ms)
         return LemmaReply(found, self._explain(found))
 
     async def look_up(

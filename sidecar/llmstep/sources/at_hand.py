@@ -6,10 +6,36 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llmstep.sources.module_reach import Graph, Reach, first_component
+
 if TYPE_CHECKING:
     from llmstep.lean_text.statements import Statement
-    from llmstep.sources.module_reach import Reach
-    from llmstep.sources.opened_library import Library
+    from llmstep.sources.library_index import LibraryIndex
+
+
+@attrs.frozen(eq=False)
+class Library:
+    """An opened index with what its modules import.
+
+    Attributes:
+        name: Of the project or package.
+        index: Its steps and statements.
+        modules: What each of its modules imports.
+        project: Whether these are the user's own files.
+        stamp: Tells one state of the index from another.
+        made_ns: When it was made, in nanoseconds.
+    """
+
+    name: str
+    index: LibraryIndex
+    modules: Graph
+    project: bool
+    stamp: str
+    made_ns: int = 0
+    roots: frozenset[str] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "roots", frozenset(map(first_component, self.modules)))
 
 
 @attrs.frozen(eq=False)

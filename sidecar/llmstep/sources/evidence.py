@@ -51,9 +51,8 @@ from llmstep.sources.premise_source import (
 )
 from llmstep.sources.premises import Premise, Ranker
 from llmstep.sources.ranking import Origin, normal_form
-from llmstep.sources.similar_goals import ask_file, ask_library, recall
+from llmstep.sources.similar_goals import POWER, Votes, ask_file, ask_library, recall
 from llmstep.sources.steps import Surroundings, lemma_names, map_lemmas, words
-from llmstep.sources.votes import POWER, Votes
 
 # Each closer is a tactic of its own kind: more of them would push aside what the model proposes.
 _MOST_CLOSERS = 3

@@ -10,6 +10,7 @@ from llmstep.prompts.goal import Goal
 from llmstep.sources.binders import is_proposition
 from llmstep.sources.proposition import (
     Proposition,
+    head_of,
     is_variable,
     read_proposition,
     split_term,
@@ -108,6 +109,15 @@ def fit(pattern: Proposition, said: Proposition, bound: dict[str, str]) -> float
         total += one
     bound |= new
     return total / max(sum(bool(side) for side in sides), 1)
+
+
+def covered(side: str, words: frozenset[str]) -> float:
+    """Share of a side's constants that the words hold; 0 if its outermost one is not among them."""
+    head = head_of(side)
+    if not side or is_variable(head) or head not in words:
+        return 0.0
+    own = {token for token in tokens_of(side) if not is_variable(token)}
+    return len(own & words) / len(own) if own else 0.0
 
 
 def _fit_side(

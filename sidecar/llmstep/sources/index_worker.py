@@ -8,6 +8,7 @@ an event (see `Event` in `indexer`). The process ends with its stdin, or after a
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 from llmstep.sources.lake_project import find_packages
+from llmstep.sources.lean_files import Note
 from llmstep.sources.library_builder import (
     IndexingError,
     Target,
@@ -62,27 +64,26 @@ class IndexWorker:
 
     def _begin(self, root: Path) -> None:
         """Index a project's own files at once, and line up its packages."""
-        notes = _Notes(self, root)
-        self._build(root, Target.of_project(root), notes)
-        targets = [Target.of_package(package) for package in find_packages(root, notes.add)]
+        note = self._noting(root)
+        self._build(root, Target.of_project(root), note)
+        targets = [Target.of_package(package) for package in find_packages(root, note)]
         self._tell("packages", root, packages=[[t.name, t.key] for t in targets])
         waiting = {target.key for _, target in self._packages}
         for target in targets:
             if target.fixed and is_built(target):
-                self._build(root, target, notes)
+                self._build(root, target, note)
             elif target.key not in waiting:
                 self._packages.append((root, target))
         remove_old_indexes(frozenset(target.key for target in targets))
 
-    def _build(self, root: Path, target: Target, notes: _Notes | None = None) -> None:
-        notes = notes or _Notes(self, root)
+    def _build(self, root: Path, target: Target, note: Note | None = None) -> None:
 
         def tell(done: int, total: int) -> None:
             self._tell("progress", root, name=target.name, key=target.key, done=done, total=total)
             self._take_projects(target)
 
         try:
-            build_library(target, tell, notes.add)
+            build_library(target, tell, note or self._noting(root))
         except IndexingError as error:
             self._tell("failed", root, name=target.name, key=target.key, message=str(error))
         else:
@@ -103,23 +104,15 @@ class IndexWorker:
         except OSError:
             os._exit(0)
 
-    def note(self, root: Path, message: str) -> None:
-        """Say what cannot be read."""
-        self._tell("note", root, message=message)
+    def _noting(self, root: Path) -> Note:
+        """Tells what cannot be read of a project: the first few, the others are too many."""
+        numbers = itertools.count()
 
+        def note(message: str) -> None:
+            if next(numbers) < _MOST_NOTES:
+                self._tell("note", root, message=message)
 
-class _Notes:
-    """What cannot be read of one project: the first few are told, the others are too many."""
-
-    def __init__(self, worker: IndexWorker, root: Path) -> None:
-        self._worker = worker
-        self._root = root
-        self._count = 0
-
-    def add(self, message: str) -> None:
-        self._count += 1
-        if self._count <= _MOST_NOTES:
-            self._worker.note(self._root, message)
+        return note
 
 
 def become_idle() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmstep.errors import ModelFileError
-from llmstep.lean_text.statements import Statement
+from llmstep.lean_text.statements import Statement, pack_statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.replacement import replacing
 from llmstep.sources.features import goal_features, hash_feature
@@ -18,7 +18,6 @@ from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.library_index import FORMAT
 from llmstep.sources.postings import Postings, as_arrays, invert
 from llmstep.sources.statement_features import statement_features
-from llmstep.sources.statement_text import pack_statement
 from llmstep.sources.steps import (
     ProofStep,
     lemma_names,

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from llmstep.sources.binders import read_signature
-from llmstep.sources.goal_view import GoalView, fit
+from llmstep.sources.goal_view import GoalView, covered, fit
 from llmstep.sources.mixing import Mixing
 from llmstep.sources.premises import Premise
-from llmstep.sources.proposition import head_of, is_variable, tokens_of
+from llmstep.sources.proposition import is_variable, tokens_of
 
 _WORST_RANK = 100
 _SMALLEST_SHARE = 1e-3
@@ -104,9 +104,9 @@ def _features(
     says = signature.conclusion
     fits = fit(says, view.target, {})
     foreign = sum(part not in words for part in statement.name.split(".")[:-1])
-    covered = 0.0
+    rewrites = 0.0
     if says.relation in ("=", "↔"):
-        covered = max(_coverage(says.left, view.words), 0.7 * _coverage(says.right, view.words))
+        rewrites = max(covered(says.left, view.words), 0.7 * covered(says.right, view.words))
     own = {token for token in tokens_of(says.conclusion) if not is_variable(token)}
     return {
         "bias": 1.0,
@@ -119,7 +119,7 @@ def _features(
         "vote_share": math.log(share + _SMALLEST_SHARE) - math.log(_SMALLEST_SHARE),
         "uses": math.log1p(uses),
         "fits": fits,
-        "rewrites": covered,
+        "rewrites": rewrites,
         "covered": len(own & words) / len(own) if own else 0.0,
         "foreign_namespaces": float(foreign),
         "arguments": float(min(sum(a.is_proof for a in signature.arguments), 5)),
@@ -130,11 +130,3 @@ def _features(
 def _closeness(rank: int | None) -> float:
     """0 for what is not ranked, and the more the better the rank."""
     return math.log((_WORST_RANK + 1) / rank) if rank else 0.0
-
-
-def _coverage(side: str, words: frozenset[str]) -> float:
-    head = head_of(side)
-    if not side or is_variable(head) or head not in words:
-        return 0.0
-    own = {token for token in tokens_of(side) if not is_variable(token)}
-    return len(own & words) / len(own) if own else 0.0

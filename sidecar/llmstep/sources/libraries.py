@@ -20,9 +20,8 @@ from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import Query
 
 if TYPE_CHECKING:
-    from llmstep.sources.at_hand import AtHand
+    from llmstep.sources.at_hand import AtHand, Library
     from llmstep.sources.library_index import Neighbour
-    from llmstep.sources.opened_library import Library
 
 # What is nearer to the user: a step of the project counts as one of a goal this much more alike.
 _OWN_STEP = 1.1

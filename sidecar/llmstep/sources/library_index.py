@@ -11,7 +11,7 @@ several processes share one copy. It holds two kinds of rows, each with postings
 - S statements: ``statement_features``, ``statement_weights``, ``statement_starts``,
   ``statement_gaps``; ``statement_lengths`` uint8 (S,): number of features; ``statement_modules``
   (S,): the module, a number in ``module_ends``, ``module_bytes``; texts ``statement_text_ends``,
-  ``statement_text_bytes`` (see `statement_text`).
+  ``statement_text_bytes`` (see `pack_statement`).
 
 ``statement_keys`` uint32 (S,): hashed full names of the statements, ascending, with their rows in
 ``statement_order``; ``statement_uses`` uint8 (S,): how many of the steps name each, at most 255.
@@ -32,14 +32,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llmstep.errors import ModelFileError
-from llmstep.lean_text.statements import Statement
+from llmstep.lean_text.statements import Statement, packed_name, unpack_statement
 from llmstep.limits import raise_limit
 from llmstep.sources.common_names import CommonNames
 from llmstep.sources.features import hash_feature
 from llmstep.sources.postings import NAMES as POSTING_ARRAYS
 from llmstep.sources.postings import Postings
 from llmstep.sources.statement_features import Query
-from llmstep.sources.statement_text import packed_name, unpack_statement
 from llmstep.sources.text_store import TextStore
 from llmstep.user_files import open_file
 

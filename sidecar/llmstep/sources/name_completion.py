@@ -55,6 +55,27 @@ _PER_LETTER = 0.02
 
 
 @attrs.frozen
+class NameQuestion:
+    """A place where a name has been begun.
+
+    Attributes:
+        word: What has been written of it, dots included.
+        text_before: The file up to the word.
+        uri: Name of the file, by which its project is found.
+        tactics: Whether a tactic may stand there.
+        lemmas: Whether something stated may.
+        count: How many names at most, of each kind.
+    """
+
+    word: str
+    text_before: str
+    uri: str = ""
+    tactics: bool = False
+    lemmas: bool = True
+    count: int = 50
+
+
+@attrs.frozen
 class FoundName:
     """A name to offer.
 
@@ -73,6 +94,19 @@ class FoundName:
     origin: Origin
     statement: str = ""
     module: str = ""
+
+
+@attrs.frozen
+class FoundNames:
+    """Names to offer.
+
+    Attributes:
+        names: Tactics, then what is stated; each the likeliest first.
+        complete: Whether these are all.
+    """
+
+    names: tuple[FoundName, ...] = ()
+    complete: bool = True
 
 
 @attrs.frozen

@@ -59,6 +59,19 @@ class FoundLemma:
     step: PremiseStep | None = None
 
 
+@attrs.frozen
+class FoundLemmas:
+    """What was found.
+
+    Attributes:
+        lemmas: The best first.
+        missing: What has not been read yet, in words.
+    """
+
+    lemmas: tuple[FoundLemma, ...]
+    missing: tuple[str, ...] = ()
+
+
 def rank_premises(
     goal: Goal,
     index: AnyLibrary | None,

@@ -13,7 +13,7 @@ import attrs
 from llmstep.lean_text.statements import Statement
 from llmstep.lean_text.vocabulary import symbols
 from llmstep.sources.binders import Argument, Signature, read_signature
-from llmstep.sources.goal_view import Fact, GoalView, fit
+from llmstep.sources.goal_view import Fact, GoalView, covered, fit
 from llmstep.sources.proposition import (
     Proposition,
     head_of,
@@ -128,16 +128,16 @@ def _rewriting(says: Proposition, written: str, view: GoalView) -> Iterator[Prem
         (says.left, says.right, "rw", ""),
         (says.right, says.left, "rw_back", "← "),
     ):
-        covered = _covered(side, view.words)
-        if covered > 0.0:
-            yield PremiseStep(f"rw [{arrow}{written}]", form, covered)
+        share = covered(side, view.words)
+        if share > 0.0:
+            yield PremiseStep(f"rw [{arrow}{written}]", form, share)
             if form == "rw" and not is_variable(other):
-                yield PremiseStep(f"simp [{written}]", "simp", covered)
+                yield PremiseStep(f"simp [{written}]", "simp", share)
         elif form == "rw":
             for fact in view.facts:
-                covered = _covered(side, frozenset(tokens_of(fact.text)))
-                if covered == 1.0:
-                    yield PremiseStep(f"rw [{written}] at {fact.name}", "rw_at", covered)
+                share = covered(side, frozenset(tokens_of(fact.text)))
+                if share == 1.0:
+                    yield PremiseStep(f"rw [{written}] at {fact.name}", "rw_at", share)
                     break
 
 
@@ -218,15 +218,6 @@ def _leading(terms: list[str]) -> list[str]:
     while kept and kept[-1] in ("_", "?_"):
         kept.pop()
     return ["_" if term == "?_" else term for term in kept]
-
-
-def _covered(side: str, words: frozenset[str]) -> float:
-    """Share of a side's constants that the words hold; 0 if its outermost one is not among them."""
-    head = head_of(side)
-    if not side or is_variable(side) or is_variable(head) or head not in words:
-        return 0.0
-    own = {token for token in tokens_of(side) if not is_variable(token)}
-    return len(own & words) / len(own) if own else 0.0
 
 
 def _mentions(view: GoalView, name: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -18,17 +19,18 @@ from pathlib import Path
 
 import attrs
 
+from llmstep.errors import LLMStepError
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.imports import Header, read_header
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.at_hand import NOTHING, AtHand
+from llmstep.sources.at_hand import NOTHING, AtHand, Library
 from llmstep.sources.indexer import Indexer, IndexingProgress
 from llmstep.sources.lake_project import digest, find_root, path_of, source_folders
-from llmstep.sources.lean_files import module_name
-from llmstep.sources.library_builder import Target
-from llmstep.sources.module_reach import Reach, find_reach
+from llmstep.sources.lean_files import module_name, read_regular
+from llmstep.sources.library_builder import Target, index_folder
+from llmstep.sources.library_index import LibraryIndex
+from llmstep.sources.module_reach import Graph, Reach, find_reach
 from llmstep.sources.near_files import NO_FILES, NearFiles, NearFilesReader
-from llmstep.sources.opened_library import Library, known_modules, open_library
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ _PATIENCE_S = 0.15
 _NEAR_AGAIN_S = 2.0
 _MOST_DOCUMENTS = 200
 _MOST_REACHES = 64
+_LARGEST_GRAPH = 100_000_000
 
 
 @attrs.frozen
@@ -102,7 +105,7 @@ class Projects:
                 sorted(project.libraries.values(), key=lambda library: not library.project)
             )
             generation = project.generation
-        fresh = near.newer(*known_modules(libraries))
+        fresh = near.newer(*_known_modules(libraries))
         reach = self._reach(project, libraries, header, generation, near, fresh)
         own = self._module_of(project, uri)
         statements, modules, state = self._edited(project, uri, reach)
@@ -206,7 +209,7 @@ class Projects:
             if progress.state != "ready" or (before is not None and not own):
                 if before is not None:
                     found[progress.key] = before
-            elif (library := open_library(progress, own)) is not None:
+            elif (library := _open_library(progress, own)) is not None:
                 found[progress.key] = library
         with self._lock:
             if found != project.libraries:
@@ -296,6 +299,37 @@ class Projects:
                 work()
             except Exception as error:
                 log.warning("a project cannot be read: %s", error)
+
+
+def _open_library(progress: IndexingProgress, own: bool) -> Library | None:
+    """The index that the indexing process has made; ``None`` if it cannot be used.
+
+    Args:
+        progress: What that process says of it.
+        own: Whether it is of the user's own files.
+    """
+    folder = index_folder()
+    try:
+        path = folder / f"{progress.key}.index"
+        index, status = LibraryIndex(path), path.stat()
+        content = read_regular(folder / f"{progress.key}.modules", _LARGEST_GRAPH)
+        graph = {
+            sys.intern(module): tuple(map(sys.intern, imports))
+            for module, imports in json.loads(content).items()
+        }
+    except (LLMStepError, OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("%s is not used: %s", progress.name, error)
+        return None
+    stamp = f"{progress.key}:{status.st_mtime_ns if own else status.st_size}"
+    return Library(progress.name, index, graph, own, stamp, status.st_mtime_ns)
+
+
+def _known_modules(libraries: Sequence[Library]) -> tuple[Graph, int]:
+    """The modules in the index of the project's own files, and when that was made."""
+    for library in libraries:
+        if library.project:
+            return library.modules, library.made_ns
+    return {}, 0
 
 
 class _Shared:

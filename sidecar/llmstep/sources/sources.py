@@ -25,20 +25,14 @@ from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.name_table import NameTables
 from llmstep.sources.portfolio import imports_core_only, is_core_module, load_portfolio
-from llmstep.sources.premise_source import rank_premises
+from llmstep.sources.premise_source import FoundLemmas, rank_premises
 from llmstep.sources.premises import PremiseTable, Ranker
 from llmstep.sources.ranking import Origin
 
 # What reads Lean text is imported by the first question that brings some.
 if TYPE_CHECKING:
     from llmstep.lean_text.document import LeanDocument
-    from llmstep.sources.lookup_questions import (
-        FoundLemmas,
-        FoundNames,
-        LemmaQuestion,
-        NameQuestion,
-    )
-    from llmstep.sources.name_completion import FoundName
+    from llmstep.sources.name_completion import FoundName, FoundNames, NameQuestion
     from llmstep.sources.projects import Projects, ProjectStatus
 
 log = logging.getLogger(__name__)
@@ -136,29 +130,37 @@ class Sources:
             imported=at_hand.reaches,
         )
 
-    def find_lemmas(self, question: LemmaQuestion) -> FoundLemmas:
-        """The statements of file, project and library that fit a goal, or a text."""
+    def find_lemmas(
+        self, *, goal: str, text: str, count: int, text_before: str = "", uri: str = ""
+    ) -> FoundLemmas:
+        """The statements of file, project and library that fit a goal, or a text.
+
+        Args:
+            goal: A printed goal; or empty, then `text` counts.
+            text: A name or half of one, a formula, or words.
+            count: How many at most.
+            text_before: The file up to the question, or empty.
+            uri: Name of the file, by which its project is found.
+        """
         from llmstep.lean_text.document import read_document
         from llmstep.sources.lemma_search import find_by_text
-        from llmstep.sources.lookup_questions import FoundLemmas
 
-        before = question.text_before
-        at_hand = self._at_hand(before, question.uri)
-        if not before:
+        at_hand = self._at_hand(text_before, uri)
+        if not text_before:
             # Nothing says what is imported: all of the project counts.
             at_hand = attrs.evolve(at_hand, reaches=None, version=f"{at_hand.version} whole")
-        if question.goal:
-            found = self._gather(question.goal, before, "", at_hand).find_lemmas(question.count)
+        if goal:
+            found = self._gather(goal, text_before, "", at_hand).find_lemmas(count)
         else:
             index = self._library(at_hand)
-            names = read_document(before).names()
+            names = read_document(text_before).names()
             knows = index.has_name if index is not None else lambda _: False
             found = find_by_text(
-                question.text,
+                text,
                 index,
-                self._tables(before, at_hand),
-                question.count,
-                reaches=self._reaches(before, at_hand),
+                self._tables(text_before, at_hand),
+                count,
+                reaches=self._reaches(text_before, at_hand),
                 write=lambda s: names.write(s.name, protected=s.protected, knows=knows),
                 namespaces=sorted(names.opened),
             )
@@ -180,8 +182,13 @@ class Sources:
     def complete_names(self, question: NameQuestion) -> FoundNames:
         """Tactics and lemmas that can be named at a place, by how their names begin."""
         from llmstep.lean_text.document import read_document
-        from llmstep.sources.lookup_questions import FoundNames
-        from llmstep.sources.name_completion import SHORTEST_NAME, NameFinder, Shelf, find_tactics
+        from llmstep.sources.name_completion import (
+            SHORTEST_NAME,
+            FoundNames,
+            NameFinder,
+            Shelf,
+            find_tactics,
+        )
 
         before, word = question.text_before, question.word
         at_hand = self._at_hand(before, question.uri)

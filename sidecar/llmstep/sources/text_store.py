@@ -84,15 +84,10 @@ class TextPacker:
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
         self._packed: list[bytes] = []
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
 
     def add(self, text: str) -> None:
         """Take one text in."""
         self._waiting.append(text.encode("utf-8", "replace").replace(_END, b"") + _END)
-        self._count += 1
         if len(self._waiting) == BLOCK:
             self._pack()
 

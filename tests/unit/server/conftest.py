@@ -24,7 +24,7 @@ from llmstep.service.question import (
     SuggestStats,
 )
 from llmstep.service.suggest import SuggestService
-from llmstep.sources.lookup_questions import FoundNames, NameQuestion
+from llmstep.sources.name_completion import FoundNames, NameQuestion
 from llmstep.sources.projects import ProjectStatus
 from llmstep.sources.ranking import Suggestion
 

@@ -15,12 +15,11 @@ from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import LspDocument, find_document, find_place
-from llmstep.sources.lookup_questions import FoundNames, NameQuestion
 
 if TYPE_CHECKING:
     from llmstep.server.editor import Editor
     from llmstep.server.session import Session
-    from llmstep.sources.name_completion import FoundName
+    from llmstep.sources.name_completion import FoundName, FoundNames, NameQuestion
     from llmstep.sources.sources import Sources
 
 _TACTIC = "llmstep"
@@ -58,7 +57,7 @@ def register(editor: Editor, session: Session) -> None:
     )
     async def complete(params: types.CompletionParams) -> types.CompletionList | None:
         # Here, because an editor waits for the answer to `initialize` first.
-        from llmstep.sources.name_completion import FoundName
+        from llmstep.sources.name_completion import FoundName, FoundNames
 
         uri = params.text_document.uri
         place = find_place(editor.workspace, uri, params.position)
@@ -114,6 +113,8 @@ class _Begun:
 
 def _read_begun(place: Place, uri: str) -> _Begun | None:
     """What may be completed at a place, if anything."""
+    from llmstep.sources.name_completion import NameQuestion
+
     quotes = _INSIDE_QUOTES.search(place.before)
     if quotes is not None:
         call = attrs.evolve(place, column=quotes.start())
@@ -136,6 +137,7 @@ def _read_begun(place: Place, uri: str) -> _Begun | None:
 
 def _read_quoted(call: Place, prefix: str, uri: str) -> _Begun | None:
     """What may be completed between the quotes of a call, of which a step has been begun."""
+    from llmstep.sources.name_completion import NameQuestion
     from llmstep.sources.told_goal import tell_goal
 
     word = _word_before(prefix)

@@ -14,7 +14,7 @@ from llmstep.config import Settings
 from llmstep.lean_text.statements import Statement
 from llmstep.service.lookups import Lookups
 from llmstep.sources.index_writer import write_index
-from llmstep.sources.lookup_questions import NameQuestion
+from llmstep.sources.name_completion import NameQuestion
 from llmstep.sources.sources import Sources
 from llmstep.sources.steps import ProofStep
 

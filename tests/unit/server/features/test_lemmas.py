@@ -16,8 +16,7 @@ from llmstep.server.features.lemmas import lemmas_json, parse_lemmas
 from llmstep.service.lookups import LemmaReply, Lookups
 from llmstep.service.question import Partial
 from llmstep.sources.index_writer import write_index
-from llmstep.sources.lookup_questions import FoundLemmas
-from llmstep.sources.premise_source import FoundLemma
+from llmstep.sources.premise_source import FoundLemma, FoundLemmas
 from llmstep.sources.premise_steps import PremiseStep
 from llmstep.sources.sources import Sources
 
@@ -176,7 +175,7 @@ async def test_a_look_up_that_hangs_delays_no_suggestion_and_can_be_withdrawn(
     asked: Connection, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(sources, "find_lemmas", lambda _question: release.wait(30))
+    monkeypatch.setattr(sources, "find_lemmas", lambda **_question: release.wait(30))
     await asked.initialize()
     asked.give("llmstep/lemmas", {"text": "comm"}, id=11)
     suggested = await asked.request("llmstep/suggest", {"goals": ["⊢ p"], "prefix": ""}, id=12)
