@@ -27,7 +27,7 @@ LIBRARIES = {
     "pygls": "pygls.lsp.server",
 }
 # Files of the models folder that the sidecar cannot do without, besides the built-in model's.
-SHIPPED = ("builtin.toml", "llmstep-builtin.tactics", "mixing.toml", "portfolio.toml")
+SHIPPED = ("builtin.toml", "llmstep-builtin.tactics", "mixing.toml", "portfolio.json")
 
 
 def fix(console: Console) -> None:

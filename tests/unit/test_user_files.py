@@ -88,7 +88,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "card": ("card.toml", read_card),
     "template": ("prompt.toml", lambda path: load_template(str(path))),
     "weights of the sources": ("mixing.toml", load_mixing.__wrapped__),
-    "portfolio": ("portfolio.toml", load_portfolio.__wrapped__),
+    "portfolio": ("portfolio.json", load_portfolio.__wrapped__),
     "index": ("library.tactics", LibraryIndex),
     "GGUF": ("model.gguf", read_gguf_head),
     "checksum": ("model.gguf", hash_file),

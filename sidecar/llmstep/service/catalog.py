@@ -23,8 +23,8 @@ from llmstep.user_files import inside, read_json_value
 
 __all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model"]
 
-# Beside the cards lies what the other sources of suggestions have learned.
-_TABLES = {"mixing.toml", "portfolio.toml"}
+# Beside the cards lie the weights of the sources.
+_NO_CARD = "mixing.toml"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
 # Library and extra that a backend needs; the library is looked for, never imported, here.
 LIBRARIES: dict[str, tuple[str, str]] = {
@@ -96,7 +96,7 @@ def read_catalog() -> Catalog:
             problems.append(f"{folder} cannot be read: {error.strerror or error}")
             continue
         for file in files:
-            if file.name in _TABLES:
+            if file.name == _NO_CARD:
                 continue
             try:
                 card, odd = read_card(file)

@@ -1,6 +1,6 @@
 """Strong closers by the shape of the goal: what one would try before thinking.
 
-On most goals a handful of tactics is worth trying first. ``models/portfolio.toml`` holds for each
+On most goals a handful of tactics is worth trying first. ``models/portfolio.json`` holds for each
 the log-odds that an author used it, as a sum over traits of the goal: relation and symbols of the
 target, types of the variables, forms of the hypotheses. `llmstep index portfolio` learns them.
 """
@@ -20,9 +20,9 @@ from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.vocabulary import symbols
 from llmstep.limits import raise_limit
 from llmstep.prompts.goal import Goal, Hypothesis
-from llmstep.user_files import read_toml
+from llmstep.user_files import read_json_value
 
-FILE_NAME = "portfolio.toml"
+FILE_NAME = "portfolio.json"
 
 
 # First components of the modules that come with Lean itself.
@@ -109,14 +109,14 @@ def load_portfolio(path: Path | None = None) -> Portfolio:
     """
     path = path or paths.models_dir() / FILE_NAME
     try:
-        values = read_toml(path)
+        values = read_json_value(path)
         closers = tuple(
             Closer(
                 tactic=str(entry["tactic"]),
                 bias=float(entry["bias"]),
                 weights={str(k): float(v) for k, v in entry["weights"].items()},
             )
-            for entry in values["closer"]
+            for entry in values["closers"]
         )
         return Portfolio(closers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -80,9 +80,11 @@ def test_mathlibs_tactics_are_known() -> None:
     assert not {"omega", "simp", "rfl", "constructor", "rcases", "decide"} & MATHLIB_TACTICS
 
 
-@pytest.mark.parametrize("text", ["[[closer]]\ntactic = 1\n", "closer = 3\n", "nonsense ="])
+@pytest.mark.parametrize(
+    "text", ['{"closers": [{"tactic": 1}]}', '{"closers": 3}', "[]", "nonsense"]
+)
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "portfolio.toml"
+    path = tmp_path / "portfolio.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ModelFileError, match=str(path)):
         load_portfolio(path)

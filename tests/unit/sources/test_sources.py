@@ -211,13 +211,13 @@ def test_a_completed_name_keeps_the_prefix_to_the_letter(home: Path) -> None:
         assert all(tactic.startswith(prefix) for tactic in tactics)
 
 
-@pytest.mark.parametrize("changed", ["library", "mixing.toml", "portfolio.toml"])
+@pytest.mark.parametrize("changed", ["library", "mixing.toml", "portfolio.json"])
 def test_an_answer_is_not_kept_beyond_a_change_of_what_it_rests_on(
     settings: Settings, home: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     models = home / "models"
     models.mkdir()
-    for name in ("mixing.toml", "portfolio.toml"):
+    for name in ("mixing.toml", "portfolio.json"):
         (models / name).write_bytes((paths.models_dir() / name).read_bytes())
     monkeypatch.setattr(paths, "models_dir", lambda: models)
     sources = Sources(settings)

@@ -1,4 +1,4 @@
-"""Learn which closers fit which goals: the weights of ``models/portfolio.toml``."""
+"""Learn which closers fit which goals: the weights of ``models/portfolio.json``."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""Write the learned tables of ``models/`` as TOML, in one step."""
+"""Write the learned tables of ``models/``, each in one step."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import attrs
 
 from llmstep.sources.mixing import Mixing
 from llmstep.sources.portfolio import Closer
@@ -13,21 +15,17 @@ from llmstep_workshop.index.mixing_fit import MixingScores
 
 
 def write_portfolio(path: Path, closers: Sequence[Closer], rows: int) -> None:
-    """Write ``portfolio.toml``.
+    """Write ``portfolio.json``. Read at every start, it would take 20 times longer as TOML.
 
     Raises:
         DataOutputError: It cannot be written; an older file is whole.
     """
-
-    def lines() -> Iterator[str]:
-        yield f"# Learned by `llmstep index portfolio` from {rows:,} proof steps: log-odds that an"
-        yield "# author used the tactic, as a sum over traits of the goal (sources/portfolio.py)."
-        for closer in closers:
-            yield f"\n[[closer]]\ntactic = {_quote(closer.tactic)}\nbias = {closer.bias}"
-            yield "\n[closer.weights]"
-            yield from _entries(closer.weights)
-
-    write_text(path, "\n".join(lines()) + "\n")
+    about = (
+        f"Learned by `llmstep index portfolio` from {rows:,} proof steps: log-odds that an author "
+        "used the tactic, as a sum over traits of the goal (sources/portfolio.py)."
+    )
+    values = {"about": about, "closers": [attrs.asdict(closer) for closer in closers]}
+    write_text(path, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> None:
@@ -60,11 +58,4 @@ def write_mixing(path: Path, mixing: Mixing, scores: MixingScores, n: int) -> No
 
 
 def _entries(values: Mapping[str, float]) -> Iterator[str]:
-    for name, value in values.items():
-        bare = name.replace("_", "").isascii() and name.replace("_", "").isalnum()
-        yield f"{name if bare else _quote(name)} = {value}"
-
-
-def _quote(text: str) -> str:
-    # A TOML basic string has JSON's escapes for all that occurs here.
-    return json.dumps(text, ensure_ascii=False)
+    return (f"{name} = {value}" for name, value in values.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import attrs
@@ -122,8 +121,8 @@ def test_nothing_to_fit_is_told() -> None:
 
 def test_tables_are_read_back_as_written(tmp_path: Path) -> None:
     closers = (Closer("omega", -1.5, {"type Nat": 2.0, "target \\": 0.5, 'a"b': 1.0}),)
-    write_portfolio(tmp_path / "p.toml", closers, 3)
-    assert load_portfolio(tmp_path / "p.toml").closers == closers
+    write_portfolio(tmp_path / "p.json", closers, 3)
+    assert load_portfolio(tmp_path / "p.json").closers == closers
     rated = rate_rows(LINEAR[:8], None, library(tmp_path / "i"), None)
     mixing, scores = fit_mixing(rated, 4)
     write_mixing(tmp_path / "m.toml", mixing, scores, 4)
@@ -133,7 +132,7 @@ def test_tables_are_read_back_as_written(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(DataOutputError, match="could not be written"):
-        write_portfolio(tmp_path / "file" / "p.toml", (), 0)
+        write_portfolio(tmp_path / "file" / "p.json", (), 0)
 
 
 def write_rows(path: Path, rows: list[Row]) -> Path:
@@ -153,7 +152,7 @@ def test_the_commands_make_index_portfolio_and_weights(
     monkeypatch.setenv("LLMSTEP_ECHO_SCRIPT", str(script))
     skipped = [Row("⊢ False", "exact absurd", kind="junk")]
     rows = write_rows(tmp_path / "rows.jsonl", [*LINEAR[:60], *EQUAL[:60], *skipped])
-    index, table, weights = (tmp_path / name for name in ("i.tactics", "p.toml", "m.toml"))
+    index, table, weights = (tmp_path / name for name in ("i.tactics", "p.json", "m.toml"))
     run = CliRunner().invoke
     built = run(cli, ["index", "build", str(rows), "--output", str(index), "--skip-kind", "junk"])
     assert built.exit_code == 0, built.output
@@ -163,10 +162,7 @@ def test_the_commands_make_index_portfolio_and_weights(
     )
     learned = run(cli, ["index", "portfolio", str(rows), "--output", str(table)])
     assert learned.exit_code == 0, learned.output
-    assert {c["tactic"] for c in tomllib.loads(table.read_text("utf-8"))["closer"]} == {
-        "omega",
-        "rfl",
-    }
+    assert {c.tactic for c in load_portfolio(table).closers} == {"omega", "rfl"}
     held_out = write_rows(tmp_path / "held.jsonl", [*LINEAR[300:310], *EQUAL[300:310]])
     command = ["index", "fit", str(held_out), "--output", str(weights), "--model", "echo"]
     fitted = run(cli, [*command, "--library", str(index), "-n", "4"])
