@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from llmstep.commands.suggest import read_settings
 from llmstep.commands.suggestion_list import LEGEND, NOT_CHECKED, format_suggestion, worth_showing
 
 if TYPE_CHECKING:
@@ -58,16 +59,11 @@ EXAMPLES: tuple[Example, ...] = (
 @click.option("-n", "count", type=int, default=5, show_default=True, help="Suggestions per goal.")
 def demo(model: str | None, count: int) -> None:
     """Suggest next steps for a few well-known goals."""
-    from llmstep.config import resolve
     from llmstep.service.suggest import SuggestService
 
-    resolved = resolve({"model": model, "n": count, "cache": False})
-    for problem in resolved.problems:
-        if problem.origin == "command line":
-            raise click.UsageError(problem.message)
-        click.echo(f"not taken: {problem}", err=True)
+    settings = read_settings({"model": model, "n": count, "cache": False})
     begin = time.monotonic()
-    service = SuggestService(resolved.settings)
+    service = SuggestService(settings)
     try:
         show_all(service, begin)
     finally:
@@ -76,8 +72,13 @@ def demo(model: str | None, count: int) -> None:
 
 def show_all(service: SuggestService, begin: float) -> None:
     """Print a table for each example, then what to do next in Lean."""
+    from llmstep.service.question import Document, SuggestRequest
+
     for number, example in enumerate(EXAMPLES, 1):
-        reply = asyncio.run(service.suggest(_question(example)))
+        text = example.text_before
+        document = Document("file:///demo.lean", text) if text else None
+        request = SuggestRequest((example.goal,), example.prefix, document)
+        reply = asyncio.run(service.suggest(request))
         if number == 1:
             status = service.status()
             click.echo(
@@ -95,13 +96,6 @@ def show_all(service: SuggestService, begin: float) -> None:
         '  3. a Lean file:    import LLMstep, and in a proof write  llmstep ""\n'
         "README.md says the rest; `llmstep doctor` finds what is wrong."
     )
-
-
-def _question(example: Example):
-    from llmstep.service.question import Document, SuggestRequest
-
-    document = Document("file:///demo.lean", example.text_before) if example.text_before else None
-    return SuggestRequest((example.goal,), example.prefix, document)
 
 
 def show_one(number: int, example: Example, reply: SuggestReply) -> None:

@@ -111,11 +111,12 @@ def clean(every: bool) -> None:
 
 
 def _targets(folder: Path, notes: list[str], own: bool) -> list[Target]:
+    from llmstep.commands.mcp import find_project
     from llmstep.errors import ModelFileError
-    from llmstep.sources.lake_project import find_packages, find_root
+    from llmstep.sources.lake_project import find_packages
     from llmstep.sources.library_builder import Target
 
-    root = find_root(folder.resolve() / "file.lean")
+    root = find_project(folder.resolve())
     if root is None:
         raise ModelFileError(
             f"{folder} is in no Lean project",

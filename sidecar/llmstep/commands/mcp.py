@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-_MARKS = ("lakefile.lean", "lakefile.toml", "lean-toolchain")
-
 
 @click.command()
 @click.option(
@@ -41,8 +39,7 @@ def mcp(project: Path | None, model: str | None) -> None:
 
 
 def find_project(folder: Path) -> Path | None:
-    """The nearest folder from here upwards that holds a Lean project; ``None`` without one."""
-    for candidate in (folder, *folder.parents):
-        if any((candidate / mark).is_file() for mark in _MARKS):
-            return candidate
-    return None
+    """The folder of the Lean project that a folder lies in; ``None`` without one."""
+    from llmstep.sources.lake_project import find_root
+
+    return find_root(folder / "any.lean")

@@ -8,20 +8,25 @@ from pathlib import Path
 
 import click
 
+from llmstep.commands.suggest import (
+    FILE,
+    goal_argument,
+    goal_file_option,
+    read_goal,
+    read_settings,
+    read_text,
+)
+
 
 @click.command()
-@click.argument("goal", required=False)
-@click.option(
-    "--goal-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read the goal from a file.",
-)
+@goal_argument
+@goal_file_option
 @click.option("--hint", default="", help="Words for the model.")
 @click.option("-n", "count", type=click.IntRange(1, 8), default=1, help="Number of proofs.")
 @click.option("--model", help="Model id, or path of a .gguf file; it must write whole proofs.")
 @click.option(
     "--context",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="A Lean file whose text stands before the goal; it may end in the theorem, up to `by`.",
 )
 @click.option("--timeout", type=click.FloatRange(1, 3600), default=120.0, help="Seconds.")
@@ -41,19 +46,13 @@ def prove(
     The text appears on standard error as it is written. Nothing is checked by Lean here: the tactic
     `llmprove` does that, and has what is wrong mended.
     """
-    from llmstep.commands.suggest import read_goal, read_text
-    from llmstep.config import resolve
     from llmstep.prompts.goal import split_goals
     from llmstep.service.question import Document, SuggestRequest, WritingProgress
     from llmstep.service.suggest import SuggestService
 
     text = read_goal(goal, goal_file)
     document = Document(context.resolve().as_uri(), read_text(context)) if context else None
-    resolved = resolve({"model": model})
-    for problem in resolved.problems:
-        if problem.origin == "command line":
-            raise click.UsageError(problem.message)
-        click.echo(f"not taken: {problem}", err=True)
+    settings = read_settings({"model": model})
 
     def show(progress: WritingProgress) -> None:
         if progress.thinking:
@@ -69,15 +68,13 @@ def prove(
         mode="proof",
         hint=hint,
     )
-    service = SuggestService(resolved.settings)
+    service = SuggestService(settings)
     try:
         reply = asyncio.run(service.suggest(request, on_writing=show))
     finally:
         service.close()
-    click.echo("", err=True)
-    stats = reply.stats
-    seconds = stats.total_ms / 1000
-    click.echo(f"{stats.generated_tokens} tokens in {seconds:.1f} s by {reply.model}", err=True)
+    tokens, seconds = reply.stats.generated_tokens, reply.stats.total_ms / 1000
+    click.echo(f"\n{tokens} tokens in {seconds:.1f} s by {reply.model}", err=True)
     for index, proof in enumerate(reply.proofs):
         if as_json:
             fields = {"proof": proof.text, "score": proof.score, "stop": proof.stop}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from llmstep.commands.mcp import find_project
+from llmstep.commands.suggest import FILE, read_text
 
 if TYPE_CHECKING:
     from llmstep.service.lookups import LemmaReply, LemmaRequest
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("-k", "count", type=int, default=10, show_default=True, help="How many lemmas.")
 @click.option(
     "--context",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="A Lean file: its imports, its own lemmas and its open namespaces count.",
 )
 @click.option(
@@ -38,8 +40,6 @@ def search(question: str, count: int, context: Path | None, wait_s: float, as_js
     They come from the Lean project that the working folder lies in, its packages, and the shipped
     index of Mathlib; no model is asked, and nothing is sent anywhere.
     """
-    from llmstep.commands.mcp import find_project
-    from llmstep.commands.suggest import read_text
     from llmstep.server.features.lemmas import lemmas_json
     from llmstep.service.lookups import LemmaRequest
     from llmstep.service.question import Document
@@ -80,7 +80,7 @@ async def _find(request: LemmaRequest, wait_s: float) -> LemmaReply:
     from llmstep.sources.sources import Sources
 
     request.check()
-    sources = Sources(resolve(environ=os.environ).settings)
+    sources = Sources(resolve().settings)
     lookups = Lookups(sources)
     try:
         told: tuple[str, ...] = ()

@@ -6,29 +6,30 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from llmstep.errors import InvalidParamsError
 
+if TYPE_CHECKING:
+    from llmstep.config import Settings
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+goal_argument = click.argument("goal", required=False)
+goal_file_option = click.option("--goal-file", type=FILE, help="Read the goal from a file.")
+
 
 @click.command()
-@click.argument("goal", required=False)
-@click.option(
-    "--goal-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read the goal from a file.",
-)
+@goal_argument
+@goal_file_option
 @click.option("--prefix", default="", help="Characters every suggestion starts with.")
 @click.option("-n", "count", type=int, help="Number of candidates.")
 @click.option("--model", help="Model id, or path of a .gguf file.")
-@click.option(
-    "--context",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A Lean file whose text stands before the goal.",
-)
+@click.option("--context", type=FILE, help="A Lean file whose text stands before the goal.")
 @click.option("--no-cache", is_flag=True, help="Ask the model even if the answer is known.")
 @click.option(
     "--json",
@@ -54,7 +55,6 @@ def suggest(
     Without GOAL and without --goal-file the goal is read from standard input.
     """
     from llmstep.commands.suggestion_list import format_suggestion, show_legend, worth_showing
-    from llmstep.config import resolve
     from llmstep.first_version import find_server
     from llmstep.prompts.goal import split_goals
     from llmstep.prompts.stated_goal import read_stated_goal
@@ -66,14 +66,10 @@ def suggest(
         click.echo(f"{stated.note}:\n{stated.text}\n", err=True)
     document = Document(context.resolve().as_uri(), read_text(context)) if context else None
     flags = {"model": model, "n": count, "cache": False if no_cache else None}
-    resolved = resolve(flags)
-    for problem in resolved.problems:
-        if problem.origin == "command line":
-            raise click.UsageError(problem.message)
-        click.echo(f"not taken: {problem}", err=True)
+    settings = read_settings(flags)
     if (server := find_server(os.environ)) is not None:
         click.echo(f"note: {server}", err=True)
-    service = SuggestService(resolved.settings)
+    service = SuggestService(settings)
     try:
         request = SuggestRequest(tuple(split_goals(stated.text)), prefix, document)
         reply = asyncio.run(service.suggest(request))
@@ -96,6 +92,22 @@ def suggest(
             show_legend()
     if not reply.suggestions:
         click.echo("The model has no suggestion that starts with this prefix.", err=True)
+
+
+def read_settings(flags: Mapping[str, Any]) -> Settings:
+    """The settings; what was not taken of them is told.
+
+    Raises:
+        click.UsageError: A flag has an impossible value.
+    """
+    from llmstep.config import resolve
+
+    resolved = resolve(flags)
+    for problem in resolved.problems:
+        if problem.origin == "command line":
+            raise click.UsageError(problem.message)
+        click.echo(f"not taken: {problem}", err=True)
+    return resolved.settings
 
 
 def read_goal(goal: str | None, goal_file: Path | None) -> str:

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
-import attrs
 import click
 
 from llmstep import environment, paths
 
 
-@attrs.frozen
-class WrittenFolder:
-    """A folder that llmstep writes to.
-
-    Attributes:
-        path: The folder.
-        holds: What lies in it.
-    """
-
-    path: Path
-    holds: str
-
-
 @click.command()
 @click.option("--yes", is_flag=True, help="Remove them; without this they are only listed.")
-@click.option("--keep-models", is_flag=True, help="Keep the models you have pulled or made.")
+@click.option("--keep-models", is_flag=True, help="Keep your models, and the folder they lie in.")
 def uninstall(yes: bool, keep_models: bool) -> None:
     """List the folders that llmstep has written on this machine; with --yes, remove them.
 
     The program itself goes with the last command it prints. Your Lean project is not touched.
     """
     removed = False
-    for written in folders(keep_models=keep_models):
-        if not written.path.exists():
+    for folder, holds in list_folders(keep_models=keep_models).items():
+        if not folder.exists():
             continue
-        size = _size(written.path)
-        click.echo(f"{'removing' if yes else 'would remove'} {written.path}")
-        click.echo(f"    {written.holds}, {size / 1e6:.1f} MB")
+        click.echo(f"{'removing' if yes else 'would remove'} {folder}")
+        click.echo(f"    {holds}, {_size(folder) / 1e6:.1f} MB")
         if yes:
-            shutil.rmtree(written.path, ignore_errors=True)
-            if written.path.exists():
-                click.echo(f"    {written.path} could not be removed whole", err=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                click.echo(f"    {folder} could not be removed whole", err=True)
         removed = True
     if not removed:
         click.echo("llmstep has written nothing here.")
@@ -53,27 +39,20 @@ def uninstall(yes: bool, keep_models: bool) -> None:
         click.echo("Nothing was removed; add --yes to do so.")
 
 
-def folders(*, keep_models: bool = False) -> list[WrittenFolder]:
-    """The folders, each once, whether they are there or not."""
-    every = [
-        WrittenFolder(paths.config_file().parent, "your settings"),
-        WrittenFolder(paths.cache_dir(), "answers, wheels of llama.cpp, indexes of packages"),
-        WrittenFolder(paths.log_dir(), "logs"),
-    ]
-    if not keep_models:
-        every.append(
-            WrittenFolder(paths.data_dir(), "models you have pulled, converted or imported")
-        )
-    by_path = {written.path: written for written in reversed(every)}
-    own = {path for path in by_path if _is_own(path)}
-    # A folder inside another goes with it.
-    return [
-        written
-        for written in every
-        if written.path in own
-        and by_path[written.path] is written
-        and not any(other != written.path and other in written.path.parents for other in own)
-    ]
+def list_folders(*, keep_models: bool = False) -> dict[Path, str]:
+    """The folders, whether they are there or not, and what each holds.
+
+    A folder inside another goes with it. That of the models may be that of the settings, or hold
+    the others (macOS, Windows): it stays where models are kept.
+    """
+    holds = {paths.data_dir(): "models you have pulled, converted or imported"}
+    holds[paths.cache_dir()] = "answers, wheels of llama.cpp, indexes of packages"
+    holds[paths.log_dir()] = "logs"
+    settings = paths.config_file().parent
+    holds[settings] = f"your settings, {holds[settings]}" if settings in holds else "your settings"
+    kept = (paths.data_dir(), *paths.data_dir().parents) if keep_models else ()
+    own = [path for path in holds if _is_own(path) and path not in kept]
+    return {path: holds[path] for path in own if not any(other in path.parents for other in own)}
 
 
 def _is_own(path: Path) -> bool:
@@ -81,8 +60,6 @@ def _is_own(path: Path) -> bool:
 
     Under ``LLMSTEP_HOME`` the folders are those we make there; the home itself is left.
     """
-    import os
-
     home = os.environ.get(environment.HOME)
     if home:
         return path.parent == Path(home).expanduser() and not path.is_symlink()
@@ -90,11 +67,8 @@ def _is_own(path: Path) -> bool:
 
 
 def _size(folder: Path) -> int:
-    total = 0
-    for file in folder.rglob("*"):
-        if file.is_file() and not file.is_symlink():
-            total += file.stat().st_size
-    return total
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    return sum(file.stat().st_size for file in files)
 
 
 def _program() -> str:

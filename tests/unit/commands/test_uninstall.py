@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from llmstep import paths
 from llmstep.cli import cli
-from llmstep.commands.uninstall import folders
+from llmstep.commands.uninstall import list_folders
 
 
 @pytest.fixture
@@ -43,6 +43,24 @@ def test_models_can_be_kept(home: Path) -> None:
     assert not paths.cache_dir().exists()
 
 
+def test_models_are_kept_that_share_a_folder_with_settings_and_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, where settings and models are in one folder, and Windows, where all is."""
+    data = tmp_path / "llmstep"
+    monkeypatch.delenv("LLMSTEP_HOME", raising=False)
+    monkeypatch.setattr(paths, "data_dir", lambda: data)
+    monkeypatch.setattr(paths, "config_file", lambda: data / "config.toml")
+    monkeypatch.setattr(paths, "cache_dir", lambda: data / "Cache")
+    monkeypatch.setattr(paths, "log_dir", lambda: data / "Logs")
+    (data / "Cache").mkdir(parents=True)
+    (data / "model.gguf").write_text("")
+    assert list(list_folders()) == [data]
+    assert "your settings, models" in list_folders()[data]
+    CliRunner().invoke(cli, ["uninstall", "--yes", "--keep-models"])
+    assert [path.name for path in data.iterdir()] == ["model.gguf"]
+
+
 def test_a_link_to_elsewhere_is_not_followed(home: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -54,5 +72,5 @@ def test_a_link_to_elsewhere_is_not_followed(home: Path, tmp_path: Path) -> None
 
 def test_the_platforms_folders_are_ours_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LLMSTEP_HOME")
-    assert folders()
-    assert all(paths.APP in written.path.parts for written in folders())
+    assert list_folders()
+    assert all(paths.APP in folder.parts for folder in list_folders())
