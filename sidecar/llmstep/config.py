@@ -151,11 +151,7 @@ TABLE: tuple[Setting, ...] = (
         number(0, 5),
         "softmax temperature, 0 is beam search; unset takes the model card's",
     ),
-    Setting(
-        "top_p",
-        number(0, 1, above_low=True),
-        "nucleus mass; unset takes the model card's",
-    ),
+    Setting("top_p", number(0, 1, above_low=True), "nucleus mass; unset takes the model card's"),
     Setting(
         "max_tokens",
         integer(1, 4096),

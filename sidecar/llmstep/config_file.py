@@ -15,17 +15,11 @@ from llmstep.user_files import TextError, decode_text, read_file, write_private
 _TABLE_HEADER = re.compile(r"^\s*\[")
 
 
-def write_setting(path: Path, key: str, value: str | None) -> Path:
-    """Set a setting, or take it out.
+def write_setting(path: Path, key: str, value: str | None) -> None:
+    """Set a setting in a file that need not exist, or take it out for ``None``.
 
-    Args:
-        path: The settings file; it need not exist.
-        key: Name of the setting; a dash counts as an underscore.
-        value: As it would stand in the environment, a path as seen from the current folder;
-            ``None`` takes the line out.
-
-    Returns:
-        The file.
+    In the name a dash counts as an underscore. The value is as in the environment, a path as seen
+    from the current folder.
 
     Raises:
         ConfigError: There is no such setting, the value is none for it, or the file is no TOML or
@@ -54,7 +48,6 @@ def write_setting(path: Path, key: str, value: str | None) -> Path:
         ) from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
 
 
 def _replace(text: str, name: str, line: str | None) -> str:

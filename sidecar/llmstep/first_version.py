@@ -24,13 +24,7 @@ _NOW = (
 
 @attrs.frozen
 class Leftover:
-    """Something of the first llmstep.
-
-    Attributes:
-        name: The variable, or ``server.py``.
-        found: What was found.
-        cure: What to write or do now.
-    """
+    """Something of the first llmstep, and what to write or do now."""
 
     name: str
     found: str

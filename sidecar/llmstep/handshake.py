@@ -36,7 +36,6 @@ class Conversation:
     """What came out of one conversation.
 
     Attributes:
-        version: The sidecar's version.
         model: Name of the model that answered.
         suggestions: Tactics, best first.
         start_ms: Milliseconds from spawning to the reply to ``initialize``.
@@ -44,7 +43,6 @@ class Conversation:
         silent: Why the model did not answer and the other sources did; empty if it did.
     """
 
-    version: str
     model: str
     suggestions: tuple[str, ...]
     start_ms: float
@@ -53,19 +51,14 @@ class Conversation:
 
 
 def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Conversation:
-    """Start a sidecar, ask about one goal, and end it.
-
-    Args:
-        command: The sidecar's command line, for example ``["llmstep", "serve"]``.
-        goal: A tactic state as Lean prints it.
-        timeout_s: Longest wait for any one reply.
+    """Start a sidecar, ask about one goal, and end it; ``timeout_s`` is for each reply.
 
     Raises:
         HandshakeError: Something did not go as it should; the message says what.
     """
     started = time.monotonic()
     with SidecarClient(command) as sidecar:
-        welcome = sidecar.initialize(timeout_s)
+        sidecar.initialize(timeout_s)
         start_ms = (time.monotonic() - started) * 1000
         asked = time.monotonic()
         answer = sidecar.request("llmstep/suggest", {"goals": [goal], "prefix": ""}, timeout_s)
@@ -73,7 +66,6 @@ def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Con
         sidecar.shut_down(timeout_s)
     try:
         return Conversation(
-            version=str(welcome.get("serverInfo", {}).get("version", "unknown")),
             model=str(answer["model"]),
             suggestions=tuple(str(item["tactic"]) for item in answer["suggestions"]),
             start_ms=start_ms,
@@ -85,12 +77,7 @@ def converse(command: Sequence[str], goal: str, timeout_s: float = 120.0) -> Con
 
 
 class SidecarClient:
-    """The process, with its output read on threads so that no wait is without end.
-
-    Args:
-        command: The sidecar's command line.
-        environ: Variables to set besides the process's own.
-    """
+    """The process, with its output read on threads so that no wait is without end."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
         self._command = list(command)
@@ -112,8 +99,8 @@ class SidecarClient:
             )
         except OSError as error:
             raise HandshakeError(f"{self._command[0]} cannot be started: {error}") from error
-        self._start_reader(self._process.stdout, self._read_messages)
-        self._stderr_reader = self._start_reader(self._process.stderr, self._read_stderr)
+        _start_reader(self._process.stdout, self._read_messages)
+        self._stderr_reader = _start_reader(self._process.stderr, self._read_stderr)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,18 +116,16 @@ class SidecarClient:
         """Process id of the sidecar."""
         return self._process.pid
 
-    def initialize(self, timeout_s: float) -> dict[str, Any]:
-        """Open the conversation; returns the server's welcome."""
-        options = {"protocolVersion": PROTOCOL_VERSION, "client": "llmstep"}
+    def initialize(self, timeout_s: float) -> None:
+        """Open the conversation."""
         params = {
             "processId": os.getpid(),
             "rootUri": None,
             "capabilities": {},
-            "initializationOptions": options,
+            "initializationOptions": {"protocolVersion": PROTOCOL_VERSION, "client": "llmstep"},
         }
-        welcome = self.request("initialize", params, timeout_s)
+        self.request("initialize", params, timeout_s)
         self.notify("initialized", {})
-        return welcome
 
     def shut_down(self, timeout_s: float) -> None:
         """End the conversation and wait for the process to end by itself."""
@@ -211,12 +196,6 @@ class SidecarClient:
         last = " | ".join(list(self._stderr)[-3:])
         return HandshakeError(f"{message}; it wrote: {last}" if last else message)
 
-    @staticmethod
-    def _start_reader(stream: IO[bytes] | None, target: Any) -> threading.Thread:
-        reader = threading.Thread(target=target, args=(stream,), daemon=True)
-        reader.start()
-        return reader
-
     def _read_messages(self, stream: IO[bytes]) -> None:
         # Whatever is wrong with the bytes, the waiting side must hear that no more will come.
         try:
@@ -229,6 +208,12 @@ class SidecarClient:
     def _read_stderr(self, stream: IO[bytes]) -> None:
         for line in stream:
             self._stderr.append(line.decode("utf-8", "replace").rstrip())
+
+
+def _start_reader(stream: IO[bytes] | None, target: Any) -> threading.Thread:
+    reader = threading.Thread(target=target, args=(stream,), daemon=True)
+    reader.start()
+    return reader
 
 
 def _read_message(stream: IO[bytes]) -> dict[str, Any] | None:

@@ -19,12 +19,6 @@ from typing import TextIO
 from llmstep.user_files import make_folder, open_private
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-_LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 _MOST_BUFFERED = 256
 # Libraries that log whole messages, and with them the user's text, below WARNING.
 _TALKATIVE = ("pygls", "asyncio")
@@ -151,15 +145,13 @@ def set_up_engine_logging() -> None:
 def set_level(level: str, owner: object = None) -> None:
     """Set the level of the logs: ``debug``, ``info``, ``warning`` or ``error``.
 
-    Args:
-        level: The level.
-        owner: The client that wants it; what others want of the log holds beside it.
+    What the clients of one process want of the log, each as an owner, holds side by side.
     """
-    _wanted[owner] = _LEVELS[level]
+    _wanted[owner] = logging.getLevelNamesMapping()[level.upper()]
     _apply_levels()
     for handler in logging.getLogger().handlers:
         if owner is not None and getattr(handler, "owner", None) is owner:
-            handler.setLevel(_LEVELS[level])
+            handler.setLevel(_wanted[owner])
 
 
 def give_up_level(owner: object) -> None:

@@ -11,9 +11,9 @@ import os
 import stat
 
 _FILE_MODE = 0o600
-_OTHERS = 0o077
-# A pipe without a reader is refused at once instead of waited for; for a file it changes nothing.
-_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+OTHERS = 0o077
+# A pipe nobody is at the other end of is not waited for; for a file it changes nothing.
+OPEN_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_private_descriptor(path: str | os.PathLike[str], flags: int) -> int:
@@ -26,11 +26,11 @@ def open_private_descriptor(path: str | os.PathLike[str], flags: int) -> int:
     Raises:
         OSError: It cannot be opened, or is a pipe or a folder.
     """
-    descriptor = os.open(path, flags | os.O_CREAT | _FLAGS, _FILE_MODE)
+    descriptor = os.open(path, flags | os.O_CREAT | OPEN_FLAGS, _FILE_MODE)
     try:
         found = os.fstat(descriptor)
         # A device such as /dev/null is everybody's.
-        shared = stat.S_ISREG(found.st_mode) and found.st_mode & _OTHERS
+        shared = stat.S_ISREG(found.st_mode) and found.st_mode & OTHERS
         if os.name == "posix" and shared and found.st_uid == os.getuid():
             os.fchmod(descriptor, _FILE_MODE)
         if stat.S_ISFIFO(found.st_mode) or stat.S_ISDIR(found.st_mode):

@@ -12,41 +12,35 @@ from __future__ import annotations
 import ntpath
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+N = TypeVar("N", int, float)
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
     """Whole numbers of a range, both ends included; text is read as in the environment."""
     wanted = f"a whole number from {low} to {high}"
-
-    def parse(value: Any) -> int:
-        if isinstance(value, str):
-            try:
-                value = int(value.strip())
-            except ValueError:
-                raise ValueError(wanted) from None
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(wanted)
-        return value
-
-    return parse
+    return _some(int, wanted, lambda value: low <= value <= high)
 
 
 def number(low: float, high: float, *, above_low: bool = False) -> Callable[[Any], float]:
     """Numbers of a range; ``above_low`` leaves its lower end out."""
     wanted = f"a number {'above' if above_low else 'from'} {low:g} to {high:g}"
+    return _some(
+        float, wanted, lambda value: low <= value <= high and not (above_low and value == low)
+    )
 
-    def parse(value: Any) -> float:
+
+def _some(kind: type[N], wanted: str, fits: Callable[[N], bool]) -> Callable[[Any], N]:
+    def parse(value: Any) -> N:
         if isinstance(value, str):
             try:
-                value = float(value.strip())
+                value = kind(value.strip())
             except ValueError:
                 raise ValueError(wanted) from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, kind)) or not fits(value):
             raise ValueError(wanted)
-        if not low <= value <= high or (above_low and value == low):
-            raise ValueError(wanted)
-        return float(value)
+        return kind(value)
 
     return parse
 

@@ -18,13 +18,10 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from llmstep.errors import LLMStepError
-from llmstep.private_files import open_private_descriptor
+from llmstep.private_files import OPEN_FLAGS, OTHERS, open_private_descriptor
 from llmstep.replacement import replacing
 
 _PRIVATE_FOLDER = 0o700
-_OTHERS = 0o077
-# A pipe without a writer is opened at once instead of never; for a file it changes nothing.
-_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # What an encoding's mark at the start of a text looks like; UTF-32 first, it begins like UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -70,7 +67,7 @@ def open_file(path: Path) -> BinaryIO:
     Raises:
         OSError: It cannot be opened, or is a pipe, a device, a socket or a folder.
     """
-    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    descriptor = os.open(path, os.O_RDONLY | OPEN_FLAGS)
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
@@ -84,11 +81,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file.
-
-    Raises:
-        OSError: As `open_file`.
-    """
+    """The bytes of a regular file; raises what `open_file` raises."""
     with open_file(path) as stream:
         return stream.read()
 
@@ -126,12 +119,7 @@ def decode_utf8(data: bytes) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The table in a TOML file.
-
-    Raises:
-        OSError: As `open_file`.
-        ValueError: It is no UTF-8 or no TOML; the message completes "the file cannot be read: ".
-    """
+    """The table in a TOML file; raises what `open_file` and `parse_toml` raise."""
     return parse_toml(read_file(path))
 
 
@@ -157,12 +145,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
 
 
 def read_json_value(path: Path) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        OSError: As `open_file`.
-        ValueError: It is no UTF-8 or no JSON.
-    """
+    """The value in a JSON file; raises what `open_file` and `parse_json` raise."""
     return parse_json(read_file(path))
 
 
@@ -187,19 +170,11 @@ def make_private_folder(path: Path) -> None:
     Raises:
         OSError: It cannot be made.
     """
-    _make_folders(path)
+    make_folder(path)
     if os.name == "posix":
         found = path.stat()
-        if found.st_mode & _OTHERS and found.st_uid == os.getuid():
+        if found.st_mode & OTHERS and found.st_uid == os.getuid():
             path.chmod(_PRIVATE_FOLDER)
-
-
-def _make_folders(path: Path) -> None:
-    if path.is_dir():
-        return
-    if path.parent != path:
-        _make_folders(path.parent)
-    path.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
 
 
 def make_folder(path: Path) -> None:
@@ -208,7 +183,11 @@ def make_folder(path: Path) -> None:
     Raises:
         OSError: It cannot be made.
     """
-    _make_folders(path)
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_folder(path.parent)
+    path.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
 
 
 def open_private(path: Path, mode: str = "wb") -> IO[bytes]:

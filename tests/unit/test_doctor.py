@@ -223,7 +223,7 @@ def test_the_sidecar_is_asked_for_real(monkeypatch, tmp_path: Path):
 
 
 def test_a_sidecar_without_suggestions_is_a_warning(monkeypatch):
-    talk = handshake.Conversation("2.0.0", "m", (), 1.0, 2.0)
+    talk = handshake.Conversation("m", (), 1.0, 2.0)
     monkeypatch.setattr(handshake, "converse", lambda arguments, goal: talk)
     assert doctor.check_sidecar().status == "warn"
 

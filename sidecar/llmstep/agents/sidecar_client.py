@@ -29,13 +29,7 @@ _END_S = 5.0
 
 
 class SidecarError(LLMStepError):
-    """The sidecar refused a request, or ended before it answered.
-
-    Args:
-        message: What is wrong.
-        hint: What to do about it.
-        details: What else the sidecar told for programs.
-    """
+    """The sidecar refused a request, or ended before it answered."""
 
     def __init__(
         self,
@@ -49,12 +43,7 @@ class SidecarError(LLMStepError):
 
 
 class AsyncSidecarClient:
-    """One sidecar process, started at the first request and again after it has ended.
-
-    Args:
-        command: Its command line; this installation's ``llmstep serve`` by default.
-        options: Settings for its ``initializationOptions``.
-    """
+    """One sidecar process, started at the first request and again after it has ended."""
 
     def __init__(
         self,
@@ -76,10 +65,7 @@ class AsyncSidecarClient:
     ) -> Any:
         """Ask, and wait for the answer; cancelling the coroutine withdraws the question.
 
-        Args:
-            method: Name of the method.
-            params: Its parameters.
-            on_progress: Called with the ``value`` of each ``$/progress`` of this request.
+        ``on_progress`` is called with the ``value`` of each ``$/progress`` of this request.
 
         Raises:
             SidecarError: The answer is an error, or there will be none.

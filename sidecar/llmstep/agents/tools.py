@@ -7,17 +7,18 @@ that the client named at the start.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec
 
 import attrs
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import Field
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import BaseModel, Field
 
 from llmstep import __version__
 from llmstep.agents.answers import (
@@ -29,15 +30,16 @@ from llmstep.agents.answers import (
     read_proofs,
     read_steps,
 )
-from llmstep.agents.documents import describe_document
-from llmstep.agents.failures import answer, telling
 from llmstep.agents.sidecar_client import AsyncSidecarClient
 from llmstep.config import MAX_CANDIDATES
+from llmstep.errors import InvalidParamsError, LLMStepError
 from llmstep.prompts.goal import split_goals
 from llmstep.service.card import ModelCard
 from llmstep.service.catalog import locate, read_catalog
 from llmstep.service.lookups import MAX_LEMMAS
 from llmstep.service.question import MAX_PROOFS, MAX_TIMEOUT_MS
+
+P = ParamSpec("P")
 
 _LONGEST_WAIT_S = 600
 _ASK_AGAIN_S = 0.5
@@ -68,13 +70,7 @@ FilePath = Annotated[
 
 
 def make_server(client: AsyncSidecarClient, project: Path | None) -> MCPServer:
-    """The MCP server.
-
-    Args:
-        client: Answers the questions.
-        project: Folder of the Lean project that the client named; without one no file path is
-            taken.
-    """
+    """The MCP server; without a project no file path is taken."""
 
     @asynccontextmanager
     async def live(_server: MCPServer) -> AsyncIterator[None]:
@@ -228,12 +224,66 @@ def make_server(client: AsyncSidecarClient, project: Path | None) -> MCPServer:
     return server
 
 
-class Reports:
-    """Progress of one call, sent in its order while the work goes on.
+def answer(result: BaseModel) -> CallToolResult:
+    """A result as text, and as the fields that the tool's schema describes."""
+    return CallToolResult(
+        content=[TextContent(type="text", text=result.model_dump_json(indent=1))],
+        structured_content=result.model_dump(mode="json"),
+    )
 
-    Args:
-        ctx: The call.
+
+def telling(tool: Callable[P, Awaitable[CallToolResult]]) -> Callable[P, Awaitable[CallToolResult]]:
+    """Let errors that are meant for the user reach the agent with their cure."""
+
+    @functools.wraps(tool)
+    async def told(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
+        try:
+            return await tool(*args, **kwargs)
+        except LLMStepError as error:
+            fields = {"message": error.message, "hint": error.hint, **error.details}
+            return CallToolResult(
+                content=[TextContent(type="text", text=f"{error.message}\n{error.hint}")],
+                structured_content={"error": fields},
+                is_error=True,
+            )
+
+    return told
+
+
+def describe_document(project: Path | None, file_path: str, text_before: str) -> dict[str, Any]:
+    """The wire's ``document`` field; nothing where there is neither a project nor a text.
+
+    The file is named, never opened; it lies inside the project, and need not exist.
+
+    Raises:
+        InvalidParamsError: There is no project, or the path leads out of it.
     """
+    if not file_path:
+        uri = (project / "Goal.lean").as_uri() if project else "untitled:goal"
+        known = project is not None or text_before
+        return {"document": {"uri": uri, "textBefore": text_before}} if known else {}
+    if project is None:
+        raise InvalidParamsError(
+            "file_path was given, but this server knows no project",
+            hint="Start it in the project's folder, or as `llmstep mcp --project FOLDER`.",
+        )
+    try:
+        path = (project / file_path).resolve()
+        inside = path.is_relative_to(project)
+    except (OSError, ValueError) as error:
+        raise InvalidParamsError(
+            f"file_path is no path: {error}", hint="Give the path of a file of the project."
+        ) from error
+    if not inside:
+        raise InvalidParamsError(
+            f"file_path leads out of the project {project}: {file_path}",
+            hint="Only files of the project that was named at the start count.",
+        )
+    return {"document": {"uri": path.as_uri(), "textBefore": text_before}}
+
+
+class Reports:
+    """Progress of one call, sent in its order while the work goes on."""
 
     def __init__(self, ctx: Context[Any, Any]) -> None:
         self._ctx = ctx

@@ -54,7 +54,8 @@ def set_(key: str, value: str | None, unset: bool) -> None:
     """
     if (value is None) != unset:
         raise click.UsageError("give a VALUE, or --unset and none")
-    path = write_setting(paths.config_file(), key, value)
+    path = paths.config_file()
+    write_setting(path, key, value)
     resolved = resolve()
     row = BY_NAME[key.replace("-", "_")]
     now = json.dumps(getattr(resolved.settings, row.name), ensure_ascii=False)

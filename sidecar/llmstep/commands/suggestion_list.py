@@ -36,10 +36,7 @@ def worth_showing(suggestions: Sequence[Suggestion]) -> list[Suggestion]:
 def format_suggestion(suggestion: Suggestion, width: int | None = None) -> str:
     """One suggestion as the columns score, origin, tactic, which is the last as it may be long.
 
-    Args:
-        suggestion: The suggestion.
-        width: Most characters of the tactic, whose first line is then all that is shown; ``None``
-            shows all of it, further lines below the first.
+    With a width the tactic's first line alone is shown, cut to so many characters.
     """
     columns = f"{suggestion.score:8.3f}  {'+'.join(suggestion.origin):{ORIGIN_WIDTH}}  "
     first, *rest = suggestion.tactic.splitlines()

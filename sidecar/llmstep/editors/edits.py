@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -21,18 +20,13 @@ EDITORS = ("vscode", "neovim", "emacs", "helix", "zed")
 
 _PROGRAMS = {"vscode": "code", "neovim": "nvim", "emacs": "emacs", "helix": "hx", "zed": "zed"}
 _TASK_PROGRAM = re.compile(r'"\$\{workspaceFolder\}[^"]*llmstep(?:\.exe)?"')
+_ZED = "Zed takes language servers from extensions only: the tactic works there without set-up"
 _BEGIN, _END = "llmstep setup: begin", "llmstep setup: end"
 
 
 @attrs.frozen
 class Edit:
-    """One file as it is and as it would be.
-
-    Attributes:
-        path: The file.
-        before: Its text; ``None`` if there is no file.
-        after: Its text afterwards; ``None`` if the file would go.
-    """
+    """The text of one file as it is and as it would be; ``None`` where there is no file."""
 
     path: Path
     before: str | None
@@ -46,12 +40,7 @@ class Edit:
 
 @attrs.frozen
 class EditPlan:
-    """What one editor would get.
-
-    Attributes:
-        edits: The files; those that change nothing included.
-        notes: What the user has to know or do by hand.
-    """
+    """What one editor would get, and what the user has to know or do by hand."""
 
     edits: tuple[Edit, ...] = ()
     notes: tuple[str, ...] = ()
@@ -66,22 +55,13 @@ def find_editors(project: Path | None) -> list[str]:
 
 
 def plan(editor: str, project: Path | None, program: str, *, remove: bool = False) -> EditPlan:
-    """What would be written for an editor, or taken out again.
-
-    Args:
-        editor: One of `EDITORS`.
-        project: Folder of the Lean project.
-        program: Whole path of ``llmstep``.
-        remove: Take out what an earlier run put in.
-    """
-    makers: dict[str, Callable[[Path | None, str, bool], EditPlan]] = {
-        "vscode": _plan_vscode,
-        "neovim": _plan_neovim,
-        "emacs": _plan_emacs,
-        "helix": _plan_helix,
-        "zed": _plan_zed,
-    }
-    return makers[editor](project, program, remove)
+    """What would be written for one of `EDITORS`, or taken out; ``program`` is ``llmstep``."""
+    if editor == "vscode":
+        return _plan_vscode(project, program, remove)
+    if editor == "zed":
+        return EditPlan(notes=(_ZED,))
+    makers = {"neovim": _plan_neovim, "emacs": _plan_emacs, "helix": _plan_helix}
+    return makers[editor](program, remove)
 
 
 def _plan_vscode(project: Path | None, program: str, remove: bool) -> EditPlan:
@@ -125,8 +105,8 @@ def _plan_vscode(project: Path | None, program: str, remove: bool) -> EditPlan:
     return EditPlan(tuple(edits), tuple(notes))
 
 
-def _plan_neovim(_project: Path | None, program: str, remove: bool) -> EditPlan:
-    base = _config_home("nvim", windows="nvim", variable="LOCALAPPDATA")
+def _plan_neovim(program: str, remove: bool) -> EditPlan:
+    base = _config_home("nvim", "LOCALAPPDATA")
     text = f"""\
 -- {_BEGIN}
 -- The sidecar beside Lean's own server: completion and code actions that write the call.
@@ -143,18 +123,18 @@ end
     return EditPlan((_own_file(base / "plugin" / "llmstep.lua", text, remove),))
 
 
-def _plan_emacs(_project: Path | None, program: str, remove: bool) -> EditPlan:
+def _plan_emacs(program: str, remove: bool) -> EditPlan:
     # Emacs reads the first of these that exists.
     home = Path.home()
     known = [home / ".emacs", home / ".emacs.el", home / ".emacs.d" / "init.el"]
-    known.append(_config_home("emacs", windows="emacs", variable="APPDATA") / "init.el")
+    known.append(_config_home("emacs", "APPDATA") / "init.el")
     path = next((file for file in known if file.is_file()), known[2])
     text = f"""\
 ;; {_BEGIN}
 (with-eval-after-load 'lsp-mode
   (lsp-register-client
    (make-lsp-client
-    :new-connection (lsp-stdio-connection '({_lisp(program)} "serve"))
+    :new-connection (lsp-stdio-connection '({_quoted(program)} "serve"))
     :major-modes '(lean4-mode)
     :server-id 'llmstep
     :add-on? t)))
@@ -164,12 +144,12 @@ def _plan_emacs(_project: Path | None, program: str, remove: bool) -> EditPlan:
     return EditPlan((_block(path, text, remove),), (note,))
 
 
-def _plan_helix(_project: Path | None, program: str, remove: bool) -> EditPlan:
-    path = _config_home("helix", windows="helix", variable="APPDATA") / "languages.toml"
+def _plan_helix(program: str, remove: bool) -> EditPlan:
+    path = _config_home("helix", "APPDATA") / "languages.toml"
     text = f"""\
 # {_BEGIN}
 [language-server.llmstep]
-command = {_toml(program)}
+command = {_quoted(program)}
 args = ["serve"]
 
 [[language]]
@@ -183,11 +163,6 @@ language-servers = ["lean", {{ name = "llmstep", only-features = ["code-action",
         note = f"{path} has a [[language]] for lean already: add {by_hand} to its language-servers"
         return EditPlan(notes=(note,))
     return EditPlan((_block(path, text, remove),))
-
-
-def _plan_zed(_project: Path | None, _program: str, _remove: bool) -> EditPlan:
-    note = "Zed takes language servers from extensions only: the tactic works there without set-up"
-    return EditPlan(notes=(note,))
 
 
 def _own_file(path: Path, text: str, remove: bool) -> Edit:
@@ -239,9 +214,10 @@ def _read(path: Path) -> str | None:
         ) from error
 
 
-def _config_home(name: str, *, windows: str, variable: str) -> Path:
-    if sys.platform == "win32" and os.environ.get(variable):
-        return Path(os.environ[variable]) / windows
+def _config_home(name: str, windows: str) -> Path:
+    """A program's folder of settings; ``windows`` is the variable that says where it is there."""
+    if sys.platform == "win32" and os.environ.get(windows):
+        return Path(os.environ[windows]) / name
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / name
 
@@ -250,9 +226,6 @@ def _lua(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _lisp(text: str) -> str:
+def _quoted(text: str) -> str:
+    """A string of Emacs Lisp and of TOML."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _toml(text: str) -> str:
-    return _lisp(text)

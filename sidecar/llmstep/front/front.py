@@ -43,7 +43,7 @@ class Front:
         caller: Greets engines on behalf of the client.
         link: The first engine.
         write: Queues bytes for the client.
-        on_log: Takes a line of the engine's log that belongs to this client.
+        on_log: Takes the lines of the engine's log that belong to this client.
         watch: Told the process id that `initialize` names.
     """
 
@@ -65,9 +65,8 @@ class Front:
         self._output: OutputPump | None = None  # to the engine
         self._connecting = False
         self._waiting: deque[bytes] = deque()
-        self._open: dict[
-            object, list[bytes]
-        ] = {}  # every request by its id, twice if it came twice
+        # Every open request by its id, twice if it came twice.
+        self._open: dict[object, list[bytes]] = {}
         self._initialize: bytes = b""
         self._welcomed = False
         self._shut_down = False
@@ -103,15 +102,13 @@ class Front:
                     self._shut_down = True
             if method == "initialize" and not self._initialize:
                 self._initialize = body
-                self._watch_client(message.get("params"))
+                params = message.get("params")
+                pid = params.get("processId") if isinstance(params, dict) else None
+                if isinstance(pid, int) and not isinstance(pid, bool) and pid > 0:
+                    self._watch(pid)
             elif isinstance(method, str) and method.startswith("textDocument/did"):
                 self._documents.note(method, message.get("params"), body)
             self._send(body)
-
-    def _watch_client(self, params: object) -> None:
-        pid = params.get("processId") if isinstance(params, dict) else None
-        if isinstance(pid, int) and not isinstance(pid, bool) and pid > 0:
-            self._watch(pid)
 
     def _send(self, body: bytes) -> None:
         """Forward to the engine, or keep it until there is one. Under the lock."""
@@ -261,13 +258,10 @@ class Front:
         if self._connecting:
             return
         self._connecting = True
-        delay = self._delay()
-        threading.Thread(
-            target=self._connect, args=(delay,), name="front-start", daemon=True
-        ).start()
+        threading.Thread(target=self._connect, name="front-start", daemon=True).start()
 
-    def _connect(self, delay_s: float) -> None:
-        time.sleep(delay_s)
+    def _connect(self) -> None:
+        time.sleep(self._delay())
         try:
             link = self._caller.link(self._main_place)
         except (NoEngineError, ChannelError, OSError) as error:

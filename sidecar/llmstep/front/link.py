@@ -28,20 +28,12 @@ class NoEngineError(Exception):
 
 
 class Link:
-    """A connection to an engine that has greeted.
-
-    Attributes:
-        channel: The connection.
-        pid: The engine's process.
-        place: Where it listens.
-        version: Its version.
-    """
+    """A connection to an engine that has greeted."""
 
     def __init__(self, channel: Channel, place: EnginePlace, greeting: dict[str, object]) -> None:
         self.channel = channel
         self.place = place
         self.pid = int(str(greeting.get("pid") or 0))
-        self.version = str(greeting.get("version"))
 
     def close(self) -> None:
         """End the connection; whoever reads from it sees the end."""
@@ -51,19 +43,14 @@ class Link:
 
 
 class Caller:
-    """What a front tells the engine of its client.
-
-    Args:
-        identity: Who we are.
-        flags: Settings from the command line.
-    """
+    """What a front tells the engine of its client."""
 
     def __init__(self, identity: Identity, flags: dict[str, object]) -> None:
         self.identity = identity
         self._flags = flags
 
     def greeting(self) -> dict[str, object]:
-        """The first message to an engine."""
+        """The first message to an engine; its folder is that of the client's relative paths."""
         return {
             "hello": self.identity.to_json(),
             "pid": os.getpid(),

@@ -69,9 +69,6 @@ def serve(options: Options) -> None:
 
     Returns only if there can be no front here; then nothing has been read yet, and the reason
     has been reported.
-
-    Args:
-        options: As `parse_arguments` gives them.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         report("Waiting for a client on stdin; Lean and editors start this. Ctrl-D ends it.")

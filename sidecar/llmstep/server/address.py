@@ -19,12 +19,7 @@ _SHORTEST_TOKEN = 16
 
 @attrs.frozen
 class Address:
-    """Where to listen.
-
-    Attributes:
-        host: Name or address of an interface.
-        port: TCP port; 0 takes a free one.
-    """
+    """Where to listen: name or address of an interface, TCP port; port 0 takes a free one."""
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT

@@ -65,13 +65,7 @@ logger = logging.getLogger(__name__)
 def run_http_server(
     host: str | None, port: int | None, flags: Mapping[str, Any], log_file: Path | None
 ) -> None:
-    """Serve until interrupted.
-
-    Args:
-        host: Interface from the command line, if given.
-        port: Port from the command line, if given.
-        flags: Settings given on the command line; ``None`` values count as not given.
-        log_file: A further place for the log.
+    """Serve until interrupted, at the address and with the settings of the command line if given.
 
     Raises:
         ConfigError: The address cannot be listened on.
@@ -108,7 +102,7 @@ class SuggestHTTPServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     Args:
         address: Where to listen.
-        service: Answers the questions.
+        service: What answers.
         most_connections: How many are served at a time; the others are turned away.
         token: What every request must bring; empty asks for none.
 

@@ -19,12 +19,7 @@ REQUEST_SECONDS = 60.0
 
 
 class RefusedError(Exception):
-    """A request that is answered by an error.
-
-    Attributes:
-        status: HTTP status.
-        hint: What to do about it.
-    """
+    """A request that is answered by an error."""
 
     def __init__(self, status: HTTPStatus, message: str, hint: str) -> None:
         super().__init__(message)

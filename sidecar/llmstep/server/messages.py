@@ -170,14 +170,7 @@ def parse_prepare(params: Any) -> PrepareRequest:
 
 @attrs.frozen
 class PullRequest:
-    """A model to fetch.
-
-    Attributes:
-        name: A card's id or alias, or a reference to a model of the hub.
-        model_id: Name to choose it by, if it has no card yet.
-        prompt: Id of its prompt template, if it has no card yet.
-        stop: Strings that end a candidate, if it has no card yet.
-    """
+    """A model to fetch, and what its card shall say if it has none yet."""
 
     name: str
     model_id: str | None = None

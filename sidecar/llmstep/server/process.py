@@ -24,14 +24,7 @@ logger = logging.getLogger(__name__)
 def run_server(
     reader: FileIO, writer: FileIO, flags: Mapping[str, Any], log_file: Path | None
 ) -> NoReturn:
-    """Serve one client on these streams, then end the process.
-
-    Args:
-        reader: From the client.
-        writer: To the client.
-        flags: Settings given on the command line; ``None`` values count as not given.
-        log_file: A further place for the log.
-    """
+    """Serve one client on these streams, then end the process."""
     client_log = set_up_logging(resolve(flags).settings.log_level, log_file)
     server = LLMStepServer(flags, client_log, on_input_end=_end_when_stuck)
     code = _INTERRUPTED

@@ -50,12 +50,7 @@ async def show_loading(editor: LanguageServer, ask_status: Callable[[], ServiceS
 
 
 async def show_indexing(editor: LanguageServer, ask_status: Callable[[], ServiceStatus]) -> None:
-    """Show progress whenever packages or the project's files are being read; never returns.
-
-    Args:
-        editor: The client; it must have the capability ``window.workDoneProgress``.
-        ask_status: Tells the service's state now.
-    """
+    """Show progress whenever packages or the project's files are being read; never returns."""
     while True:
         await asyncio.sleep(_INDEX_POLL_SECONDS)
         if not _being_read(ask_status()):

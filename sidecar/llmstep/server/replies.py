@@ -58,12 +58,7 @@ def _proof_json(proof: WrittenProof) -> dict[str, Any]:
 
 
 def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, Any]:
-    """The result of ``llmstep/suggest``; ``dropped``, ``partial``, ``warnings`` only if need be.
-
-    Args:
-        reply: The answer.
-        warnings: Settings of this client that were not taken.
-    """
+    """The result of ``llmstep/suggest``; ``dropped``, ``partial``, ``warnings`` only if need be."""
     stats = reply.stats
     optional: dict[str, Any] = {}
     if reply.dropped:
@@ -90,12 +85,7 @@ def reply_json(reply: SuggestReply, warnings: Iterable[str] = ()) -> dict[str, A
 
 
 def status_json(status: ServiceStatus, engine: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The result of ``llmstep/status``; ``cache`` is null when the cache is off.
-
-    Args:
-        status: The state of the client's service.
-        engine: What the engine says of itself, if there is one.
-    """
+    """The result of ``llmstep/status``; ``cache`` is null when the cache is off."""
     cache = None
     if status.cache_entries is not None:
         cache = {

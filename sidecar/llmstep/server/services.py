@@ -28,11 +28,7 @@ class _Entry:
 
 
 class Services:
-    """Opens services, and shares those whose settings agree.
-
-    Args:
-        make_models: Makes room for the models in memory, which is common to all.
-    """
+    """Opens services, and shares those whose settings agree; the models are common to all."""
 
     def __init__(self, make_models: Callable[[], ResidentModels]) -> None:
         self._make_models = make_models

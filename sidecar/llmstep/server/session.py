@@ -42,16 +42,7 @@ Request = TypeVar("Request", "SuggestRequest", "PrepareRequest")
 
 
 class Session:
-    """Settles the settings and opens the service.
-
-    Args:
-        flags: Settings from the command line; they win over what the client asks for.
-        open_service: Makes the service from the settings; tests put another one in.
-        environ: The client's environment variables; the process's by default.
-        folder: The client's working folder; the process's by default.
-        release_service: Takes a shared service back; one that is not is closed.
-        log_owner: Marks what is logged on behalf of this client.
-    """
+    """Settles the settings and opens the service; `LLMStepServer` tells its arguments."""
 
     def __init__(
         self,

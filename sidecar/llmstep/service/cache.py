@@ -116,13 +116,9 @@ class SuggestionCache:
             self._open_or_rebuild()
 
     def get(self, key: str, prefix: str = "") -> tuple[Suggestion, ...] | None:
-        """The suggestions kept under a key; ``None`` if there are none.
+        """The suggestions kept under a key, all with the prefix; ``None`` if there are none.
 
         A row that no answer of ours can be is dropped: a bad disk, or another program, wrote it.
-
-        Args:
-            key: The question's key.
-            prefix: What every suggestion must start with.
         """
         row = self._attempt(
             lambda db: db.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()

@@ -12,12 +12,7 @@ from llmstep.runtime.notes import Casualties, WorkMark
 
 
 class CasualtyGuard:
-    """Marks what is being done, and refuses what two engines have died of.
-
-    Args:
-        mark: Where to say what is being done; ``None`` says it to nobody.
-        deaths: What earlier engines have died of.
-    """
+    """Marks what is being done, and refuses what two engines have died of."""
 
     def __init__(self, mark: WorkMark | None = None, deaths: Casualties | None = None) -> None:
         self._mark = mark

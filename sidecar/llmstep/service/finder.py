@@ -31,8 +31,6 @@ class Errands:
     A pool of threads would fill up with calls that never return (a dead network drive). Here such
     a call costs one thread, and whoever asks for the same thing meanwhile waits for the same call.
 
-    Args:
-        most_running: How many may run at a time; beyond that a new one is refused.
     """
 
     def __init__(self, most_running: int = _MOST_RUNNING) -> None:
@@ -92,12 +90,7 @@ _errands = Errands()
 
 @attrs.frozen
 class Found:
-    """A model that was found.
-
-    Attributes:
-        setup: The model, not loaded.
-        patience_s: How long its load is waited for where other sources can answer.
-    """
+    """A model that was found; its load is waited for so long where other sources can answer."""
 
     setup: ModelSetup
     patience_s: float = _PATIENCE_S
@@ -131,11 +124,7 @@ class ModelFinder:
         return _errands.begin((settings, name), find)
 
     async def find(self, name: str | None, patience_s: float | None) -> Found:
-        """Find a model.
-
-        Args:
-            name: Its name; the settings' for ``None``.
-            patience_s: Longest wait in seconds; without it, for as long as the caller waits.
+        """Find a model (the settings' for ``None``); without patience for as long as it takes.
 
         Raises:
             ModelNotFoundError: No card and no file answers to the name, or the disk does not.

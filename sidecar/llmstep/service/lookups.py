@@ -115,13 +115,7 @@ class Lookups:
     ) -> T | None:
         """Do what reads text and asks the sources, for an editor; cancelling withdraws it.
 
-        Args:
-            work: What to do.
-            key: A newer question of the client with the same key takes this one's place.
-            asker: Who asks.
-
-        Returns:
-            What came of it; ``None`` where it took too long, or a newer question came.
+        ``None`` comes where it took too long, or a newer question of the client with this key came.
         """
         try:
             place = (key, asker.client)

@@ -29,9 +29,6 @@ class ModelSetup:
     """What there is to know of a model before it is loaded.
 
     Attributes:
-        model: The model; its files are on this machine.
-        template: Its prompts.
-        options: How its backend is opened.
         settings: Settings that its prompts and its sampling follow.
         proof: How it is asked for whole proofs; ``None`` if it writes single steps only.
     """

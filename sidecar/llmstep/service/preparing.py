@@ -30,17 +30,9 @@ def prepare_soon(
     key: Hashable | None,
     on_found: Callable[[ModelSetup], None],
 ) -> None:
-    """Find a model, load it, and prefill a file's text, all in the background.
+    """Find a model (the settings' for ``None``), load it, and prefill a file, in the background.
 
-    What goes wrong is logged.
-
-    Args:
-        finder: Finds the model.
-        models: Loads it.
-        name: Its name; the settings' for ``None``.
-        document: The file, if there is one.
-        key: Newer work with the same key takes this one's place.
-        on_found: Told the model.
+    Newer work with the same key takes this one's place. What goes wrong is logged.
     """
     try:
         finding = finder.begin(name)

@@ -38,13 +38,7 @@ Mode = Literal["tactic", "proof"]
 
 @attrs.frozen
 class Attempt:
-    """A proof that was tried and did not go through.
-
-    Attributes:
-        text: Its tactic block.
-        error: Lean's first error, with its place in the block.
-        goals: The goals at that place, pretty-printed.
-    """
+    """A tactic block that did not go through: Lean's first error, and the goals at its place."""
 
     text: str
     error: str
@@ -74,19 +68,12 @@ class WrittenProof:
 
 @attrs.frozen
 class WritingProgress:
-    """How far a proof is that is being written.
+    """How far a proof is that is being written."""
 
-    Attributes:
-        proof: Its number among those of the request.
-        thinking: Whether the model is still at its thought, which is not shown.
-        tokens: Tokens generated for it so far.
-        text: What has been written since the last report.
-    """
-
-    proof: int
-    thinking: bool
+    proof: int  # its number among those of the request
+    thinking: bool  # the model is still at its thought, which is not shown
     tokens: int
-    text: str = ""
+    text: str = ""  # what has been written since the last report
 
 
 @attrs.frozen
@@ -167,12 +154,7 @@ class SuggestRequest:
 
 @attrs.frozen
 class PrepareRequest:
-    """What will be asked for soon.
-
-    Attributes:
-        document: The file the question will stand in, if the client sends it.
-        model: Name of the model that will be asked; the setting's if ``None``.
-    """
+    """What will be asked for soon: in which file, and which model if not the setting's."""
 
     document: Document | None = None
     model: str | None = None
@@ -232,12 +214,7 @@ class Asker:
 
 @attrs.frozen
 class Partial:
-    """Why an answer lacks what one of its sources would have said.
-
-    Attributes:
-        reason: What went wrong, in one line.
-        hint: What to do about it.
-    """
+    """Why an answer lacks what one of its sources would have said, and what to do about it."""
 
     reason: str
     hint: str
@@ -273,17 +250,11 @@ class ServiceStatus:
 
     Attributes:
         model: Id of the model that is loaded; before the first load, of the setting's.
-        backend: Name of its backend.
         state: ``unloaded``, ``loading``, ``ready`` or ``failed``.
-        error: Why the last load failed, with its hint.
-        load_ms: Milliseconds the load took.
-        context_tokens: Context window of the loaded model.
         rss_bytes: Resident memory of this process.
-        running: Requests being decoded (0 or 1).
-        waiting: Requests in the queue.
-        cache_entries: Answers on disk; ``None`` if the cache is off.
-        cache_hits: Answers taken from the cache since start.
-        cache_misses: Questions the cache could not answer since start.
+        running: Requests being decoded (0 or 1); those in the queue are ``waiting``.
+        cache_entries: Answers on disk; ``None`` if the cache is off. Hits and misses are counted
+            from the start.
         projects: How far the projects that were asked about have been read.
     """
 

@@ -29,12 +29,7 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class Known:
-    """What is known of a question.
-
-    Attributes:
-        key: Its key; empty if nothing can be remembered under it.
-        suggestions: The answer, if it is known.
-    """
+    """The key of a question, empty if nothing can be remembered under it; its answer if known."""
 
     key: str = ""
     suggestions: tuple[Suggestion, ...] | None = None
@@ -58,12 +53,7 @@ class RememberedAnswers:
         self.hits = self.misses = 0
 
     async def look_up(self, make_key: Callable[[], str], prefix: str) -> Known:
-        """The answer to a question, or the key to remember it under.
-
-        Args:
-            make_key: Makes the question's key; it may read files.
-            prefix: Characters that each suggestion starts with.
-        """
+        """The answer to a question, or the key to remember it under; that may read files."""
         if self._path is None or self._is_stuck():
             return Known()
 

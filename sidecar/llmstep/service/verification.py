@@ -18,8 +18,6 @@ class Verification:
     """What a check of a model's file found to be right.
 
     Attributes:
-        size_bytes: Size of the file.
-        sha256: Its checksum.
         compared: What was compared: any of ``size`` and ``sha256``.
         source: What it was compared with: ``its card``, or ``the lock file`` of an earlier pull.
     """
@@ -40,10 +38,6 @@ def verify_model(
     model: ResolvedModel, on_progress: Callable[[int, int], None] | None = None
 ) -> Verification:
     """Compare a model's file with its card, or with what was locked when it was pulled.
-
-    Args:
-        model: The model.
-        on_progress: Called with the bytes read so far and those there are.
 
     Raises:
         ModelFileError: There is no file, it cannot be read, or size or checksum differ.

@@ -45,12 +45,7 @@ _KINDS = {
 
 
 def register(editor: Editor, session: Session) -> None:
-    """Add the handler.
-
-    Args:
-        editor: Keeps the documents.
-        session: Whose sources know names.
-    """
+    """Add the handler."""
 
     @editor.feature(
         types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=['"', "."])
@@ -92,23 +87,14 @@ def register(editor: Editor, session: Session) -> None:
 
 @attrs.frozen
 class _Begun:
-    """What has been begun at the cursor.
-
-    Attributes:
-        question: The names that are looked for.
-        word: What has been written of the name.
-        quoted: Whether it stands between the quotes of ``llmstep``.
-        locals: Names of the proof's own that begin so.
-        prefix: What stands between the quotes.
-        goal: The goal, where the text tells it; for what stands between the quotes.
-    """
+    """What has been begun at the cursor: ``word``, of a name that ``question`` looks for."""
 
     question: NameQuestion
     word: str
-    quoted: bool
-    locals: tuple[str, ...] = ()
+    quoted: bool  # between the quotes of `llmstep`; the rest is of what stands there
+    locals: tuple[str, ...] = ()  # the proof's own names that begin so
     prefix: str = ""
-    goal: str = ""
+    goal: str = ""  # where the text tells it
 
 
 def _read_begun(place: Place, uri: str) -> _Begun | None:

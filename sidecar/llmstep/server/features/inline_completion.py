@@ -41,10 +41,6 @@ def register(editor: LanguageServer, session: Session) -> UncheckedSteps:
 
     The options object is needed: without one pygls does not announce the capability.
 
-    Args:
-        editor: Keeps the documents.
-        session: Whose settings, sources and model count.
-
     Returns:
         What has to see the changes of documents.
     """
@@ -84,11 +80,7 @@ def register(editor: LanguageServer, session: Session) -> UncheckedSteps:
 
 
 class UncheckedSteps:
-    """Marks steps that were taken from grey text.
-
-    Args:
-        editor: Shows the marks, and keeps the documents.
-    """
+    """Marks steps that were taken from grey text."""
 
     def __init__(self, editor: LanguageServer) -> None:
         self._editor = editor
@@ -129,16 +121,10 @@ def _call(place: Place) -> Iterator[str]:
 
 @attrs.frozen
 class _Told:
-    """What is known at a place where a step can begin.
+    """What is known at a place where a step can begin."""
 
-    Attributes:
-        goal: The goal; empty where the text does not tell it.
-        own: Full name of what is being proved.
-        text_before: The file up to the place.
-    """
-
-    goal: str
-    own: str
+    goal: str  # empty where the text does not tell it
+    own: str  # full name of what is being proved
     text_before: str
 
 

@@ -55,13 +55,7 @@ def parse_lemmas(params: Any) -> LemmaRequest:
 
 
 def lemmas_json(reply: LemmaReply, total_ms: float, warnings: Iterable[str] = ()) -> dict[str, Any]:
-    """The result of ``llmstep/lemmas``; ``partial``, ``pending``, ``warnings`` if need be.
-
-    Args:
-        reply: The answer.
-        total_ms: What it took.
-        warnings: Settings of this client that were not taken.
-    """
+    """The result of ``llmstep/lemmas``; ``partial``, ``pending``, ``warnings`` if need be."""
     optional: dict[str, Any] = {}
     if reply.partial is not None:
         optional["partial"] = {"reason": reply.partial.reason, "hint": reply.partial.hint}
