@@ -37,8 +37,8 @@ class CommandError(LLMStepError):
         output: The last lines it wrote (stdout and stderr together).
     """
 
-    def __init__(self, message: str, output: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
         self.output = output
 
 

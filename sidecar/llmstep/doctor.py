@@ -27,6 +27,7 @@ from llmstep.repair import LIBRARIES, broken_libraries
 
 if TYPE_CHECKING:
     from llmstep.config import Settings
+    from llmstep.service.catalog import ResolvedModel
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -96,7 +97,8 @@ def check_llama_cpp() -> Check:
         if build is not None and build.state == "running":
             cure = "Wait, or `llmstep doctor --fix` to watch: library, file and portfolio answer."
             return Check("llama.cpp", "warn", f"being built: {build.describe()}", cure)
-        status: Status = "fail" if _backend() == LLAMA_CPP else "warn"
+        model = _model()
+        status: Status = "fail" if model is None or model.backend == LLAMA_CPP else "warn"
         if build is not None and build.state in ("failed", "died"):
             detail = f"{PACKAGE}: {build.describe()} (log: {build.log})"
             return Check("llama.cpp", status, detail, build.hint or FIX)
@@ -298,25 +300,20 @@ def _settings() -> Settings:
     return resolve().settings
 
 
-def _backend() -> str:
-    """Name of the backend the chosen model runs on; llama.cpp where that is not known."""
+def _model() -> ResolvedModel | None:
+    """The chosen model; ``None`` where there is none (its own check tells)."""
     from llmstep.service.catalog import find_model
 
     try:
-        return find_model(_settings().model).backend
+        return find_model(_settings().model)
     except LLMStepError:
-        return LLAMA_CPP
+        return None
 
 
 def _model_bytes() -> int:
-    """Size of the model's file; 0 where there is none (its own check tells)."""
-    from llmstep.service.catalog import find_model
-
-    try:
-        path = find_model(_settings().model).path
-    except LLMStepError:
-        return 0
-    return path.stat().st_size if path is not None and path.is_file() else 0
+    model = _model()
+    file = model.path if model is not None else None
+    return file.stat().st_size if file is not None and file.is_file() else 0
 
 
 def _find_lean_tool(name: str) -> str | None:

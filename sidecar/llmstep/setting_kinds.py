@@ -31,7 +31,7 @@ def number(low: float, high: float, *, above_low: bool = False) -> Callable[[Any
     )
 
 
-def _some(kind: type[N], wanted: str, fits: Callable[[N], bool]) -> Callable[[Any], N]:
+def _some(kind: type[N], wanted: str, fits: Callable[[Any], bool]) -> Callable[[Any], N]:
     def parse(value: Any) -> N:
         if isinstance(value, str):
             try:

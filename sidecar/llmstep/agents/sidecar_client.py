@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmstep import __version__
@@ -31,26 +31,11 @@ _END_S = 5.0
 class SidecarError(LLMStepError):
     """The sidecar refused a request, or ended before it answered."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        details: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.details = dict(details or {})
-
 
 class AsyncSidecarClient:
     """One sidecar process, started at the first request and again after it has ended."""
 
-    def __init__(
-        self,
-        command: Sequence[str] = (sys.executable, "-m", "llmstep", "serve"),
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._command = tuple(command)
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(options or {})
         self._ids = itertools.count(1)
         self._process: asyncio.subprocess.Process | None = None
@@ -102,13 +87,16 @@ class AsyncSidecarClient:
                 return
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self._command,
+                    sys.executable,
+                    "-m",
+                    "llmstep",
+                    "serve",
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
                 )
             except OSError as error:
-                raise SidecarError(f"{self._command[0]} cannot be started: {error}") from error
+                raise SidecarError(f"{sys.executable} cannot be started: {error}") from error
             self._readers = [
                 asyncio.create_task(self._read_answers(self._process)),
                 asyncio.create_task(self._read_stderr(self._process)),
@@ -182,9 +170,9 @@ class AsyncSidecarClient:
         else:
             details = dict(error.get("data") or {})
             hint = details.pop("hint", None)
-            future.set_exception(
-                SidecarError(str(error.get("message")), hint=hint, details=details)
-            )
+            problem = SidecarError(str(error.get("message")), hint=hint)
+            problem.details = details
+            future.set_exception(problem)
 
     def _lost(self) -> SidecarError:
         last = " | ".join(self._stderr)

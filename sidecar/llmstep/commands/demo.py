@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from llmstep.commands.suggest import read_settings
-from llmstep.commands.suggestion_list import LEGEND, NOT_CHECKED, format_suggestion, worth_showing
+from llmstep.commands.suggest import (
+    LEGEND,
+    NOT_CHECKED,
+    format_suggestion,
+    read_settings,
+    worth_showing,
+)
 
 if TYPE_CHECKING:
     from llmstep.service.question import SuggestReply

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any, NoReturn
 
 from llmstep.config import resolve
 from llmstep.logs import close_logging, set_up_logging
+from llmstep.runtime.framing import Incoming
+from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
 from llmstep.server.server import LLMStepServer
 
+_FLUSH_SECONDS = 0.2
 _STUCK_SECONDS = 2.0
 _INTERRUPTED = 130
 
@@ -26,13 +29,19 @@ def run_server(
 ) -> NoReturn:
     """Serve one client on these streams, then end the process."""
     client_log = set_up_logging(resolve(flags).settings.log_level, log_file)
-    server = LLMStepServer(flags, client_log, on_input_end=_end_when_stuck)
+    # Not asyncio.run: on its way out it waits for every thread and task, and one of them may be
+    # stuck in native code.
+    loop = asyncio.new_event_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def stop(code: int) -> None:
+        if not ended.done():  # the first call wins
+            ended.set_result(code)
+
+    server = LLMStepServer(flags, client_log, on_stop=stop)
     code = _INTERRUPTED
     try:
-        # Not asyncio.run: on its way out it waits for every thread and task, and one of them may
-        # be stuck in native code.
-        loop = asyncio.new_event_loop()
-        code = loop.run_until_complete(server.serve(reader, writer))
+        code = loop.run_until_complete(_serve(server, reader, writer, ended))
     except KeyboardInterrupt:
         logger.info("interrupted")
     except Exception:
@@ -41,6 +50,49 @@ def run_server(
     server.close()
     close_logging()
     os._exit(code)
+
+
+async def _serve(
+    server: LLMStepServer, reader: FileIO, writer: FileIO, ended: asyncio.Future[int]
+) -> int:
+    """Speak with the client until it leaves.
+
+    Returns:
+        The process's exit code: 0 after ``shutdown`` or when the client closes its end, 1 for an
+        ``exit`` without ``shutdown`` and for a client that does not read.
+    """
+    loop = asyncio.get_running_loop()
+
+    def do_soon(work: Callable[..., None], *arguments: Any) -> None:
+        # The loop may be closed already: then there is nothing left to do.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(work, *arguments)
+
+    def give_up(reason: str) -> None:
+        logger.error("giving up: %s", reason)
+        do_soon(server.stop, 1)
+
+    output = OutputPump(writer, give_up, write_now=pipe_writer(writer))
+    protocol = server.connect(output)
+
+    def receive(batch: Sequence[Incoming]) -> None:
+        try:
+            for message in batch:
+                protocol.receive(message)
+        finally:
+            pump.acknowledge()
+
+    def end() -> None:
+        do_soon(server.stop, 0)
+        _end_when_stuck()
+
+    pump = InputPump(reader, lambda batch: do_soon(receive, batch), end)
+    output.start()
+    pump.start()
+    code = await ended
+    output.flush(_FLUSH_SECONDS)
+    output.close()
+    return code
 
 
 def _end_when_stuck() -> None:

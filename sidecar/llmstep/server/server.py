@@ -1,22 +1,18 @@
-"""The language server: one client on one pair of streams, one service behind it.
+"""The language server: one client, one service behind it.
 
 `initialize` is answered first: what questions need is imported behind the answer.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from io import FileIO
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmstep import __version__
 from llmstep.config import Settings
 from llmstep.errors import InvalidParamsError
 from llmstep.logs import ClientLogHandler
-from llmstep.runtime.framing import Incoming
-from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
 from llmstep.server.messages import LOG_MESSAGE, PROTOCOL_VERSION, STATUS, parse_handshake
 from llmstep.server.protocol import LLMStepProtocol, Writer
 from llmstep.server.session import Session
@@ -24,10 +20,6 @@ from llmstep.server.session import Session
 if TYPE_CHECKING:
     from llmstep.server.editor import Editor
     from llmstep.service.suggest import SuggestService
-
-_FLUSH_SECONDS = 0.2
-
-logger = logging.getLogger(__name__)
 
 # Levels of `logging` to MessageType of the LSP: error, warning, info, log.
 _MESSAGE_TYPES = ((logging.ERROR, 1), (logging.WARNING, 2), (logging.INFO, 3), (logging.NOTSET, 4))
@@ -40,12 +32,10 @@ class LLMStepServer:
         flags: Settings from the command line; they win over what the client asks for.
         client_log: Where log records wait until the client can take them.
         open_service: Makes the service from the settings; one of its own by default.
-        on_input_end: Called in another thread when the client has closed its end.
         environ: The client's environment variables, if it has others than this process.
         folder: The client's working folder, if it has another than this process.
         release_service: Takes back what ``open_service`` gave, if it is shared.
-        on_stop: Called with the exit code when the client says `exit`, if this process shall not
-            end with it.
+        on_stop: Called with the exit code when the client says `exit`.
         on_settings: Told the client's settings.
         describe_engine: What the engine says of itself, if it is one for many.
         log_owner: Marks what is logged on behalf of this client.
@@ -56,12 +46,11 @@ class LLMStepServer:
         flags: Mapping[str, Any] | None = None,
         client_log: ClientLogHandler | None = None,
         open_service: Callable[[Settings], SuggestService] | None = None,
-        on_input_end: Callable[[], None] = lambda: None,
         *,
         environ: Mapping[str, str] | None = None,
         folder: str | None = None,
         release_service: Callable[[SuggestService], None] | None = None,
-        on_stop: Callable[[int], None] | None = None,
+        on_stop: Callable[[int], None] = lambda _: None,
         on_settings: Callable[[Settings], None] = lambda _: None,
         describe_engine: Callable[[], dict[str, Any]] | None = None,
         log_owner: object = None,
@@ -70,14 +59,12 @@ class LLMStepServer:
             flags or {}, open_service or _open_service, environ, folder, release_service, log_owner
         )
         self._client_log = client_log
-        self._on_input_end = on_input_end
-        self._on_stop = on_stop
+        self.stop = on_stop
         self._on_settings = on_settings
         self._describe_engine = describe_engine
         self.client = ""
         self._protocol: LLMStepProtocol | None = None
         self._editor: Editor | None = None
-        self._ended: asyncio.Future[int] | None = None
 
     def connect(self, writer: Writer) -> LLMStepProtocol:
         """Make the protocol of the one client this server has."""
@@ -133,58 +120,6 @@ class LLMStepServer:
         if self._protocol is not None:
             kind = next(kind for least, kind in _MESSAGE_TYPES if level >= least)
             self._protocol.notify(LOG_MESSAGE, {"type": kind, "message": text})
-
-    def stop(self, code: int) -> None:
-        """End `serve` with this exit code; the first call wins. On the event loop."""
-        if self._on_stop is not None:
-            self._on_stop(code)
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(code)
-
-    async def serve(self, reader: FileIO, writer: FileIO) -> int:
-        """Speak with the client until it leaves.
-
-        Returns:
-            The process's exit code: 0 after ``shutdown`` or when the client closes its end, 1 for
-            an ``exit`` without ``shutdown`` and for a client that does not read.
-        """
-        loop = asyncio.get_running_loop()
-        self._ended = loop.create_future()
-
-        def stop_soon(code: int) -> None:
-            # The loop may be closed already: then there is nothing left to stop.
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self.stop, code)
-
-        def give_up(reason: str) -> None:
-            logger.error("giving up: %s", reason)
-            stop_soon(1)
-
-        output = OutputPump(writer, give_up, write_now=pipe_writer(writer))
-        protocol = self.connect(output)
-
-        def receive(batch: Sequence[Incoming]) -> None:
-            try:
-                for message in batch:
-                    protocol.receive(message)
-            finally:
-                pump.acknowledge()
-
-        def deliver(batch: Sequence[Incoming]) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(receive, batch)
-
-        def end() -> None:
-            stop_soon(0)
-            self._on_input_end()
-
-        pump = InputPump(reader, deliver, end)
-        output.start()
-        pump.start()
-        code = await self._ended
-        output.flush(_FLUSH_SECONDS)
-        output.close()
-        return code
 
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from llmstep.cli import cli
-from llmstep.commands.suggestion_list import format_suggestion
+from llmstep.commands.suggest import format_suggestion
 from llmstep.errors import InvalidParamsError
 from llmstep.sources.ranking import Suggestion
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmstep.server.messages import PREPARE, PROGRESS, SUGGEST, parse_prepare, parse_suggest
+from llmstep.server.messages import (
+    PREPARE,
+    PROGRESS,
+    SUGGEST,
+    ProgressToken,
+    parse_prepare,
+    parse_suggest,
+)
 from llmstep.server.replies import progress_json, reply_json, writing_json
 
 if TYPE_CHECKING:
     from llmstep.server.protocol import LLMStepProtocol
     from llmstep.server.session import Session
-    from llmstep.service.question import WritingProgress
-    from llmstep.sources.ranking import Suggestion
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -28,28 +35,23 @@ def register(protocol: LLMStepProtocol, session: Session) -> None:
         loop = asyncio.get_running_loop()
         answered = False
 
-        def send_progress(suggestion: Suggestion) -> None:
+        def report(describe: Callable[[ProgressToken, T], dict[str, Any]], what: T) -> None:
             # A candidate that was on its way when the request was answered comes too late: the
             # client may have given the token away.
             if token is not None and not answered:
-                protocol.notify(PROGRESS, progress_json(token, [suggestion]))
+                protocol.notify(PROGRESS, describe(token, what))
 
-        def hand_over(suggestion: Suggestion) -> None:
+        def tell(describe: Callable[[ProgressToken, T], dict[str, Any]], what: T) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(send_progress, suggestion)
-
-        def send_writing(progress: WritingProgress) -> None:
-            if token is not None and not answered:
-                protocol.notify(PROGRESS, writing_json(token, progress))
-
-        def tell(progress: WritingProgress) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(send_writing, progress)
+                loop.call_soon_threadsafe(report, describe, what)
 
         try:
             # A client that cancels, or is gone, cancels this coroutine: that withdraws it.
             reply = await session.service.suggest(
-                request, on_suggestion=hand_over, asker=session.asker, on_writing=tell
+                request,
+                on_suggestion=lambda suggestion: tell(progress_json, [suggestion]),
+                asker=session.asker,
+                on_writing=lambda progress: tell(writing_json, progress),
             )
         finally:
             answered = True
