@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from llmstep.runtime.control import ask_engine, forget_casualties, list_logs, list_places
 from llmstep.runtime.notes import read_death
 from llmstep.runtime.place import NoPlaceError
+
+T = TypeVar("T")
 
 _STOP_S = 15.0
 _POLL_S = 0.2
@@ -21,7 +24,7 @@ _POLL_S = 0.2
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ps(as_json: bool) -> None:
     """Show the engine, the models in its memory, and who is connected."""
-    reports = [ask_engine(place, "describe") for place in _places()]
+    reports = [ask_engine(place, "describe") for place in _look_for(list_places)]
     running = [report.values for report in reports if report.values]
     if as_json:
         click.echo(json.dumps(running, ensure_ascii=False, indent=2))
@@ -41,7 +44,7 @@ def ps(as_json: bool) -> None:
 @click.option("--forget", is_flag=True, help="Let work be tried again that has ended engines.")
 def stop(forget: bool) -> None:
     """End the engine, once what it is at is answered; the next question starts it anew."""
-    places = _places()
+    places = _look_for(list_places)
     stopping = [place for place in places if ask_engine(place, "stop").values]
     if forget:
         forget_casualties()
@@ -57,10 +60,7 @@ def stop(forget: bool) -> None:
 @click.option("-n", "--lines", "count", type=click.IntRange(0), default=100, show_default=True)
 def logs(follow: bool, count: int) -> None:
     """Print what the engine has written: loads, connections, and what went wrong."""
-    try:
-        paths = list_logs()
-    except (NoPlaceError, OSError) as error:
-        raise click.ClickException(f"there is no runtime folder: {error}") from error
+    paths = _look_for(list_logs)
     if not paths:
         click.echo("No engine has written anything yet.", err=True)
         return
@@ -96,9 +96,9 @@ def describe(values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _places():
+def _look_for(find: Callable[[], list[T]]) -> list[T]:
     try:
-        return list_places()
+        return find()
     except (NoPlaceError, OSError) as error:
         raise click.ClickException(f"there is no runtime folder: {error}") from error
 
