@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from llmstep.errors import LLMStepError
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "bench": ("llmstep.commands.bench:bench", "Measure speed and memory on this machine."),
     "config": ("llmstep.commands.config:config", "Show every setting and where it comes from."),
     "demo": ("llmstep.commands.demo:demo", "Suggest next steps for a few well-known goals."),
     "doctor": ("llmstep.commands.doctor:doctor", "Find what is wrong and say how to mend it."),

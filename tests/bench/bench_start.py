@@ -6,7 +6,7 @@ import statistics
 
 from common import CASES
 
-from llmstep.commands.bench import measure, read_questions
+from llmstep_workshop.commands.bench import measure, read_questions
 
 LIMITS = {"first": 1500.0, "warm": 250.0, "cached": 10.0, "dispatch": 2.0, "memory": 300.0}
 

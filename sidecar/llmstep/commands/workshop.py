@@ -7,6 +7,7 @@ import click
 # Its commands join by the entry points of this group.
 ENTRY_POINTS = "llmstep.commands"
 WORKSHOP: dict[str, str] = {
+    "bench": "Measure speed and memory on this machine.",
     "data": "Import, generate, clean and check proof steps.",
     "eval": "Score a model on held-out proof steps.",
     "train": "Train a model from proof steps.",
