@@ -180,20 +180,22 @@ def check_machine() -> Check:
     """Cores, threads and memory; is there room for the model?"""
     import psutil
 
+    from llmstep.backends.machine_memory import free_memory, whole_memory
+
     logical = psutil.cpu_count() or 1
     physical = psutil.cpu_count(logical=False) or logical
     threads = _settings().threads
-    memory = psutil.virtual_memory()
+    free = free_memory()
     detail = (
         f"{physical} physical cores, {logical} logical; "
         f"{f'{threads} threads set' if threads else 'threads chosen by the backend'}; "
-        f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free"
+        f"{free / 1e9:.1f} of {whole_memory() / 1e9:.1f} GB memory free"
     )
     if threads > logical:
         cure = "Set `threads` to 0, or to at most the number of physical cores: more are slower."
         return Check("machine", "warn", detail, cure)
     needed = _model_bytes() + 300 * _MEBI
-    if memory.available < needed:
+    if free < needed:
         cure = f"The model needs about {needed / 1e9:.1f} GB: close programs or take a smaller one."
         return Check("machine", "warn", detail, cure)
     return Check("machine", "ok", detail)

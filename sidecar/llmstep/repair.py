@@ -47,8 +47,7 @@ def fix(console: Console) -> None:
         packages.install_packages(console, python, f"installing {', '.join(broken)}", wanted)
         importlib.invalidate_caches()
     restore_models(console)
-    running = background.read_build(Path(sys.prefix))
-    if running is not None and running.state == "running":
+    if background.find_running(Path(sys.prefix)) is not None:
         console.note("llama.cpp is being built in the background; an interrupt leaves it running")
         background.follow_build(console, Path(sys.prefix))
     llama_cpp.ensure_llama_cpp(console, python)

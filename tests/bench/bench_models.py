@@ -34,8 +34,8 @@ from shapes import BYT5, PYTHIA, write_shape
 from weights import write_folder
 
 from llmstep.backends.llama_model import LlamaModel
-from llmstep_workshop.commands.bench import BenchQuestion, ask
 from llmstep.handshake import SidecarClient
+from llmstep_workshop.commands.bench import BenchQuestion, ask
 from llmstep_workshop.conversion.parity import Passage, compare_models, feed_of
 
 WAIT_S = 900.0

@@ -16,8 +16,8 @@ from common import HERE, builtin_path, load_cases, median_ms
 from original_way import CANDIDATES, CLIENT
 from weights import write_folder
 
-from llmstep_workshop.commands.bench import BenchQuestion, ask, clock
 from llmstep.handshake import SidecarClient
+from llmstep_workshop.commands.bench import BenchQuestion, ask, clock
 
 WAIT_S = 600.0
 ROUNDS = 3

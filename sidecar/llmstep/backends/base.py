@@ -58,12 +58,7 @@ class NameFilter(Protocol):
     """Tells which candidates are worth going on with, by the names in them."""
 
     def admits(self, text: str, *, finished: bool) -> bool:
-        """Whether a candidate that begins with this text can still be of use.
-
-        Args:
-            text: What is written so far, the prefix included.
-            finished: Whether nothing comes behind it.
-        """
+        """Whether a candidate that begins with this text, prefix included, can still be of use."""
         ...
 
 
@@ -225,13 +220,7 @@ class CancelToken:
 
 @attrs.frozen(eq=False)
 class Asked:
-    """One of several questions that are asked together.
-
-    Attributes:
-        request: The question.
-        cancel: Ends it at its next step.
-        on_candidate: Takes each candidate when it is finished.
-    """
+    """One of several questions that are asked together: the arguments of `Backend.generate`."""
 
     request: GenerationRequest
     cancel: CancelToken

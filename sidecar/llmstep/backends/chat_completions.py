@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 
 from llmstep.backends.base import Candidate, FinishReason, GenerationStats
-from llmstep.backends.completions import WireError, error_text
-from llmstep.backends.writing import AnswerText, WritingRequest, repeats
+from llmstep.backends.completions import WireError, read_message, read_usage
+from llmstep.backends.writing import AnswerText, repeats
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning")
 # How many pieces are waited for the server's own end, which brings its count of tokens.
@@ -26,10 +26,7 @@ class ChatReader:
     """Puts the pieces of one answer together.
 
     Attributes:
-        answer: The text so far.
         on_progress: Told whether the model is thinking, the pieces so far, and the new text.
-        begun: Whether anything has come in.
-        complete: Whether the answer has come to its end.
         superfluous: Pieces that came in after the answer had ended by our own rule.
         pieces: The pieces of text that came in; servers send about one for each token.
         in_circles: Whether it was ended because it said the same over and over.
@@ -57,12 +54,9 @@ class ChatReader:
             WireError: The server reports an error, or sends no answer.
         """
         self.begun = True
-        if not isinstance(message, dict):
-            return  # a sign of life
-        if message.get("error"):
-            raise WireError(f"it reported an error: {error_text(message)}")
-        self._take_usage(message.get("usage"))
-        for choice in message.get("choices") or []:
+        values = read_message(message)
+        self.cost = read_usage(values) or self.cost
+        for choice in values.get("choices") or []:
             if not isinstance(choice, dict) or (choice.get("index") or 0) != 0:
                 continue
             turn = choice.get("delta") or choice.get("message") or {}
@@ -90,11 +84,6 @@ class ChatReader:
         """Whether the connection may be closed, whatever the server is still writing."""
         return self.in_circles or self.superfluous > _PATIENCE
 
-    @property
-    def seen(self) -> int:
-        """How many answers have begun."""
-        return int(self.begun)
-
     def _take_turn(self, turn: dict[str, Any]) -> bool:
         thought = next((turn[field] for field in _THOUGHT_FIELDS if turn.get(field)), None)
         if isinstance(thought, str):
@@ -109,26 +98,3 @@ class ChatReader:
         self.on_progress(self.answer.thinking, len(self.pieces), self.answer.new_text())
         self.in_circles = not done and repeats(self.pieces)
         return done or self.in_circles
-
-    def _take_usage(self, usage: Any) -> None:
-        if isinstance(usage, dict):
-            counts = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
-            prompt, generated = (c if isinstance(c, int) and c > 0 else 0 for c in counts)
-            self.cost = GenerationStats(prompt_tokens=prompt, generated_tokens=generated)
-
-
-def chat_body(request: WritingRequest, model: str, seed: int) -> dict[str, Any]:
-    """The fields of one request."""
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        "max_tokens": request.most_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": seed,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if request.stop:
-        body["stop"] = list(request.stop[:4])
-    return body

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from llmstep.backends.base import CancelToken, Candidate
+from llmstep.backends.chat_completions import ChatReader
 from llmstep.backends.completions import (
+    CompletionReader,
     EventReader,
     WireError,
     error_text,
     parse_json,
 )
 from llmstep.backends.endpoint import KEY_VARIABLES, Endpoint
-from llmstep.backends.exchange import AnswerHead, ExchangeError, exchange
+from llmstep.backends.exchange import ExchangeError, exchange
 from llmstep.environment import OPENAI_MODEL, OPENAI_URL
 from llmstep.errors import (
     BackendUnavailableError,
@@ -27,6 +29,9 @@ from llmstep.errors import (
     PromptTooLongError,
 )
 from llmstep.redaction import hide_secrets, shorten
+
+if TYPE_CHECKING:
+    from httpx import Response
 
 _OPEN_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
@@ -44,34 +49,7 @@ _TOO_LONG = ("context length", "context window", "context size", "max_total_toke
 logger = logging.getLogger(__name__)
 
 
-class AnswerReader(Protocol):
-    """Puts an answer together, message by message."""
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything has come in."""
-        ...
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that was begun has ended."""
-        ...
-
-    @property
-    def is_satisfied(self) -> bool:
-        """Whether nothing that may still come would count: the connection is closed."""
-        ...
-
-    def feed(self, message: Any) -> Iterator[Candidate]:
-        """Take in one message; yields what is finished by it."""
-        ...
-
-    def end(self) -> Iterator[Candidate]:
-        """The server says that this was all."""
-        ...
-
-
-Reader = TypeVar("Reader", bound=AnswerReader)
+Reader = TypeVar("Reader", CompletionReader, ChatReader)
 
 
 class _TryAgainError(Exception):
@@ -88,9 +66,6 @@ class _TryAgainError(Exception):
 
 class CompletionClient:
     """One server, and what was learnt about it.
-
-    Args:
-        endpoint: The server.
 
     Attributes:
         left_out: Fields of a request that the server refuses or ignores.
@@ -120,11 +95,11 @@ class CompletionClient:
                 hint=f"Start the server, or correct {OPENAI_URL}.",
             ) from None
         self._was_there = True
-        head, body = answer.head, bytes(answer.body)
-        if head.status in (401, 403):
-            raise self._refusal(head, body)
-        if head.status != 200:
-            logger.info("%s/models answers %d", self.endpoint.url, head.status)
+        status, body = answer.head.status_code, bytes(answer.body)
+        if status in (401, 403):
+            raise self._refusal(answer.head, body)
+        if status != 200:
+            logger.info("%s/models answers %d", self.endpoint.url, status)
             return {}
         try:
             message = parse_json(body)
@@ -144,15 +119,9 @@ class CompletionClient:
     ) -> Reader:
         """Send one request, again with growing pauses after a failure that may pass.
 
-        Args:
-            body: Its fields.
-            new_reader: Makes what reads the answer, for each try.
-            cancel: Ends the request; the connection is closed at once.
-            on_candidate: Takes each candidate as it is finished.
-            path: What is asked, below the base URL.
-
         Returns:
-            What read the answer; of an answer that broke off, the finished candidates count.
+            What has read the last try's answer, made by ``new_reader``; of an answer that broke
+            off, the finished candidates count.
 
         Raises:
             LLMStepError: Asking again does not help or did not; see `OpenAIBackend.generate`.
@@ -203,7 +172,7 @@ class CompletionClient:
         self,
         path: str,
         fields: dict[str, Any],
-        reader: AnswerReader,
+        reader: CompletionReader | ChatReader,
         cancel: CancelToken,
         on_candidate: Callable[[Candidate], None],
     ) -> None:
@@ -216,10 +185,10 @@ class CompletionClient:
                 finished += 1
                 on_candidate(candidate)
 
-        def receive(head: AnswerHead) -> Callable[[bytes], bool]:
+        def receive(head: Response) -> Callable[[bytes], bool]:
             take = answer(head)
             streamed = "event-stream" in head.headers.get("content-type", "")
-            return take_events if head.status == 200 and streamed else take
+            return take_events if head.status_code == 200 and streamed else take
 
         def take_events(piece: bytes) -> bool:
             for message in events.feed(piece):
@@ -234,7 +203,7 @@ class CompletionClient:
             )
             if not complete or cancel.is_set():
                 return
-            if answer.head.status != 200:
+            if answer.head.status_code != 200:
                 self._learn(answer.head, bytes(answer.body), fields)
             if answer.body:
                 hand_over(reader.feed(parse_json(bytes(answer.body))))
@@ -261,44 +230,45 @@ class CompletionClient:
         """The server's words for a message: without the key, and short."""
         return shorten(hide_secrets(words, self.endpoint.secrets))
 
-    def _learn(self, head: AnswerHead, body: bytes, fields: Mapping[str, Any]) -> None:
-        """Turn a refusal into the error that says what to do; never returns."""
-        words = self._clean(_words(body) or head.reason)
+    def _learn(self, head: Response, body: bytes, fields: Mapping[str, Any]) -> NoReturn:
+        """Turn a refusal into the error that says what to do."""
+        status, words = head.status_code, self._clean(_words(body) or head.reason_phrase)
         refused = [name for name in _OPTIONAL_FIELDS if name in fields and _names(words, name)]
-        if head.status in (400, 422, 500, 501) and refused:
+        if status in (400, 422, 500, 501) and refused:
             logger.info("%s refuses `%s`: %s", self.endpoint.url, refused[0], words)
             self.left_out.add(refused[0])
             raise _TryAgainError(words, 0.0)
-        if head.status in _BUSY:
-            raise _TryAgainError(f"{head.status} {words}", _read_pause(head))
+        if status in _BUSY:
+            raise _TryAgainError(f"{status} {words}", _read_pause(head))
         raise self._refusal(head, body, str(fields.get("model", "")))
 
-    def _refusal(self, head: AnswerHead, body: bytes, model: str = "") -> LLMStepError:
-        url, words = self.endpoint.url, self._clean(_words(body) or head.reason)
-        if head.status in (401, 403):
+    def _refusal(self, head: Response, body: bytes, model: str = "") -> LLMStepError:
+        url, status = self.endpoint.url, head.status_code
+        words = self._clean(_words(body) or head.reason_phrase)
+        if status in (401, 403):
             what = "refuses the key" if self.endpoint.key else "asks for a key"
             return ConfigError(
-                f"{url} {what}: {head.status} {words}",
+                f"{url} {what}: {status} {words}",
                 hint=f"Set {KEY_VARIABLES[0]} to a key that this server takes.",
             )
-        if head.status == 413 or any(sign in words.lower() for sign in _TOO_LONG):
+        if status == 413 or any(sign in words.lower() for sign in _TOO_LONG):
             return PromptTooLongError(
                 f"the prompt is too long for {url}: {words}",
                 hint="Set `context_tokens` to the server's window, or start it with a larger one.",
             )
-        if "model" in words.lower() and head.status in (400, 404, 422):
+        if "model" in words.lower() and status in (400, 404, 422):
             names = ", ".join(self._names()) or "those it serves"
             return ModelNotFoundError(
                 f"{url} does not serve the model {model!r}: {words}",
                 hint=f"Set {OPENAI_MODEL} to one of: {names}.",
             )
         hint = f"See in its log what is wrong with the server at {url}."
-        if head.status in (404, 405):
+        if status in (404, 405):
             hint = f"{OPENAI_URL} must be all before /completions; most end with /v1."
-        if 300 <= head.status < 400:
+        if 300 <= status < 400:
             place = self._clean(head.headers.get("location", "its address"))
             hint = f"Set {OPENAI_URL} by {place}."
-        return GenerationError(f"{url} refuses the request: {head.status} {words}", hint=hint)
+        return GenerationError(f"{url} refuses the request: {status} {words}", hint=hint)
 
     def _names(self) -> list[str]:
         try:
@@ -310,11 +280,12 @@ class CompletionClient:
 class _Answer:
     """An answer that is read whole."""
 
+    head: Response  # there with the first byte of the answer
+
     def __init__(self) -> None:
-        self.head = AnswerHead(0, "", {})
         self.body = bytearray()
 
-    def __call__(self, head: AnswerHead) -> Callable[[bytes], bool]:
+    def __call__(self, head: Response) -> Callable[[bytes], bool]:
         self.head = head
 
         def take(piece: bytes) -> bool:
@@ -347,7 +318,7 @@ def _names(words: str, field: str) -> bool:
     return any(f"{quote}{field}{quote}" in words for quote in "`'\"")
 
 
-def _read_pause(head: AnswerHead) -> float | None:
+def _read_pause(head: Response) -> float | None:
     try:
         return max(0.0, float(head.headers.get("retry-after", "")))
     except ValueError:

@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -105,12 +105,9 @@ class CompletionReader:
             WireError: It is no completion.
         """
         self.begun = True
-        if not isinstance(message, dict):
-            return  # a sign of life
-        if message.get("error"):
-            raise WireError(f"it reported an error: {error_text(message)}")
-        self._take_usage(message.get("usage"))
-        choices = message.get("choices")
+        values = read_message(message)
+        self._usage = read_usage(values) or self._usage
+        choices = values.get("choices")
         if choices is None:
             return
         if not isinstance(choices, list):
@@ -128,17 +125,6 @@ class CompletionReader:
                 candidate = self._finish(choice, "eos")
                 if candidate is not None:
                     yield candidate
-
-    def _take_usage(self, usage: Any) -> None:
-        if not isinstance(usage, dict):
-            return
-        details = usage.get("prompt_tokens_details")
-        cached = details.get("cached_tokens") if isinstance(details, dict) else None
-        self._usage = GenerationStats(
-            prompt_tokens=_count(usage.get("prompt_tokens")),
-            reused_tokens=_count(cached),
-            generated_tokens=_count(usage.get("completion_tokens")),
-        )
 
     def _take_choice(self, raw: Any) -> Candidate | None:
         # What is null is absent.
@@ -175,6 +161,30 @@ class CompletionReader:
         if finish is None or not choice.text.startswith(self.required):
             return None
         return Candidate(self.head + choice.text, choice.logprob, choice.tokens, finish)
+
+
+def read_message(message: Any) -> Mapping[str, Any]:
+    """The fields of a message; what is no object, a sign of life, has none.
+
+    Raises:
+        WireError: It reports an error.
+    """
+    if not isinstance(message, dict):
+        return {}
+    if message.get("error"):
+        raise WireError(f"it reported an error: {error_text(message)}")
+    return message
+
+
+def read_usage(message: Mapping[str, Any]) -> GenerationStats | None:
+    """The token counts of a message; ``None`` if it has none."""
+    usage = message.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    counts = (usage.get("prompt_tokens"), cached, usage.get("completion_tokens"))
+    return GenerationStats(*(c if isinstance(c, int) and c >= 0 else 0 for c in counts))
 
 
 def _read_index(value: Any) -> int:
@@ -304,7 +314,3 @@ def _find_stop(text: str, stop: Sequence[str], start: int) -> int | None:
     # A stop string may have begun in an earlier piece.
     places = [text.find(s, max(0, start - len(s) + 1)) for s in stop if s]
     return min((place for place in places if place >= 0), default=None)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0

@@ -81,7 +81,7 @@ class Rule:
         prefix: The prefix the question must have; ``None`` matches every prefix.
         goal: Text that must occur in the prompt; ``None`` matches every prompt.
         candidates: The steps, in order.
-        answers: The long answers, in order.
+        answers: The long answers, likewise.
         error: Message of a `GenerationError` that ends the generation.
         exit_code: Ends the process on the spot, as a crash of the model library would.
         hang: Decode for ever, until cancelled.
@@ -97,23 +97,21 @@ class Rule:
 
     def plays_answer(self, prompt: str) -> bool:
         """Whether the rule writes a proof for this prompt."""
-        speaks = bool(self.answers) or self.candidates == ()
+        speaks = bool(self.answers) or not self.candidates
         return speaks and (self.goal is None or self.goal in prompt)
 
     def matches(self, prompt: str, prefix: str) -> bool:
         """Whether the rule answers this question."""
-        return (self.prefix is None or self.prefix == prefix) and (
-            self.goal is None or self.goal in prompt
-        )
+        return self.prefix in (None, prefix) and (self.goal is None or self.goal in prompt)
 
 
-def default_rules() -> tuple[Rule, ...]:
-    """The answer without a script: tactics that fit many goals, the likeliest first."""
-    candidates = tuple(
+# The answer without a script: tactics that fit many goals, the likeliest first.
+_DEFAULT_RULE = Rule(
+    candidates=tuple(
         ScriptedCandidate(tactic, mean_logprob=-0.5 * rank)
         for rank, tactic in enumerate(UNIVERSAL_TACTICS, start=1)
     )
-    return (Rule(candidates=candidates),)
+)
 
 
 def read_script(path: Path) -> tuple[Rule, ...]:
@@ -125,14 +123,16 @@ def read_script(path: Path) -> tuple[Rule, ...]:
     try:
         raw = read_json_value(path)
     except OSError as error:
-        raise ModelFileError(
-            f"cannot read the echo script {path}: {error.strerror or error}", hint=_HINT
-        ) from error
+        raise _wrong(f"cannot read the echo script {path}: {error.strerror or error}") from error
     except ValueError as error:  # invalid JSON and invalid UTF-8 alike
-        raise ModelFileError(f"the echo script {path} is no JSON: {error}", hint=_HINT) from error
+        raise _wrong(f"the echo script {path} is no JSON: {error}") from error
     if not isinstance(raw, list):
-        raise ModelFileError(f"the echo script {path} is no list of rules", hint=_HINT)
+        raise _wrong(f"the echo script {path} is no list of rules")
     return tuple(_parse_rule(rule, f"echo script {path}, rule {i}") for i, rule in enumerate(raw))
+
+
+def _wrong(problem: str) -> ModelFileError:
+    return ModelFileError(problem, hint=_HINT)
 
 
 class EchoBackend:
@@ -142,7 +142,7 @@ class EchoBackend:
         path = options.path
         if path is None and (variable := os.environ.get(ECHO_SCRIPT)):
             path = Path(variable)
-        self._rules = default_rules() if path is None else read_script(path)
+        self._rules = (_DEFAULT_RULE,) if path is None else read_script(path)
         self._context = options.context_tokens or _DEFAULT_CONTEXT
         self._path = path
         self._cached_prompt = ""
@@ -273,8 +273,6 @@ def _write_down(
 
 
 _RULE_FIELDS = ("prefix", "goal", "candidates", "answers", "error", "exit", "hang")
-_CANDIDATE_FIELDS = ("tactic", "score", "delayMs")
-_ANSWER_FIELDS = ("text", "score", "delayMs")
 
 
 def _parse_rule(raw: Any, where: str) -> Rule:
@@ -283,16 +281,16 @@ def _parse_rule(raw: Any, where: str) -> Rule:
     answers = _field(raw, "answers", list, where, [])
     exit_code = _field(raw, "exit", int, where)
     if exit_code is not None and not 0 <= exit_code <= 255:
-        raise ModelFileError(f"{where}: 'exit' must lie in 0..255, not {exit_code}", hint=_HINT)
+        raise _wrong(f"{where}: 'exit' must lie in 0..255, not {exit_code}")
     return Rule(
         prefix=_field(raw, "prefix", str, where),
         goal=_field(raw, "goal", str, where),
         candidates=tuple(
-            _parse_candidate(c, f"{where}, candidate {i}") for i, c in enumerate(candidates)
+            _parse_candidate(c, f"{where}, candidate {i}", "tactic")
+            for i, c in enumerate(candidates)
         ),
         answers=tuple(
-            _parse_candidate(a, f"{where}, answer {i}", "text", _ANSWER_FIELDS)
-            for i, a in enumerate(answers)
+            _parse_candidate(a, f"{where}, answer {i}", "text") for i, a in enumerate(answers)
         ),
         error=_field(raw, "error", str, where),
         exit_code=exit_code,
@@ -300,19 +298,17 @@ def _parse_rule(raw: Any, where: str) -> Rule:
     )
 
 
-def _parse_candidate(
-    raw: Any, where: str, text: str = "tactic", fields: tuple[str, ...] = _CANDIDATE_FIELDS
-) -> ScriptedCandidate:
-    _check_fields(raw, fields, where)
+def _parse_candidate(raw: Any, where: str, text: str) -> ScriptedCandidate:
+    _check_fields(raw, (text, "score", "delayMs"), where)
     for name in (text, "score"):
         if name not in raw:
-            raise ModelFileError(f"{where}: {name!r} is missing", hint=_HINT)
+            raise _wrong(f"{where}: {name!r} is missing")
     score = _field(raw, "score", float, where)
     delay = _field(raw, "delayMs", float, where, 0)
     if not math.isfinite(score):
-        raise ModelFileError(f"{where}: 'score' must be finite, not {score}", hint=_HINT)
+        raise _wrong(f"{where}: 'score' must be finite, not {score}")
     if not (math.isfinite(delay) and delay >= 0):
-        raise ModelFileError(f"{where}: 'delayMs' must be 0 or more, not {delay}", hint=_HINT)
+        raise _wrong(f"{where}: 'delayMs' must be 0 or more, not {delay}")
     return ScriptedCandidate(
         tactic=_field(raw, text, str, where), mean_logprob=float(score), delay_s=delay / 1000
     )
@@ -320,12 +316,10 @@ def _parse_candidate(
 
 def _check_fields(raw: Any, known: tuple[str, ...], where: str) -> None:
     if not isinstance(raw, dict):
-        raise ModelFileError(f"{where} is no JSON object", hint=_HINT)
+        raise _wrong(f"{where} is no JSON object")
     for name in raw:
         if name not in known:
-            raise ModelFileError(
-                f"{where}: unknown field {name!r} (known: {', '.join(known)})", hint=_HINT
-            )
+            raise _wrong(f"{where}: unknown field {name!r} (known: {', '.join(known)})")
 
 
 def _field(raw: dict[str, Any], name: str, kind: type, where: str, default: Any = None) -> Any:
@@ -335,10 +329,8 @@ def _field(raw: dict[str, Any], name: str, kind: type, where: str, default: Any 
     # JSON writes 1.0 as 1, and Python counts true among the integers.
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
-        raise ModelFileError(
-            f"{where}: {name!r} must be {_KIND_NAMES[kind]}, not {json.dumps(value)[:60]}",
-            hint=_HINT,
-        )
+        shown = json.dumps(value)[:60]
+        raise _wrong(f"{where}: {name!r} must be {_KIND_NAMES[kind]}, not {shown}")
     return value
 
 

@@ -14,8 +14,6 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from llmstep.backends.base import CancelToken
 from llmstep.backends.endpoint import Endpoint, is_loopback
 from llmstep.errors import BackendUnavailableError, ConfigError
@@ -34,23 +32,9 @@ class ExchangeError(Exception):
     """The server could not be reached, the connection broke, or it sent no end of text."""
 
 
-@attrs.frozen
-class AnswerHead:
-    """Status and headers of an answer.
-
-    Attributes:
-        status: HTTP status code.
-        reason: Its text.
-        headers: Header values by lower-case name.
-    """
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-
-
-# Takes status and headers, and returns what takes each piece of the body: ``True`` ends the answer.
-Receiver = Callable[[AnswerHead], Callable[[bytes], bool]]
+# Takes an answer whose body is still to come, and returns what takes each piece of that: ``True``
+# ends the answer.
+Receiver = Callable[["httpx.Response"], Callable[[bytes], bool]]
 
 
 def exchange(
@@ -68,7 +52,7 @@ def exchange(
         endpoint: The server.
         path: Path below the endpoint's base path, with a slash first.
         body: JSON to post; ``None`` asks with GET.
-        receive: What takes the answer; what it raises comes through.
+        receive: What it raises comes through.
         cancel: Ends the request, and closes the connection at once.
         timeout_s: Longest wait for each piece of the answer.
 
@@ -120,8 +104,7 @@ async def _send(
         )
         response = await client.send(request, stream=True)
         try:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            take = receive(AnswerHead(response.status_code, response.reason_phrase, headers))
+            take = receive(response)
             size = 0
             async for piece in response.aiter_bytes():
                 size += len(piece)

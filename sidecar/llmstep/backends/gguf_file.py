@@ -30,19 +30,7 @@ _DEFAULT_ALIGNMENT = 32
 _MOST_DIMENSIONS = 4  # GGML_MAX_DIMS
 
 # gguf_metadata_value_type -> struct format; strings (8) and arrays (9) have a length of their own.
-_SCALARS = {
-    0: "<B",
-    1: "<b",
-    2: "<H",
-    3: "<h",
-    4: "<I",
-    5: "<i",
-    6: "<f",
-    7: "<?",
-    10: "<Q",
-    11: "<q",
-    12: "<d",
-}
+_SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 # What llama.cpp takes for granted of the numbers in a head, and aborts the process over; the keys
 # stand behind the architecture's name. LLAMA_MAX_LAYERS of llama.cpp is 512.
 _RANGES = {
@@ -199,7 +187,7 @@ class _Reader:
     def _format(self, kind: int) -> str:
         if kind not in _SCALARS:
             raise self._damaged(f"a value of unknown type {kind}")
-        return _SCALARS[kind]
+        return "<" + _SCALARS[kind]
 
     def _string(self) -> str:
         length = self._scalar("<Q")

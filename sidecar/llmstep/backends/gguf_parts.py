@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llmstep.backends.gguf_file import GgufHead, read_gguf_head
 from llmstep.errors import ModelFileError
 
@@ -25,13 +23,8 @@ _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 _MERGE = "Fetch all parts into one folder, or join them with `gguf-split --merge` of llama.cpp."
 
 
-@attrs.frozen
-class Stamp:
-    """What changes when a file does: its size, its time of change (ns), and which file it is."""
-
-    size: int
-    mtime_ns: int
-    inode: int
+# What changes when a file does: its size, its time of change (ns), and which file it is.
+Stamp = tuple[int, int, int]
 
 
 def list_parts(path: Path) -> tuple[Path, ...]:
@@ -91,4 +84,4 @@ def _stamp(path: Path) -> Stamp | None:
         found = os.stat(path)
     except OSError:
         return None
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
+    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -24,7 +24,8 @@ from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoun
 from llmstep.paths import install_command
 from llmstep.user_files import open_file, parse_json, read_json_value
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
+# ``owner/name`` or ``owner/name@revision``.
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
 _SAFETENSORS = "model.safetensors"
 _PICKLE = "pytorch_model.bin"
 _LARGEST_HEADER = 100_000_000  # the limit of the safetensors library itself
@@ -59,9 +60,6 @@ class Checkpoint:
 def find_folder(path: Path) -> Path:
     """The folder of a model: the path itself, or a hub id's snapshot in the Hugging Face cache.
 
-    Args:
-        path: A folder, or ``owner/name`` or ``owner/name@revision``.
-
     Raises:
         ModelNotFoundError: There is no such folder, and no such snapshot on this machine.
         ModelFileError: It is a single file.
@@ -75,7 +73,7 @@ def find_folder(path: Path) -> Path:
             hint="Name the folder. A .gguf file runs on the llama.cpp backend.",
         )
     name = path.as_posix()
-    if not _REPOSITORY.fullmatch(name):
+    if not HUB_ID.fullmatch(name):
         raise ModelNotFoundError(f"there is no folder {path}")
     try:
         from huggingface_hub import snapshot_download
@@ -105,16 +103,12 @@ def find_folder(path: Path) -> Path:
 
 
 def read_checkpoint(folder: Path, *, allow_pickle: bool = False) -> Checkpoint:
-    """Look at the files of a model folder.
-
-    Args:
-        folder: The folder.
-        allow_pickle: Whether a pickle checkpoint (``pytorch_model.bin``) may be used.
+    """Look at the files of a model folder; a pickle (``pytorch_model.bin``) may be refused.
 
     Raises:
         ModelFileError: Something is missing, damaged or not allowed; the message says what.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     weights, pickled = _find_weights(folder)
     if pickled and not allow_pickle:
         raise ModelFileError(
@@ -169,7 +163,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a model folder.
+
+    Raises:
+        ModelFileError: It has none, or one that cannot be read or tells no type.
+    """
     path = folder / "config.json"
     if not path.is_file():
         if (folder / "adapter_config.json").is_file():

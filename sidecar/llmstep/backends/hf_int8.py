@@ -59,10 +59,6 @@ def quantize_layers(model: Any, name: str) -> None:
 
     The layer that gives the logits stays as it is: its rounding would go into every score.
 
-    Args:
-        model: A model of the library, on the CPU.
-        name: For messages.
-
     Raises:
         BackendUnavailableError: This torch cannot multiply 8-bit integers here.
         ModelFileError: The model has no linear layers of the usual kind.

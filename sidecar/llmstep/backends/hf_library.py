@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -51,8 +50,8 @@ def takes_argument(model: Any, name: str) -> bool:
 
 
 @functools.cache
-def load_library() -> ModuleType:
-    """The transformers package, ready for use.
+def load_library() -> None:
+    """Make the transformers package ready for use.
 
     Raises:
         BackendUnavailableError: It or torch is not installed, too old, or does not load.
@@ -76,7 +75,6 @@ def load_library() -> ModuleType:
         )
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    return transformers
 
 
 def choose_placement(precision: Precision, *, encoder_decoder: bool) -> Placement:
@@ -84,10 +82,6 @@ def choose_placement(precision: Precision, *, encoder_decoder: bool) -> Placemen
 
     A CPU gets bfloat16 only where it multiplies it in hardware (AMX, AVX512-BF16): elsewhere it
     would be slower than float32.
-
-    Args:
-        precision: A format, or ``auto``.
-        encoder_decoder: T5 was trained in bfloat16 and overflows in float16.
 
     Raises:
         BackendUnavailableError: The format is not one of this device.
@@ -112,7 +106,7 @@ def choose_placement(precision: Precision, *, encoder_decoder: bool) -> Placemen
     if precision != "auto":
         half = getattr(torch, precision)
     elif encoder_decoder and half == torch.float16:
-        half = torch.float32
+        half = torch.float32  # T5 was trained in bfloat16, and overflows
     return Placement(device, half)
 
 

@@ -12,13 +12,15 @@ again at each change of places, here the shared part is joined on for the moment
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
+from transformers.activations import NewGELUActivation
 from transformers.cache_utils import (
     Cache,
     DynamicCache,
@@ -28,7 +30,6 @@ from transformers.cache_utils import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from llmstep.backends.hf_activation import fuse_gelu
 from llmstep.backends.hf_cache import branch_cache
 from llmstep.backends.hf_library import takes_argument
 from llmstep.backends.hf_loader import NO_CONTINUATION, first_line
@@ -68,15 +69,11 @@ class HuggingFaceModel:
         window: Positions the model was made for; 0 if it does not tell (T5 has no limit).
         ends: Tokens that end a text.
         is_encoder_decoder: Whether there is an encoder.
-
-    Args:
-        model: The model of the library.
-        slots: Number of prompts that are kept.
     """
 
     def __init__(self, model: Any, slots: int = 1) -> None:
         self._model: Any = model
-        fuse_gelu(model)
+        _fuse_gelu(model)
         self._device = str(model.device)
         config = model.config
         self.is_encoder_decoder = bool(config.is_encoder_decoder)
@@ -127,11 +124,7 @@ class HuggingFaceModel:
             memory.cache = DynamicCache(config=self._model.config)
 
     def encode(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> None:
-        """Set the encoder's text, and forget what the decoder was fed.
-
-        Args:
-            tokens: Tokens of the text, the final end token included.
-            stopped: Asked before each layer; true ends the call.
+        """Set the encoder's text, end token included, and forget what the decoder was fed.
 
         Raises:
             StoppedError: ``stopped`` said so; there is no text then.
@@ -290,8 +283,14 @@ class HuggingFaceModel:
     def _tensor(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor(tokens, dtype=torch.long, device=self._device)
 
-    def _watching(self, stopped: Callable[[], bool]) -> _Watch:
-        return _Watch(self, stopped)
+    @contextmanager
+    def _watching(self, stopped: Callable[[], bool]) -> Iterator[None]:
+        """While it is entered, the model asks before each layer whether it should stop."""
+        self._stopped = stopped
+        try:
+            yield
+        finally:
+            self._stopped = None
 
     def _stop(self, _module: Any, _inputs: Any) -> None:
         if self._stopped is not None and self._stopped():
@@ -326,18 +325,16 @@ class ModelBeams:
         return self._model._forward(self._model._tensor([[token] for token in tokens]), self._cache)
 
 
-class _Watch:
-    """While it is entered, the model asks before each layer whether it should stop."""
+def _fuse_gelu(model: Any) -> None:
+    """Compute GELU by tanh in one call, where the library's module takes eight.
 
-    def __init__(self, model: HuggingFaceModel, stopped: Callable[[], bool]) -> None:
-        self._model: Any = model
-        self._asked = stopped
-
-    def __enter__(self) -> None:
-        self._model._stopped = self._asked
-
-    def __exit__(self, *_: object) -> None:
-        self._model._stopped = None
+    The formula is the same (Hendrycks and Gimpel 2016, arXiv:1606.08415). Of a suggestion of ByT5
+    on a CPU the difference is a sixth of the time.
+    """
+    for module in model.modules():
+        for name, child in module.named_children():
+            if type(child) is NewGELUActivation:
+                setattr(module, name, torch.nn.GELU(approximate="tanh"))
 
 
 def _is_used(layer: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The tokenizer of a Hugging Face folder: texts to tokens, and the bytes of every token.
+"""The tokenizer of a Hugging Face folder: texts to tokens, and the bytes of every token; its chat.
 
 ``tokenizer.json`` is read by the tokenizers library as it stands: the classes around it in
 transformers rebuild it from their own idea of the model, and may ask the hub about it. Only a
@@ -6,14 +6,18 @@ folder without that file goes through them, which convert SentencePiece models.
 
 ByT5 has no vocabulary file at all: its tokens are the bytes, after three control tokens
 (Xue et al. 2021, arXiv:2105.13626).
+
+Newer folders hold the chat template as ``chat_template.jinja``, older ones inside
+``tokenizer_config.json`` (https://huggingface.co/docs/transformers/chat_templating_writing).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from llmstep.backends.chat import ChatTemplate
 from llmstep.backends.hf_files import read_json
 from llmstep.backends.tokens import Vocabulary
 from llmstep.errors import ModelFileError
@@ -33,35 +37,11 @@ _CONVERTIBLE = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "v
 _SAMPLE = "rw at h"
 
 
-class Splitter(Protocol):
-    """What turns texts into tokens: the tokenizer of a folder, before its model is known."""
-
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        """Tokens of a text; ``special`` lets control tokens written in it be taken as such."""
-        ...
-
-    def pieces(self) -> dict[int, bytes]:
-        """The bytes of every token that has some."""
-        ...
-
-    def controls(self) -> set[int]:
-        """Control tokens."""
-        ...
-
-    def unknown(self) -> set[int]:
-        """The control token that stands for unknown text, unless it also begins or ends texts."""
-        ...
-
-    def frame(self) -> tuple[list[int], list[int]]:
-        """Tokens the model expects before and after a whole text."""
-        ...
-
-
 class TextTokens:
     """Texts to tokens and back, for one model.
 
     Args:
-        splitter: The tokenizer.
+        splitter: The folder's tokenizer, which does not know the model.
         rows: Rows of the model's logits.
         ends: Tokens that the model takes for an end.
 
@@ -99,16 +79,11 @@ class TextTokens:
             )
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        """Tokens of a text, without begin or end of text.
-
-        Args:
-            text: The text.
-            special: Whether control tokens written in the text are taken as such.
-        """
+        """Tokens of a text, without begin or end; ``special`` lets markers be control tokens."""
         return self._splitter.encode(text, special=special) if text else []
 
 
-class _ByteSplitter:
+class ByteSplitter:
     """ByT5: a byte b is the token b + 3; <pad>, </s> and <unk> come first, 125 sentinels last."""
 
     OFFSET = 3
@@ -121,20 +96,20 @@ class _ByteSplitter:
         return [byte + self.OFFSET for byte in text.encode()]
 
     def pieces(self) -> dict[int, bytes]:
-        """The 256 bytes."""
+        """The bytes of every token that has some: the 256 bytes."""
         return {byte + self.OFFSET: bytes([byte]) for byte in range(256)}
 
     def controls(self) -> set[int]:
-        """All but the bytes."""
+        """Control tokens: all but the bytes."""
         last = self.OFFSET + 256
         return {*range(self.OFFSET), *range(last, last + self.SENTINELS)}
 
     def unknown(self) -> set[int]:
-        """<unk>, which ByT5 never needs."""
+        """The token for unknown text: <unk>, which ByT5 never needs."""
         return {self.UNKNOWN}
 
     def frame(self) -> tuple[list[int], list[int]]:
-        """A complete text ends with </s>."""
+        """Tokens the model expects before and after a whole text, which ends with </s>."""
         return [], [self.END]
 
 
@@ -207,6 +182,9 @@ class JsonSplitter:
         return lead, trail
 
 
+Splitter = ByteSplitter | JsonSplitter
+
+
 def open_splitter(folder: Path) -> Splitter:
     """The tokenizer of a folder.
 
@@ -225,7 +203,7 @@ def open_splitter(folder: Path) -> Splitter:
             raise ModelFileError(f"{path} cannot be read: {error}", hint=_HINT) from error
         return JsonSplitter(tokenizer, settings)
     if str(settings.get("tokenizer_class", "")).startswith("ByT5"):
-        return _ByteSplitter()
+        return ByteSplitter()
     if not any((folder / name).is_file() for name in _CONVERTIBLE):
         raise ModelFileError(f"{folder} holds no tokenizer: there is no tokenizer.json", hint=_HINT)
     from transformers import AutoTokenizer
@@ -242,6 +220,34 @@ def open_splitter(folder: Path) -> Splitter:
             hint=_HINT,
         ) from error
     return JsonSplitter(tokenizer, settings)
+
+
+def read_chat_template(folder: Path, *, has_lead: bool) -> ChatTemplate | None:
+    """The chat template of a folder, or ``None`` if it brings none.
+
+    Args:
+        folder: The model's folder.
+        has_lead: Whether the tokenizer itself puts a begin-of-text token in front.
+
+    Raises:
+        ModelFileError: A file is there and cannot be read.
+    """
+    settings_file = folder / "tokenizer_config.json"
+    settings = read_json(settings_file) if settings_file.is_file() else {}
+    source = settings.get("chat_template")
+    if isinstance(source, list):  # several, by name
+        named = {entry.get("name"): entry.get("template") for entry in source}
+        source = named.get("default")
+    own_file = folder / "chat_template.jinja"
+    if own_file.is_file():
+        try:
+            source = own_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelFileError(f"{own_file} cannot be read: {error}") from error
+    if not isinstance(source, str) or not source:
+        return None
+    begin = "" if has_lead else _content(settings.get("bos_token"))
+    return ChatTemplate(source, begin, _content(settings.get("eos_token")))
 
 
 def _check_size(pieces: dict[int, bytes], controls: set[int], rows: int) -> None:

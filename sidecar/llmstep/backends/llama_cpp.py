@@ -158,10 +158,7 @@ class LlamaCppBackend(LocalBackend):
         beams = BeamSequences(
             self._model, slot.index, [free.pop() for _ in range(Search.width(request.sampling.n))]
         )
-        room = self._info.context_tokens - len(question.opening.tokens)
-        most = min(request.sampling.max_tokens, room)
-        sampling = attrs.evolve(request.sampling, max_tokens=most)
-        search = Search(self._vocabulary, question.opening, request.stop, sampling, request.names)
+        search = self._begin_search(question, request)
         return _Joined(one, question, search, beams, len(slot.tokens), reused), slot.logits
 
     def _decode_jointly(self, running: Sequence[_Joined]) -> None:

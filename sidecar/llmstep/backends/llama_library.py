@@ -96,10 +96,10 @@ def quote_log() -> str:
 
 def _tell_of_build() -> str | None:
     """What to do about a library that is not there yet; ``None`` where nothing is under way."""
-    from llmstep.install.background import read_build
+    from llmstep.install.background import find_running
 
-    build = read_build(Path(sys.prefix))
-    if build is None or build.state != "running":
+    build = find_running(Path(sys.prefix))
+    if build is None:
         return None
     return f"Wait: it is being built ({build.describe()}); `llmstep status` shows how far it is."
 

@@ -65,9 +65,6 @@ class LocalBackend(ABC):
     """A resident model that is fed tokens and gives logits.
 
     A subclass sets ``_info``, whose context window it takes from `choose_window`.
-
-    Args:
-        options: How it is opened.
     """
 
     _info: BackendInfo
@@ -112,8 +109,7 @@ class LocalBackend(ABC):
 
         Raises:
             InvalidParamsError: n, the token limit, temperature or top-p are out of range.
-            PromptTooLongError: Prompt, prefix and one token do not fit the context window.
-            GenerationError: The library failed.
+            LLMStepError: As said there.
         """
         self._refresh()
         self._require_open()
@@ -131,14 +127,7 @@ class LocalBackend(ABC):
     def write(
         self, request: WritingRequest, cancel: CancelToken, on_writing: OnWriting
     ) -> tuple[list[Written], GenerationStats]:
-        """Write long answers; see `ProofWriter.write`.
-
-        Raises:
-            InvalidParamsError: The conversation does not fit the model's chat template.
-            ModelFileError: The model brings no chat template, and the request needs one.
-            PromptTooLongError: The prompt leaves no room for an answer in the context window.
-            GenerationError: The library failed.
-        """
+        """Write long answers; see `ProofWriter.write`."""
         self._refresh()
         self._require_open()
         prompt = request.prompt or render_chat(self._chat_template(), request.messages)
@@ -231,9 +220,7 @@ class LocalBackend(ABC):
         logits = slot.logits
         if logits is None:
             return 0, 0
-        room = self._info.context_tokens - len(question.opening.tokens)
-        sampling = attrs.evolve(request.sampling, max_tokens=min(request.sampling.max_tokens, room))
-        search = Search(self._vocabulary, question.opening, request.stop, sampling, request.names)
+        search = self._begin_search(question, request)
         found = 0
         with self._fork(slot) as step:
             while logits is not None and not cancel.is_set():
@@ -245,6 +232,12 @@ class LocalBackend(ABC):
                     break
                 logits = step(search)
         return search.generated, found
+
+    def _begin_search(self, question: Question, request: GenerationRequest) -> Search:
+        """The search that answers a question within the window."""
+        room = self._info.context_tokens - len(question.opening.tokens)
+        sampling = attrs.evolve(request.sampling, max_tokens=min(request.sampling.max_tokens, room))
+        return Search(self._vocabulary, question.opening, request.stop, sampling, request.names)
 
     def _check_numbers(self, logits: npt.NDArray[np.float32]) -> None:
         """Refuse logits that are no numbers; a row's maximum is NaN if any of its values is."""

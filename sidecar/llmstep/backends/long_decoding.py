@@ -58,9 +58,7 @@ class Writing:
     ``nodes``, are what a step of the model is made from.
 
     Args:
-        vocabulary: Bytes of the tokens.
         encode: Splits a text into tokens, for what a thought is closed with.
-        request: What is wanted.
         room: Most tokens of one answer, as the context window allows.
         on_writing: Told of new text, a few times a second.
     """
@@ -193,9 +191,8 @@ class Writing:
 
     def _finish(self, writer: _Writer, end: WritingEnd) -> None:
         self._tell_one(writer)
-        self.finished[writer.index] = Written(
-            writer.answer.text, writer.logprob, len(writer.tokens), end
-        )
+        text, tokens = writer.answer.text, len(writer.tokens)
+        self.finished[writer.index] = Written(text, writer.logprob, tokens, end)
 
     def _tell(self) -> None:
         now = time.monotonic()

@@ -12,7 +12,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 def free_memory() -> int:
     """Bytes a process can still take."""
     free = psutil.virtual_memory().available
-    limit = _read_limit()
+    limit = _read_number("memory.max")
     if limit is not None:
         used = _read_number("memory.current") or 0
         free = min(free, max(0, limit - used))
@@ -22,7 +22,7 @@ def free_memory() -> int:
 def whole_memory() -> int:
     """Bytes there are in all, those in use included."""
     whole = psutil.virtual_memory().total
-    limit = _read_limit()
+    limit = _read_number("memory.max")
     return whole if limit is None else min(whole, limit)
 
 
@@ -32,10 +32,6 @@ def resident_bytes() -> int:
         return psutil.Process().memory_info().rss
     except (OSError, psutil.Error):
         return 0
-
-
-def _read_limit() -> int | None:
-    return _read_number("memory.max")
 
 
 def _read_number(name: str) -> int | None:

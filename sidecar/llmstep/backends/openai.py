@@ -29,8 +29,9 @@ from llmstep.backends.base import (
     GenerationRequest,
     GenerationStats,
     PromptPart,
+    Sampling,
 )
-from llmstep.backends.chat_completions import ChatReader, chat_body
+from llmstep.backends.chat_completions import ChatReader
 from llmstep.backends.completion_client import CompletionClient
 from llmstep.backends.completions import CompletionReader
 from llmstep.backends.endpoint import read_endpoint
@@ -193,7 +194,11 @@ class OpenAIBackend:
             readers.append(ChatReader(AnswerText(request), report))
             return readers[-1]
 
-        body = chat_body(request, self._info.model, (request.seed + index) & _SEED_MASK)
+        body = {
+            "messages": [attrs.asdict(message) for message in request.messages],
+            "max_tokens": request.most_tokens,
+            **self._common_fields(request, request.seed + index, request.stop),
+        }
         self._client.complete(body, new_reader, cancel, lambda _: None, "/chat/completions")
         # After a cancel the client hands out a fresh reader; what came before it counts.
         reader = max(readers, key=lambda reader: len(reader.pieces))
@@ -235,7 +240,13 @@ class OpenAIBackend:
 
         while seen < wanted and not cancel.is_set():
             ask = 1 if "n" in self._client.left_out else wanted - seen
-            body = self._body(request, prompt + head, ask, seen)
+            body = {
+                "prompt": prompt + head,
+                "max_tokens": request.sampling.max_tokens,
+                "n": ask,
+                "logprobs": 1,
+                **self._common_fields(request.sampling, request.sampling.seed + seen, request.stop),
+            }
             reader = self._client.complete(body, new_reader, cancel, count)
             stats = _add(stats, reader.cost)
             if cancel.is_set():
@@ -251,23 +262,19 @@ class OpenAIBackend:
             )
         return stats
 
-    def _body(self, request: GenerationRequest, prompt: str, n: int, seen: int) -> dict[str, Any]:
-        sampling = request.sampling
-        body: dict[str, Any] = {
+    def _common_fields(
+        self, drawn: Sampling | WritingRequest, seed: int, stop: Sequence[str]
+    ) -> dict[str, Any]:
+        """The fields that completions and conversations have in common."""
+        fields: dict[str, Any] = {
             "model": self._info.model,
-            "prompt": prompt,
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": (sampling.seed + seen) & _SEED_MASK,
-            "n": n,
-            "logprobs": 1,
+            "temperature": drawn.temperature,
+            "top_p": drawn.top_p,
+            "seed": seed & _SEED_MASK,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        if request.stop:
-            body["stop"] = list(request.stop[:_MOST_STOPS])
-        return body
+        return fields | ({"stop": list(stop[:_MOST_STOPS])} if stop else {})
 
     def _learn(self, reader: CompletionReader, asked: int) -> None:
         if reader.seen == 1 < asked and "n" not in self._client.left_out:

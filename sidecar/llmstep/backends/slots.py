@@ -60,14 +60,14 @@ class PromptSlots:
     """A fixed number of slots; the one used longest ago is given to a prompt of a new kind."""
 
     def __init__(self, count: int) -> None:
-        self._slots = [PromptSlot(index) for index in range(max(1, count))]
-        self._by_use = list(self._slots)  # used longest ago first
+        # Used longest ago first.
+        self._by_use = [PromptSlot(index) for index in range(max(1, count))]
 
     def __iter__(self) -> Iterator[PromptSlot]:
-        return iter(self._slots)
+        return iter(self._by_use)
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._by_use)
 
     def choose(self, question: Question) -> PromptSlot:
         """The slot to answer a question from.
@@ -95,5 +95,5 @@ class PromptSlots:
 
     def forget(self) -> None:
         """Let every slot hold nothing."""
-        for slot in self._slots:
+        for slot in self:
             slot.forget()

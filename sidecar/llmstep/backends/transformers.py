@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from llmstep.backends import TRANSFORMERS
 from llmstep.backends.base import BackendInfo
 from llmstep.backends.chat import ChatTemplate
-from llmstep.backends.hf_chat import read_chat_template
 from llmstep.backends.hf_files import check_memory, find_folder, read_checkpoint
 from llmstep.backends.hf_library import choose_placement, free_device_memory, load_library
-from llmstep.backends.hf_tokenizer import TextTokens, open_splitter
+from llmstep.backends.hf_tokenizer import TextTokens, open_splitter, read_chat_template
 from llmstep.backends.llama_library import count_threads
 from llmstep.backends.local import LocalBackend, choose_window
 from llmstep.backends.machine_memory import free_memory

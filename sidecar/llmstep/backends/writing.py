@@ -116,11 +116,7 @@ class ProofWriter(Protocol):
 
 
 class AnswerText:
-    """The text of one answer as it grows, and what that says about its end.
-
-    Args:
-        request: What was asked for.
-    """
+    """The text of one answer as it grows, and what that says about its end."""
 
     def __init__(self, request: WritingRequest) -> None:
         self._request = request

@@ -15,7 +15,7 @@ from llmstep.commands.workshop import load_workshop_command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llmstep.service.catalog import ModelCard
+    from llmstep.service.card import ModelCard
 
 
 class _Models(click.Group):

@@ -1,7 +1,7 @@
 """Building llama.cpp while the rest of llmstep is in use already.
 
 One detached process per environment builds; how far it is stands in a file in the environment, for
-`llmstep status`, the doctor and whoever waits. Standard library only.
+`llmstep status`, the doctor and whoever waits.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from llmstep.console import Console, Progress, describe_progress, format_seconds
 from llmstep.errors import LLMStepError
@@ -87,6 +88,12 @@ def read_build(prefix: Path) -> Build | None:
     return build
 
 
+def find_running(prefix: Path) -> Build | None:
+    """The build that runs in this folder's environment; ``None`` if none does."""
+    build = read_build(prefix)
+    return build if build is not None and build.state == "running" else None
+
+
 def start_build(python: Path, prefix: Path) -> Build:
     """Start to build in the background, unless a build runs already; returns at once.
 
@@ -97,25 +104,16 @@ def start_build(python: Path, prefix: Path) -> Build:
     Raises:
         LLMStepError: The process cannot be started, or the folder cannot be written.
     """
-    running = read_build(prefix)
-    if running is not None and running.state == "running":
+    running = find_running(prefix)
+    if running is not None:
         return running
     log = prefix / LOG_NAME
-    detached: dict[str, object] = {"start_new_session": True}
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        detached = {"creationflags": flags}
     try:
         with log.open("w", encoding="utf-8") as stream:
-            process = subprocess.Popen(
-                [str(python), "-m", "llmstep.install.background", str(prefix)],
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                **detached,  # pyright: ignore[reportArgumentType, reportCallIssue]
-            )
+            command = [str(python), "-m", "llmstep.install.background", str(prefix)]
+            pid = start_detached(command, stream)
         now = time.time()
-        build = Build("running", process.pid, now, now, log=str(log))
+        build = Build("running", pid, now, now, log=str(log))
         _write(prefix, build)
     except OSError as error:
         raise LLMStepError(
@@ -123,6 +121,25 @@ def start_build(python: Path, prefix: Path) -> Build:
             hint="Build in the foreground: `llmstep doctor --fix`.",
         ) from error
     return build
+
+
+def start_detached(command: Sequence[str], output: IO[str] | int) -> int:
+    """Start a process that outlives this one and its terminal; returns its id.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    windows = 0
+    if sys.platform == "win32":
+        windows = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        creationflags=windows,
+    ).pid
 
 
 def follow_build(console: Console, prefix: Path) -> Build | None:

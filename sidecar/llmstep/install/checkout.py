@@ -119,18 +119,8 @@ def start_indexing(console: Console, workspace: Path | None) -> None:
     if workspace is None:
         return
     command = [str(venv_python()), "-m", "llmstep", "index", "packages", "--idle", "--no-own"]
-    detached: dict[str, object] = {"start_new_session": True}
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        detached = {"creationflags": flags}
     try:
-        subprocess.Popen(
-            [*command, str(workspace)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **detached,  # pyright: ignore[reportArgumentType, reportCallIssue]
-        )
+        background.start_detached([*command, str(workspace)], subprocess.DEVNULL)
     except OSError as error:
         console.note(f"the packages of {workspace} are indexed with the first question ({error})")
         return
@@ -139,13 +129,9 @@ def start_indexing(console: Console, workspace: Path | None) -> None:
 
 
 def set_up(console: Console, *, wait: bool = False) -> None:
-    """Make ``.venv`` with the sidecar in it, then see to llama.cpp.
+    """Make ``.venv`` with the sidecar in it, then see to llama.cpp; ``wait`` stays until that ends.
 
     Nothing is done where all is there.
-
-    Args:
-        console: Shows the steps.
-        wait: Whether to stay until llama.cpp is there, also if it has to be compiled.
 
     Raises:
         LLMStepError: The sidecar could not be installed; llama.cpp could not, and was waited for.
@@ -177,15 +163,14 @@ def add_llama_cpp(console: Console, *, wait: bool) -> None:
     Raises:
         LLMStepError: It was waited for and could not be built.
     """
-    running = background.read_build(VENV)
-    if running is None or running.state != "running":
+    if background.find_running(VENV) is None:
         if llama_cpp.install_ready_made(console, venv_python()) is not None:
             return
         if wait:
             llama_cpp.build_llama_cpp(console, venv_python())
             return
         estimate = wheels.describe_estimate(wheels.estimate_build())
-        running = background.start_build(venv_python(), VENV)
+        background.start_build(venv_python(), VENV)
         console.note(f"it is compiled in the background ({estimate} if they stay as busy as now);")
     else:
         console.note("it is being compiled in the background since an earlier call;")
@@ -209,8 +194,7 @@ def set_up_tests(console: Console) -> None:
     console.step(f"Python environment in {VENV}")
     make_venv(console)
     console.step("llama.cpp for Python")
-    running = background.read_build(VENV)
-    if running is not None and running.state == "running":
+    if background.find_running(VENV) is not None:
         background.follow_build(console, VENV)
     llama_cpp.ensure_llama_cpp(console, venv_python())
     console.step("PyTorch for the processor (training and Hugging Face tests)")

@@ -1,7 +1,4 @@
-"""Finding a C++ compiler, and standing in for one with the Zig compiler from PyPI.
-
-Standard library only, like :mod:`llmstep.install.llama_cpp`, which uses it.
-"""
+"""Finding a C++ compiler, and standing in for one with the Zig compiler from PyPI."""
 
 from __future__ import annotations
 
@@ -44,14 +41,10 @@ def find_compiler() -> Compiler | None:
 
 
 def wrap_zig(packages: Path, folder: Path) -> Compiler:
-    """Wrap the Zig compiler as a C and C++ compiler for CMake.
+    """Wrap the Zig compiler in ``packages`` as a C and C++ compiler for CMake, in ``folder``.
 
     The wrappers call the binary inside the package: ``python -m ziglang`` is not found from
     within pip's isolated build.
-
-    Args:
-        packages: Folder into which the package ``ziglang`` was installed.
-        folder: Where the wrappers and Zig's own cache go.
     """
     windows = sys.platform == "win32"
     zig = packages / "ziglang" / ("zig.exe" if windows else "zig")

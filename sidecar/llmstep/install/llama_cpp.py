@@ -8,9 +8,6 @@ The package has no wheels on PyPI. The routes, quickest first:
 4. a build from source, with the machine's C++ compiler or, without one, with the Zig compiler
    (package ``ziglang``), which is a C++ compiler that installs like any Python package. It takes
    minutes; :mod:`llmstep.install.background` does it while the rest is in use.
-
-Standard library only: ``bootstrap.py`` imports this before anything is installed;
-``llmstep doctor --fix`` uses the same code.
 """
 
 from __future__ import annotations

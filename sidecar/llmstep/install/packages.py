@@ -1,7 +1,4 @@
-"""Python packages into an environment, with uv or with pip; and whether an index can be reached.
-
-Standard library only, like :mod:`llmstep.install.llama_cpp`, which uses it.
-"""
+"""Python packages into an environment, with uv or with pip; and whether an index can be reached."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Whether llama-cpp-python is in a Python environment, loads there, and computes.
-
-Standard library only, like :mod:`llmstep.install.llama_cpp`, which uses it.
-"""
+"""Whether llama-cpp-python is in a Python environment, loads there, and computes."""
 
 from __future__ import annotations
 

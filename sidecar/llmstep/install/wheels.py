@@ -1,7 +1,4 @@
-"""Wheels of llama-cpp-python that were built on this machine, and how long a build takes.
-
-Standard library only, like :mod:`llmstep.install.llama_cpp`, which uses it.
-"""
+"""Wheels of llama-cpp-python that were built on this machine, and how long a build takes."""
 
 from __future__ import annotations
 
@@ -23,11 +20,11 @@ _BUILD_S = (480.0, 720.0)
 
 
 def wheel_dir() -> Path:
-    """Folder into which a wheel built now goes: the first of :func:`wheel_dirs`."""
-    return wheel_dirs()[0]
+    """Folder into which a wheel built now goes."""
+    return _wheel_dirs()[0]
 
 
-def wheel_dirs() -> list[Path]:
+def _wheel_dirs() -> list[Path]:
     """Folders in which a wheel may lie, for this version, platform and processor.
 
     The cache folder under ``LLMSTEP_HOME``, if that is set, then the platform's: what was built
@@ -47,7 +44,7 @@ def wheel_dirs() -> list[Path]:
 def kept_wheels() -> list[Path]:
     """The wheels that were built here, the one to try first at the front."""
     found: list[Path] = []
-    for folder in wheel_dirs():
+    for folder in _wheel_dirs():
         with contextlib.suppress(OSError):
             found += sorted(folder.glob("*.whl"), reverse=True)
     return found

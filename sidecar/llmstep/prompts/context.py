@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llmstep.lean_text.vocabulary import IMPORTS, SCOPED
 from llmstep.prompts.goal import CountTokens, fits
 
@@ -23,21 +21,8 @@ _MOST_CHARACTERS = 1_000_000
 _SHORT = 2_000
 
 
-@attrs.frozen
-class CutContext:
-    """The kept text.
-
-    Attributes:
-        text: Scope lines, a blank line, and the end of the file; it ends exactly as the file does.
-        dropped: Number of commands left out; scope lines that were kept are not counted.
-    """
-
-    text: str
-    dropped: int = 0
-
-
-def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutContext:
-    """Keep the end of a document in at most ``budget`` tokens.
+def cut_context(document: str, budget: int, count_tokens: CountTokens) -> str:
+    """Scope lines, a blank line, and the end of a document, which it ends as, within a budget.
 
     Args:
         document: The file's text from its start to the cursor.
@@ -45,13 +30,13 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
         count_tokens: Counts the tokens of a text; called on texts of about ``budget`` tokens.
     """
     if budget <= 0:
-        return CutContext("", dropped=1 if document.strip() else 0)
+        return ""
     document = document.replace("\r\n", "\n")
     sample = document[-max(200, min(4 * budget, 8000)) :]
     characters = budget * len(sample) / max(count_tokens(sample), 1)
     # What is twice as long as the estimate is not counted: that alone would take longest.
     if len(document) <= 2 * characters and fits(document, budget, count_tokens):
-        return CutContext(document)
+        return document
     if len(document) > _MOST_CHARACTERS:
         document = document[document.find("\n", len(document) - _MOST_CHARACTERS) + 1 :]
     from llmstep.lean_text.document import read_document
@@ -65,7 +50,7 @@ def cut_context(document: str, budget: int, count_tokens: CountTokens) -> CutCon
         head = "\n".join(scope) + "\n\n" if scope else ""
         text = head + document[commands[begin].start :]
         if fits(text, budget, count_tokens):
-            return CutContext(text, dropped=begin - len(scope))
+            return text
         # The estimate was too low; the measured excess says by how much, at least a twentieth.
         characters = min(len(text) * budget / max(count_tokens(text), 1), characters) * 0.95
 
@@ -120,7 +105,7 @@ def _scope_lines(commands: Sequence[Command], begin: int) -> list[str]:
 
 def _cut_inside(
     document: str, commands: Sequence[Command], budget: int, count_tokens: CountTokens
-) -> CutContext:
+) -> str:
     """The last declaration is too long with its scope: keep its end and what scope fits."""
     last = commands[-1].start if commands else 0
     scope = _scope_lines(commands, len(commands) - 1) if commands else []
@@ -138,9 +123,9 @@ def _cut_inside(
     while first < len(scope):
         text = "\n".join(scope[first:]) + "\n\n" + tail
         if fits(text, budget, count_tokens):
-            return CutContext(text, len(commands) - 1 - len(scope) + first)
+            return text
         first += 1
-    return CutContext(tail, max(len(commands) - 1, 0))
+    return tail
 
 
 def keep_end(text: str, budget: int, count_tokens: CountTokens) -> str:

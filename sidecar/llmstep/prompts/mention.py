@@ -61,20 +61,11 @@ def _whole_words(text: str, following: str) -> str:
     return text.rpartition(" ")[0].rstrip() or text
 
 
-def choose_mentions(
-    named: Sequence[str], retrieved: Sequence[Mention], banned: Sequence[str] = ()
-) -> list[Mention]:
-    """What a prompt may show, the best first: what the client names, then what was found.
-
-    Args:
-        named: Names worth mentioning, as the client gives them.
-        retrieved: Premises that were found, the likeliest first.
-        banned: Names that no suggestion may mention, short or full.
-    """
+def choose_mentions(named: Sequence[str], retrieved: Sequence[Mention]) -> list[Mention]:
+    """What a prompt may show, the best first: what the client names, then what was found."""
     chosen: dict[str, Mention] = {}
     says = {mention.full or mention.name: mention.conclusion for mention in retrieved}
     for mention in (*(Mention(name, says.get(name, "")) for name in named), *retrieved):
-        known = mention.is_one_of(chosen) or mention.is_one_of(m.full for m in chosen.values())
-        if not known and not mention.is_one_of(banned):
+        if not (mention.is_one_of(chosen) or mention.is_one_of(m.full for m in chosen.values())):
             chosen[mention.name] = mention
     return list(chosen.values())[:MOST_MENTIONED]

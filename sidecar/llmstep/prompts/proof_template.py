@@ -20,10 +20,10 @@ asked for a proof, and to mend one. Keys:
 
 from __future__ import annotations
 
-import tomllib
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
@@ -31,7 +31,8 @@ from llmstep import paths
 from llmstep.backends.base import PromptPart
 from llmstep.backends.writing import Message, WritingRequest
 from llmstep.errors import ConfigError
-from llmstep.prompts.template_file import check_fields
+from llmstep.prompts.template_file import split_fields
+from llmstep.user_files import read_toml
 
 _FIELDS = ("statement", "file", "state", "hint")
 _REPAIR_FIELDS = (*_FIELDS, "attempt", "error", "goals")
@@ -120,7 +121,7 @@ def build_writing(
             messages.append(Message("system", template.system))
         messages.append(Message("user", _fill(template.user, values).strip()))
         if question.attempt is not None:
-            block = f"{question.statement}\n{_indent(question.attempt[0])}"
+            block = f"{question.statement}\n{textwrap.indent(question.attempt[0], '  ')}"
             messages.append(Message("assistant", f"{_FENCE}lean4\n{block}\n{_FENCE}"))
             messages.append(Message("user", _fill(template.repair, values).strip()))
     else:
@@ -152,10 +153,6 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
     return text.format_map(values)
 
 
-def _indent(block: str) -> str:
-    return "\n".join(f"  {line}" if line.strip() else line for line in block.split("\n"))
-
-
 def _show_goals(goals: tuple[str, ...]) -> str:
     if not goals:
         return ""
@@ -168,7 +165,7 @@ _KEYS = frozenset(field.name for field in attrs.fields(ProofTemplate))
 
 def _read(file: Path) -> ProofTemplate:
     try:
-        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = read_toml(file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
     for key in values:
@@ -178,9 +175,9 @@ def _read(file: Path) -> ProofTemplate:
         if not isinstance(values.get(key), str):
             raise ConfigError(f"{file}: key `{key}`: must be text")
     values.setdefault("id", file.stem)
-    check_fields(file, "user", values["user"], _FIELDS)
-    check_fields(file, "repair", values["repair"], _REPAIR_FIELDS)
-    check_fields(file, "hint", values.get("hint", ""), ("hint",))
+    split_fields(file, "user", values["user"], _FIELDS)
+    split_fields(file, "repair", values["repair"], _REPAIR_FIELDS)
+    split_fields(file, "hint", values.get("hint", ""), ("hint",))
     for key in ("thought", "stop"):
         if key in values:
             values[key] = tuple(values[key])

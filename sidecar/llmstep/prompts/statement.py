@@ -20,11 +20,7 @@ _TURNSTILE = late_pattern(r"^(?:⊢|\|-)\s*")
 
 
 def find_statement(text_before: str) -> tuple[str, str] | None:
-    """The file before a theorem and the theorem up to ``by``, if the text ends there.
-
-    Args:
-        text_before: The file up to the place of the question.
-    """
+    """The file before a theorem and the theorem up to ``by``, if the text ends there."""
     commands = split_commands(text_before)
     if not commands or commands[-1].keyword not in _STATED:
         return None
@@ -45,7 +41,8 @@ def state_goal(goal: str, name: str = "goal") -> str:
     binders = [_bind(hypothesis) for hypothesis in parsed.hypotheses]
     target = _TURNSTILE.sub("", parsed.target).strip()
     lines = [f"theorem {name}", *(f"    {binder}" for binder in binders)]
-    return _plain("\n".join(lines) + f" :\n    {target} := by")
+    text = "\n".join(lines) + f" :\n    {target} := by"
+    return _UNIVERSE.sub(r"\1 _", _DAGGER.sub("_old", text))
 
 
 def _bind(hypothesis: Hypothesis) -> str:
@@ -58,7 +55,3 @@ def _bind(hypothesis: Hypothesis) -> str:
     if value >= 0:
         kind = kind[:value]
     return f"({' '.join(hypothesis.names)} : {kind})"
-
-
-def _plain(text: str) -> str:
-    return _UNIVERSE.sub(r"\1 _", _DAGGER.sub("_old", text))

@@ -37,23 +37,17 @@ class BuiltPrompt:
     """A prompt ready for a backend.
 
     Attributes:
-        name: Name of the prompt within its template.
         parts: The text; neighbours that are both plain or both special are joined, so that the
             tokenizer sees them as one.
         stop: Strings that end a candidate, besides the model card's.
         column: Column at which the tactic begins, for prompts whose answer continues the file.
         dropped: Names of hypotheses that were left out (see ``TrimmedGoal.dropped``).
-        dropped_commands: Number of commands of the file that were left out.
-        tokens: Tokens of the prompt, markers counted as plain text.
     """
 
-    name: str
     parts: tuple[PromptPart, ...]
     stop: tuple[str, ...] = ()
     column: int = 0
     dropped: tuple[str, ...] = ()
-    dropped_commands: int = 0
-    tokens: int = 0
 
     @property
     def text(self) -> str:
@@ -69,15 +63,6 @@ class _Question:
     document_text: str
     premises: tuple[str, ...]
     mentions: tuple[Mention, ...] = ()
-
-
-@attrs.frozen
-class _Filling:
-    """Values of the fields, with what was left out to make them fit."""
-
-    values: Mapping[str, str]
-    dropped: tuple[str, ...] = ()
-    dropped_commands: int = 0
 
 
 def build_prompts(
@@ -144,8 +129,8 @@ def _build(
     fixed = count_tokens("".join(literal for literal, _, _ in prompt.pieces))
     room = budget - fixed
     for _ in range(_TRIES):
-        filling = _fill(prompt, question, room, count_tokens)
-        parts = _join(prompt, filling.values)
+        values, dropped = _fill(prompt, question, room, count_tokens)
+        parts = _join(prompt, values)
         tokens = count_tokens("".join(part.text for part in parts))
         if tokens <= budget:
             break
@@ -155,17 +140,15 @@ def _build(
         raise PromptTooLongError(f"the prompt {prompt.name!r} does not fit into {budget} tokens")
     text = question.document_text
     column = len(text) - (text.rfind("\n") + 1) if prompt.continues else 0
-    return BuiltPrompt(
-        prompt.name, parts, prompt.stop, column, filling.dropped, filling.dropped_commands, tokens
-    )
+    return BuiltPrompt(parts, prompt.stop, column, dropped)
 
 
 def _fill(
     prompt: PromptTemplate, question: _Question, room: int, count_tokens: CountTokens
-) -> _Filling:
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Values of the fields, and the hypotheses that were left out to make them fit."""
     values: dict[str, str] = {}
     dropped: tuple[str, ...] = ()
-    dropped_commands = 0
     if "shots" in prompt.fields:
         values["shots"] = _render_shots(prompt, room - _SMALLEST_STATE, count_tokens)
         room -= count_tokens(values["shots"])
@@ -187,9 +170,8 @@ def _fill(
         used += count_tokens(values["premises"])
     if "context" in prompt.fields:
         room -= max(used, reserved) if "state" in prompt.fields else used
-        context = cut_context(question.document_text, room, count_tokens)
-        values["context"], dropped_commands = context.text, context.dropped
-    return _Filling(values, dropped, dropped_commands)
+        values["context"] = cut_context(question.document_text, room, count_tokens)
+    return values, dropped
 
 
 def _render_state(

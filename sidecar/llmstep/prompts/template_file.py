@@ -182,7 +182,7 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
         _check_keys(file, where, part, ("text", "special"))
         special = _flag(file, f"{where}.special", part.get("special", False))
         text = _text(file, f"{where}.text", part.get("text"))
-        for literal, field in _split_fields(file, f"{where}.text", text, FIELDS):
+        for literal, field in split_fields(file, f"{where}.text", text, FIELDS):
             if special and field:
                 raise ConfigError(f"{file}: key `{where}`: special text cannot hold a field")
             pieces.append((literal, field, special))
@@ -191,9 +191,9 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
         for index, shot in enumerate(_list(file, key("shots"), values.get("shots", [])))
     )
     shot = _text(file, key("shot"), values.get("shot", ""))
-    _split_fields(file, key("shot"), shot, ("state", "tactic"))
+    split_fields(file, key("shot"), shot, ("state", "tactic"))
     premises = _text(file, key("premises"), values.get("premises", "{names}"))
-    _split_fields(file, key("premises"), premises, ("names", "statements"))
+    split_fields(file, key("premises"), premises, ("names", "statements"))
     share = values.get("premises_share", 0.125)
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
         raise ConfigError(f"{file}: key `{key('premises_share')}`: must be a number from 0 to 1")
@@ -221,16 +221,12 @@ def _shot(file: Path, key: str, value: Any) -> Shot:
     )
 
 
-def check_fields(file: Path, key: str, text: str, allowed: Sequence[str]) -> None:
-    """Refuse a text with a field that is not among those allowed.
+def split_fields(file: Path, key: str, text: str, allowed: Sequence[str]) -> list[tuple[str, str]]:
+    """A text's literal parts, each with the field behind it; empty if there is none.
 
     Raises:
-        ConfigError: There is one; names the file and the key.
+        ConfigError: A field is not among those allowed; names the file and the key.
     """
-    _split_fields(file, key, text, allowed)
-
-
-def _split_fields(file: Path, key: str, text: str, allowed: Sequence[str]) -> list[tuple[str, str]]:
     try:
         found = [(literal, field) for literal, field, _, _ in string.Formatter().parse(text)]
     except ValueError as error:

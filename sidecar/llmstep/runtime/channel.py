@@ -98,7 +98,7 @@ def connect(path: str, timeout_s: float) -> Channel:
             port, key = _read_address(path)
             connection.connect(("127.0.0.1", port))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _prove(Channel(connection), key, _PROOF_S)
+            _prove(Channel(connection), key)
     except (OSError, ValueError, ChannelError) as error:
         connection.close()
         raise ChannelError(str(error) or type(error).__name__) from error
@@ -109,9 +109,7 @@ def connect(path: str, timeout_s: float) -> Channel:
 class Listener:
     """A listening socket, and the file by which it is found.
 
-    Args:
-        path: Where; a socket that a dead engine left there is taken away. The caller holds the
-            lock of the place.
+    A socket that a dead engine left there is taken away: the caller holds the lock of the place.
 
     Raises:
         OSError: It cannot be made.
@@ -146,18 +144,11 @@ class Listener:
         except OSError:
             return False
 
-    def close(self) -> None:
-        """Listen no more; the file goes, unless it is another engine's by now."""
-        self.socket.close()
-        self.forget()
-
     def forget(self) -> None:
         """Take the file away, unless it is another engine's by now."""
-        try:
-            if os.stat(self._path).st_ino == self._inode:
+        if self.is_there:
+            with contextlib.suppress(OSError):
                 os.unlink(self._path)
-        except OSError:
-            pass
 
 
 def check_peer(connection: socket.socket) -> None:
@@ -187,17 +178,13 @@ def challenge(nonce: str, side: str, key: bytes) -> str:
     return hmac.new(key, f"{side}:{nonce}".encode(), "sha256").hexdigest()
 
 
-def _prove(channel: Channel, key: bytes, timeout_s: float) -> None:
-    """Prove to the engine who we are, and let it prove the same.
-
-    Raises:
-        ChannelError: It is another program that has taken the port over.
-    """
+def _prove(channel: Channel, key: bytes) -> None:
+    """Prove to the engine who we are; another program may have taken its port over."""
     import hmac
 
     nonce = os.urandom(16).hex()
     channel.send({"challenge": nonce})
-    answer = channel.receive(timeout_s)
+    answer = channel.receive(_PROOF_S)
     if not hmac.compare_digest(str(answer.get("proof")), challenge(nonce, "engine", key)):
         raise ChannelError("the port belongs to another program")
     channel.send({"proof": challenge(str(answer.get("challenge")), "front", key)})

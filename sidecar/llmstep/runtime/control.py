@@ -39,12 +39,7 @@ def list_places() -> list[EnginePlace]:
 
 
 def ask_engine(place: EnginePlace, question: str) -> EngineReport:
-    """Ask one engine.
-
-    Args:
-        place: Where it listens.
-        question: ``describe`` or ``stop``.
-    """
+    """Ask one engine to ``describe`` itself, or to ``stop``."""
     try:
         channel = connect(place.socket, _ANSWER_S)
         try:

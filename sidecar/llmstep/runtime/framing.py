@@ -44,17 +44,6 @@ class Malformed(namedtuple("_Malformed", ("code", "message", "hint"))):
 Incoming = dict[str, "Any"] | Malformed
 
 
-class _Found:
-    """What one chunk has completed."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[Incoming, bytes]] = []
-
-    def append(self, message: Incoming, body: bytes = b"") -> None:
-        """Add one message."""
-        self.rows.append((message, body))
-
-
 class FrameDecoder:
     """Turns a byte stream, cut anywhere, into messages.
 
@@ -68,6 +57,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._position = 0  # everything before it is done with
         self._block = 0  # where the header block began
+        self._found: list[tuple[Incoming, bytes]] = []  # what this chunk has completed
         self._length: int | None = None  # Content-Length of the block so far
         self._in_body = False
         self._searching = False
@@ -79,23 +69,21 @@ class FrameDecoder:
     def feed_with_bodies(self, chunk: bytes) -> list[tuple[Incoming, bytes]]:
         """As `feed`; beside each message stand the bytes that it came as (none of a bad one)."""
         self._buffer += chunk
-        found = _Found()
-        while self._advance(found):
+        self._found = []
+        while self._advance():
             pass
         done = self._block if not (self._in_body or self._searching) else self._position
         if done:
             del self._buffer[:done]
             self._position -= done
             self._block -= done
-        return found.rows
+        return self._found
 
-    def _advance(self, found: _Found) -> bool:
+    def _advance(self) -> bool:
         """Make one step; ``False`` when more bytes are needed for the next one."""
         if self._searching:
             return self._search()
-        if self._in_body:
-            return self._take_body(found)
-        return self._take_header_line(found)
+        return self._take_body() if self._in_body else self._take_header_line()
 
     def _search(self) -> bool:
         match = _FRAME_START.search(self._buffer, self._position)
@@ -106,32 +94,33 @@ class FrameDecoder:
         self._start_block(match.start())
         return True
 
-    def _take_header_line(self, found: _Found) -> bool:
+    def _take_header_line(self) -> bool:
         end = self._buffer.find(b"\n", self._position) + 1
         if (end or len(self._buffer)) - self._block > _MAX_HEADER_BYTES:
-            found.append(_bad_header(f"a header block has more than {_MAX_HEADER_BYTES} bytes"))
+            self._refuse_header(f"a header block has more than {_MAX_HEADER_BYTES} bytes")
             self._search_from(self._block + 1)
             return True
         if not end:
             return False
         line = bytes(self._buffer[self._position : end])
         if not line.strip(b"\r\n"):
-            return self._end_block(end, found)
+            self._end_block(end)
+            return True
         match = _HEADER_LINE.fullmatch(line)
         if match is None:
-            found.append(_bad_header("a header line is not `Name: value`"))
+            self._refuse_header("a header line is not `Name: value`")
             self._search_from(self._position + 1)
         elif match[1].lower() == b"content-length":
-            self._take_length(match[2], end, found)
+            self._take_length(match[2], end)
         else:
             self._position = end
         return True
 
-    def _take_length(self, value: bytes, end: int, found: _Found) -> None:
+    def _take_length(self, value: bytes, end: int) -> None:
         problem = None
         if self._length is not None:
             # The first one is a frame that was broken off; the second begins a new one.
-            found.append(_bad_header("a header block has two Content-Length lines"))
+            self._refuse_header("a header block has two Content-Length lines")
             self._start_block(self._position)
         if not _LENGTH.fullmatch(value):
             shown = value[:40].decode("ascii", "replace")
@@ -139,24 +128,23 @@ class FrameDecoder:
         elif int(value) > self._max_body_bytes:
             problem = f"Content-Length is {int(value)}; at most {self._max_body_bytes} is accepted"
         if problem is not None:
-            found.append(_bad_header(problem))
+            self._refuse_header(problem)
             self._search_from(self._position + 1)
             return
         self._length = int(value)
         self._position = end
 
-    def _end_block(self, end: int, found: _Found) -> bool:
+    def _end_block(self, end: int) -> None:
         if self._length is not None:
             self._position = end
             self._in_body = True
         elif self._position == self._block:
             self._start_block(end)  # a blank line between two frames does no harm
         else:
-            found.append(_bad_header("a header block has no Content-Length"))
+            self._refuse_header("a header block has no Content-Length")
             self._search_from(self._block + 1)
-        return True
 
-    def _take_body(self, found: _Found) -> bool:
+    def _take_body(self) -> bool:
         assert self._length is not None
         end = self._position + self._length
         if len(self._buffer) < end:
@@ -165,27 +153,29 @@ class FrameDecoder:
         try:
             value = parse_json(body)
         except ValueError as error:
-            found.append(
-                Malformed(
-                    PARSE_ERROR,
-                    f"the message is not JSON: {error}",
-                    "Send one JSON object in UTF-8 per frame, its length in bytes.",
-                )
+            self._refuse(
+                PARSE_ERROR,
+                f"the message is not JSON: {error}",
+                "Send one JSON object in UTF-8 per frame, its length in bytes.",
             )
             self._search_from(self._position)
             return True
         self._start_block(end)
         if isinstance(value, dict):
-            found.append(value, body)
+            self._found.append((value, body))
         else:
-            found.append(
-                Malformed(
-                    INVALID_REQUEST,
-                    "the message is not a JSON object",
-                    "Send one object with jsonrpc, id, method and params; there are no batches.",
-                )
+            self._refuse(
+                INVALID_REQUEST,
+                "the message is not a JSON object",
+                "Send one object with jsonrpc, id, method and params; there are no batches.",
             )
         return True
+
+    def _refuse(self, code: int, message: str, hint: str) -> None:
+        self._found.append((Malformed(code, message, hint), b""))
+
+    def _refuse_header(self, problem: str) -> None:
+        self._refuse(PARSE_ERROR, problem, "Send `Content-Length: <bytes>\\r\\n\\r\\n<JSON>`.")
 
     def _start_block(self, position: int) -> None:
         self._position = self._block = position
@@ -237,7 +227,3 @@ def encode_frame(body: bytes) -> bytes:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-def _bad_header(problem: str) -> Malformed:
-    return Malformed(PARSE_ERROR, problem, "Send `Content-Length: <bytes>\\r\\n\\r\\n<JSON>`.")

@@ -11,11 +11,7 @@ _POLL_S = 0.02
 
 
 class FileLock:
-    """Holds a file's lock from `acquire` on.
-
-    Args:
-        path: The file; it is made and stays.
-    """
+    """Holds a file's lock from `acquire` on; the file is made, and stays."""
 
     def __init__(self, path: str) -> None:
         self._path = path

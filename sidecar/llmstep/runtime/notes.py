@@ -45,11 +45,7 @@ class Death:
 
 
 class WorkMark:
-    """The page in which an engine says what it is at; several threads may.
-
-    Args:
-        path: The file.
-    """
+    """The page in which an engine says what it is at; several threads may."""
 
     def __init__(self, path: str) -> None:
         descriptor = open_private_descriptor(path, os.O_RDWR)
@@ -156,13 +152,8 @@ def count_memory_kills() -> int:
 
 def write_death(path: str, death: Death) -> None:
     """Write down how an engine ended."""
-    value = {
-        "pid": death.pid,
-        "cause": death.cause,
-        "at": death.at,
-        "ownFault": death.own_fault,
-    }
-    _write_json(path, value)
+    value = {"pid": death.pid, "cause": death.cause, "at": death.at, "ownFault": death.own_fault}
+    replace_privately(path, json.dumps(value))
 
 
 def read_death(path: str) -> Death | None:
@@ -179,11 +170,7 @@ def read_death(path: str) -> Death | None:
 
 
 class Casualties:
-    """The work that engines have died of.
-
-    Args:
-        path: The file; one that cannot be read counts as empty.
-    """
+    """The work that engines have died of; a file that cannot be read counts as empty."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -217,11 +204,7 @@ class Casualties:
 
     def _save(self) -> None:
         with contextlib.suppress(OSError):
-            _write_json(self._path, {key: list(row) for key, row in self._rows.items()})
-
-
-def _write_json(path: str, value: object) -> None:
-    replace_privately(path, json.dumps(value))
+            replace_privately(self._path, json.dumps(self._rows))
 
 
 def _read_json(path: str) -> object:

@@ -24,44 +24,24 @@ class EnginePlace:
     Attributes:
         folder: The runtime folder.
         name: Common beginning of their names.
+        socket: The socket; on Windows the file that names port and key.
+        lock: Held by whoever starts an engine.
+        death: How the last engine ended, written by its watcher.
+        work: What the engine is at.
+        casualties: The work that engines have died of.
+        log: What the engine writes for humans.
     """
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder = folder
         self.name = name
-
-    def _file(self, ending: str) -> str:
-        return os.path.join(self.folder, f"{self.name}.{ending}")
-
-    @property
-    def socket(self) -> str:
-        """The socket; on Windows the file that names port and key."""
-        return self._file("sock")
-
-    @property
-    def lock(self) -> str:
-        """Held by whoever starts an engine."""
-        return self._file("lock")
-
-    @property
-    def death(self) -> str:
-        """How the last engine ended, written by its watcher."""
-        return self._file("death")
-
-    @property
-    def work(self) -> str:
-        """What the engine is at."""
-        return self._file("work")
-
-    @property
-    def casualties(self) -> str:
-        """The work that engines have died of."""
-        return self._file("casualties")
-
-    @property
-    def log(self) -> str:
-        """What the engine writes for humans."""
-        return self._file("log")
+        start = os.path.join(folder, name)
+        self.socket = f"{start}.sock"
+        self.lock = f"{start}.lock"
+        self.death = f"{start}.death"
+        self.work = f"{start}.work"
+        self.casualties = f"{start}.casualties"
+        self.log = f"{start}.log"
 
     def beside(self, location: str) -> EnginePlace:
         """The place of an engine of one installation, where another one has the main place."""
@@ -69,10 +49,7 @@ class EnginePlace:
 
 
 def find_place(environ: dict[str, str]) -> EnginePlace:
-    """The place of the engine for this environment; makes the folder if need be.
-
-    Args:
-        environ: What a shared engine must have in common with its clients.
+    """The place of the engine whose clients have these variables in common; see `runtime_folder`.
 
     Raises:
         NoPlaceError: No folder can be had that is this user's alone.
@@ -144,14 +121,12 @@ def _candidates() -> list[str]:
     # Each home has a folder of its own also where its path is too long or cannot be written to.
     suffix = f"-{checksum(home)}" if home else ""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    for base in dict.fromkeys((tempfile_folder(), "/tmp" if os.name == "posix" else "")):
-        if base:
-            folders.append(os.path.join(base, f"llmstep-{user}{suffix}"))
+    for base in dict.fromkeys([_temporary_folder(), *(["/tmp"] if os.name == "posix" else [])]):
+        folders.append(os.path.join(base, f"llmstep-{user}{suffix}"))
     return folders
 
 
-def tempfile_folder() -> str:
-    """The system's folder for temporary files."""
+def _temporary_folder() -> str:
     for name in ("TMPDIR", "TEMP", "TMP"):
         if (folder := os.environ.get(name)) and os.path.isdir(folder):
             return os.path.abspath(folder)

@@ -58,10 +58,9 @@ def claim_stdio() -> tuple[FileIO, FileIO]:
 
 
 class InputPump:
-    """A thread that reads frames and hands them on in order.
+    """A thread that reads frames of an unbuffered stream and hands them on in order.
 
     Args:
-        stream: Unbuffered binary stream.
         deliver: Called in the pump's thread with each batch. It returns at once and calls
             `acknowledge` when the batch has been dealt with; after a few batches without that the
             pump stops reading, so that a flood waits in the pipe and not in memory.
@@ -132,10 +131,9 @@ if TYPE_CHECKING:
 
 
 class OutputPump:
-    """A thread that writes byte strings in order, with a bound on what may wait.
+    """A thread that writes byte strings to an unbuffered stream, with a bound on what may wait.
 
     Args:
-        stream: Unbuffered binary stream.
         on_failure: Called once, in whatever thread notices, when the other end is closed or has
             left more than ``queue_bytes`` unread. Everything written later is dropped.
         queue_bytes: Most bytes that may wait.
@@ -201,11 +199,7 @@ class OutputPump:
             return not self._closed
 
     def close(self) -> bool:
-        """Drop what waits and end the thread, unless it is stuck in the pipe.
-
-        Returns:
-            Whether this was the first call.
-        """
+        """Drop what waits, end the thread unless it is stuck; whether this was the first call."""
         with self._changed:
             first = not self._closed
             self._closed = True

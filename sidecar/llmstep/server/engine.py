@@ -171,13 +171,12 @@ class Engine:
 
 
 def _make_models(place: EnginePlace) -> ResidentModels:
-    import psutil
-
+    from llmstep.backends.machine_memory import whole_memory
     from llmstep.service.casualty_guard import CasualtyGuard
     from llmstep.service.resident import ResidentModels
 
     guard = CasualtyGuard(WorkMark(place.work), Casualties(place.casualties))
-    return ResidentModels(int(psutil.virtual_memory().total * _MEMORY_SHARE), guard)
+    return ResidentModels(int(whole_memory() * _MEMORY_SHARE), guard)
 
 
 class Connection(asyncio.Protocol):

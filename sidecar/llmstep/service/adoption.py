@@ -9,7 +9,6 @@ was trained on is written nowhere, so that is the user's to say.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
@@ -42,16 +41,14 @@ _REFERENCE = re.compile(
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 # The format that the recommendations count with: a quarter of the weights' size, little lost.
 _USUAL = re.compile(r"q4_k_m\.gguf$", re.IGNORECASE)
+_MOST_LISTED = 12
 
 
 @attrs.frozen
 class Reference:
-    """A model of the hub as the user names it.
+    """A model of the hub as the user names it; without a revision the newest one.
 
-    Attributes:
-        repo: ``owner/name``.
-        revision: Commit, tag or branch; ``None`` takes the newest.
-        file: Name of a GGUF file; empty leaves the choice.
+    ``file`` is the name of a GGUF file; empty leaves the choice.
     """
 
     repo: str
@@ -153,9 +150,7 @@ def adopt(
         The model's file, or its folder.
 
     Raises:
-        CancelledError: ``cancel`` was set; a second call goes on from there.
-        DownloadError: The transfer failed, or the disk is full; a second call resumes it.
-        ModelFileError: A file is not what was promised, or no model.
+        LLMStepError: As said there, or a file is no model.
     """
     if adoption.plan is None:
         place = locate(adoption.card)
@@ -237,9 +232,11 @@ def _choose_file(repository: Repository) -> str:
             "nor a config.json at its top",
             hint="Choose a repository with a GGUF file, or with weights for transformers.",
         )
+    named = [f"{repository.name}:{name}" for name in sorted(files)]
+    shown = [*named[:_MOST_LISTED], *(["..."] if len(named) > _MOST_LISTED else [])]
     raise DownloadError(
         f"the repository {repository.name} has {len(files)} GGUF files",
-        hint=f"Name one of them: {_listed(f'{repository.name}:{name}' for name in sorted(files))}.",
+        hint=f"Name one of them: {', '.join(shown)}.",
     )
 
 
@@ -270,8 +267,3 @@ def _complete(adoption: Adoption, place: Path) -> ModelCard:
         context_length=facts.context_length,
         prompt=facts.prompt if reads_goal else card.prompt,
     )
-
-
-def _listed(names: Iterable[str], most: int = 12) -> str:
-    every = list(names)
-    return ", ".join(every[:most]) + (", ..." if len(every) > most else "")

@@ -53,28 +53,21 @@ class ModelCard:
     """What is known of a model.
 
     Attributes:
-        id: Name to choose it by.
-        name: Name to show.
+        id: Name to choose it by; ``name`` is shown, ``aliases`` are further names to choose it by.
         backends: Backends that can run it, the preferred one first.
         prompt: Id of its prompt template.
         proof: Id of its template for whole proofs; empty if it writes single steps only.
         licence: SPDX identifier, or the licence's own name.
-        aliases: Further names to choose it by.
-        description: One line.
         source: Page its facts come from.
-        homepage: Project page.
         architecture: Family, e.g. ``llama``.
-        repo: Hugging Face repository.
-        revision: Commit of the repository.
+        repo: Hugging Face repository, at the commit ``revision``.
         file: Name of the file in the repository; empty for models that are a folder.
         sha256: Its checksum, hexadecimal.
         size_bytes: Its size, if known exactly.
         parameters: Number of weights.
         context_length: Context window it was trained with, in tokens.
         stop: Strings that end a candidate.
-        sampling: Sampling defaults.
         seen_lean: Whether Lean was among what it was trained on.
-        scores: What has been measured of it, and by whom.
         notes: What else a user should know.
     """
 
@@ -120,13 +113,13 @@ def read_card(file: Path) -> tuple[ModelCard, tuple[str, ...]]:
     sampling = values.get("sampling", {})
     if not isinstance(sampling, dict):
         raise _wrong(file, "sampling", "must be a table")
-    odd = [*_unknown(file, "", values, ModelCard)]
+    odd = _unknown(file, "", values, ModelCard)
     odd += _unknown(file, "sampling.", sampling, SamplingDefaults)
-    known = {key: value for key, value in values.items() if key in _KINDS}
+    known = {key: value for key, value in values.items() if key in _CHECKS}
     for key in ("id", "name", "backends"):
         if key not in known:
             raise _wrong(file, key, "is missing")
-    checked = {key: _KINDS[key](file, key, value) for key, value in known.items()}
+    checked = {key: _CHECKS[key](file, key, value) for key, value in known.items()}
     numbers: dict[str, Any] = {
         key: (_count if key in ("max_tokens", "n") else _number)(file, f"sampling.{key}", value)
         for key, value in sampling.items()
@@ -234,26 +227,17 @@ def _file_name(file: Path, key: str, value: Any) -> str:
     return text
 
 
-_TEXT_KEYS = (
-    "id",
-    "name",
-    "prompt",
-    "proof",
-    "licence",
-    "description",
-    "source",
-    "homepage",
-    "architecture",
-    "repo",
-    "revision",
-    "notes",
-)
-_KINDS: dict[str, Callable[[Path, str, Any], Any]] = {
-    **dict.fromkeys(_TEXT_KEYS, _text),
-    **dict.fromkeys(("backends", "aliases", "stop"), _texts),
-    **dict.fromkeys(("size_bytes", "parameters", "context_length"), _count),
+# What checks a value, by the type of its field; two texts have a form of their own.
+_BY_TYPE: dict[object, Callable[[Path, str, Any], Any]] = {
+    "str": _text,
+    "str | None": _text,
+    "tuple[str, ...]": _texts,
+    "int | None": _count,
+    "bool": _flag,
+    "tuple[Score, ...]": _scores,
+}
+_CHECKS = {
+    **{f.name: _BY_TYPE[f.type] for f in attrs.fields(ModelCard) if f.name != "sampling"},
     "file": _file_name,
-    "seen_lean": _flag,
-    "scores": _scores,
     "sha256": _sha256,
 }

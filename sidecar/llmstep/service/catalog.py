@@ -9,23 +9,19 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
-import re
 from pathlib import Path
 
 import attrs
 
 from llmstep import backends, environment, paths
-from llmstep.backends.hf_files import find_folder
+from llmstep.backends.hf_files import HUB_ID, find_folder
 from llmstep.errors import BackendUnavailableError, ModelFileError, ModelNotFoundError
-from llmstep.service.card import ModelCard, SamplingDefaults, read_card
+from llmstep.service.card import ModelCard, read_card
 from llmstep.service.checksums import fingerprint
 from llmstep.user_files import inside, read_json_value
 
-__all__ = ["ModelCard", "ResolvedModel", "SamplingDefaults", "find_model"]
-
 # Beside the cards lie the weights of the sources.
 _NO_CARD = "mixing.toml"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@(?!.*\.\.)[\w./-]+)?")
 # Library and extra that a backend needs; the library is looked for, never imported, here.
 LIBRARIES: dict[str, tuple[str, str]] = {
     backends.LLAMA_CPP: ("llama_cpp", "gguf"),
@@ -123,7 +119,6 @@ def find_model(name: str) -> ResolvedModel:
     """
     if name == ECHO.id:
         return ResolvedModel(ECHO, None, backends.ECHO)
-    # `openai`, or `openai:<name>`: a model behind an OpenAI-compatible server.
     if name == backends.OPENAI or name.startswith(f"{backends.OPENAI}:"):
         return _find_remote(name)
     card = find_card(name)
@@ -236,7 +231,7 @@ def _from_path(name: str) -> ResolvedModel:
     path = paths.expand(name)
     if path.is_dir():
         return _from_folder(path.resolve(), path.resolve().name)
-    if not path.exists() and _HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
+    if not path.exists() and HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
         return _from_folder(find_folder(Path(name)), name)
     if not path.is_file():
         raise _not_found(name, path)

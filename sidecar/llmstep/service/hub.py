@@ -96,7 +96,7 @@ def look_up(repo: str, revision: str | None) -> Repository:
     return Repository(
         repo,
         _read_commit(repo, found.sha or revision),
-        {sibling.rfilename: _remote_file(sibling) for sibling in found.siblings or []},
+        {file.rfilename: _remote_file(file) for file in found.siblings or []},
         tuple(found.tags or ()),
         gguf,
         counted if isinstance(counted, int) and counted > 0 else None,
@@ -113,11 +113,10 @@ def _read_commit(repo: str, told: str | None) -> str:
     )
 
 
-def _remote_file(sibling: Any) -> RemoteFile:
-    lfs = sibling.lfs
-    if lfs is not None:
-        return RemoteFile(sibling.rfilename, lfs.size, lfs.sha256, None)
-    return RemoteFile(sibling.rfilename, sibling.size, None, sibling.blob_id)
+def _remote_file(file: Any) -> RemoteFile:
+    if file.lfs is not None:
+        return RemoteFile(file.rfilename, file.lfs.size, file.lfs.sha256, None)
+    return RemoteFile(file.rfilename, file.size, None, file.blob_id)
 
 
 @contextlib.contextmanager

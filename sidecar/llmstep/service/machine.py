@@ -15,11 +15,11 @@ import psutil
 
 from llmstep.backends import open_backend
 from llmstep.backends.base import BackendOptions, CancelToken, GenerationRequest, Sampling
+from llmstep.backends.machine_memory import free_memory, whole_memory
 from llmstep.errors import GenerationError
 from llmstep.prompts.template import build_prompts, load_template
-from llmstep.service.catalog import ResolvedModel, find_model
+from llmstep.service.catalog import find_model
 
-MEASURE_SECONDS = 5.0
 CANDIDATES = 8
 
 _GOAL = "a b c : ℕ\nh₁ : a ≤ b\nh₂ : b ≤ c\n⊢ a + 1 ≤ c + 1"
@@ -28,13 +28,9 @@ _ARRAY_BYTES = 128 << 20
 
 @attrs.frozen
 class Machine:
-    """What a model can use here.
+    """What a model can use here: memory in all and free now, physical CPU cores.
 
-    Attributes:
-        memory_bytes: Memory in all.
-        free_bytes: Memory that is free now.
-        cores: Physical CPU cores this process may use.
-        gpu: Name of a GPU that helps; empty if none was found.
+    ``gpu`` is the name of a GPU that helps; empty if none was found.
     """
 
     memory_bytes: int
@@ -45,14 +41,7 @@ class Machine:
 
 @attrs.frozen
 class Measurement:
-    """How fast a model is here.
-
-    Attributes:
-        model: The model that was measured.
-        parameters: Its weights.
-        seconds: Median time of one suggestion (8 candidates).
-        rounds: How many were measured.
-    """
+    """How fast a model is here: median seconds of one suggestion of 8 candidates."""
 
     model: str
     parameters: int
@@ -62,11 +51,10 @@ class Measurement:
 
 def look_at_machine() -> Machine:
     """Ask the operating system; takes up to a few seconds where a GPU driver is slow."""
-    memory = psutil.virtual_memory()
     process = psutil.Process()
     allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else math.inf
     cores = min(psutil.cpu_count(logical=False) or 1, allowed)
-    return Machine(memory.total, memory.available, int(cores), find_gpu())
+    return Machine(whole_memory(), free_memory(), int(cores), find_gpu())
 
 
 def find_gpu() -> str:
@@ -84,22 +72,15 @@ def find_gpu() -> str:
     return done.stdout.partition("\n")[0].strip()
 
 
-def measure(
-    name: str = "builtin", seconds: float = MEASURE_SECONDS, threads: int = 0
-) -> Measurement:
-    """Let a model suggest steps for some seconds, at least once.
-
-    Args:
-        name: The model.
-        seconds: How long; what has begun is finished.
-        threads: CPU threads; 0 leaves them to the backend.
+def measure(name: str = "builtin", *, seconds: float) -> Measurement:
+    """Let a model suggest steps for some seconds, at least once; what has begun is finished.
 
     Raises:
         LLMStepError: It is not here or cannot run; `llmstep doctor` says why.
     """
-    model: ResolvedModel = find_model(name)
+    model = find_model(name)
     card = model.card
-    backend = open_backend(model.backend, BackendOptions(path=model.path, threads=threads))
+    backend = open_backend(model.backend, BackendOptions(path=model.path))
     try:
         sampling = Sampling(CANDIDATES, card.sampling.max_tokens)
         budget = backend.info.context_tokens - sampling.max_tokens
@@ -113,9 +94,7 @@ def measure(
             # A goal of its own each time, or the KV cache would answer for the prompt.
             goal = f"x{len(times)}"
             parts = tuple(
-                attrs.evolve(
-                    part, text=part.text.replace("a", goal) if not part.special else part.text
-                )
+                part if part.special else attrs.evolve(part, text=part.text.replace("a", goal))
                 for part in prompt.parts
             )
             found: list[object] = []

@@ -97,7 +97,7 @@ class ProofJob:
         text = file.rstrip() + "\n\n" if file.strip() else ""
         return ProofQuestion(
             statement,
-            cut_context(text, budget, count).text,
+            cut_context(text, budget, count),
             request.goals[0],
             request.hint,
             (attempt.text, attempt.error, attempt.goals) if attempt else None,

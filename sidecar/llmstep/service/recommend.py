@@ -191,10 +191,7 @@ def measure_likely(
 ) -> list[Forecast]:
     """The same, those measured that are on this machine and may be recommended for next steps.
 
-    Args:
-        estimates: What is known without trying.
-        patience: Seconds that the user waits; what is far beyond them by its card is not tried.
-        seconds: How long each is measured.
+    What is far beyond the user's patience (seconds) by its card is not tried.
     """
     told: list[Forecast] = []
     for one in estimates:
@@ -204,7 +201,7 @@ def measure_likely(
             told.append(one)
             continue
         try:
-            told.append(_with_time(one, measure(one.card.id, seconds)))
+            told.append(_with_time(one, measure(one.card.id, seconds=seconds)))
         except LLMStepError as error:
             told.append(attrs.evolve(one, lacking=error.message))
     return told

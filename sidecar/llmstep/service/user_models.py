@@ -16,37 +16,15 @@ from llmstep import paths
 from llmstep.backends import ECHO, LLAMA_CPP, OPENAI, TRANSFORMERS
 from llmstep.backends.gguf_file import read_gguf_head
 from llmstep.backends.gguf_parts import list_parts
+from llmstep.backends.hf_files import read_config
 from llmstep.errors import ConfigError, ModelFileError, ModelNotFoundError
 from llmstep.service.card import ModelCard, SamplingDefaults, Score, read_card
 from llmstep.service.catalog import folder, read_catalog
 from llmstep.service.checksums import hash_file
-from llmstep.user_files import inside, make_folder, read_json_value, write_private
+from llmstep.user_files import inside, make_folder, write_private
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED = (ECHO, OPENAI)
-_CARD_KEYS = (
-    "id",
-    "name",
-    "backends",
-    "prompt",
-    "proof",
-    "licence",
-    "aliases",
-    "description",
-    "source",
-    "architecture",
-    "repo",
-    "revision",
-    "file",
-    "sha256",
-    "size_bytes",
-    "parameters",
-    "context_length",
-    "stop",
-    "seen_lean",
-    "scores",
-)
-
 _FOLDER_PARTS = {
     "tokenizer": ("tokenizer*", "*.model", "vocab*", "spiece*"),
     "weights": ("*.safetensors", "*.bin"),
@@ -60,12 +38,10 @@ class Removal:
     """What taking a model away deletes.
 
     Attributes:
-        id: The model's id.
         paths: Files and folders.
         size_bytes: What they take on disk; files behind links are not counted, they stay.
     """
 
-    id: str
     paths: tuple[Path, ...]
     size_bytes: int
 
@@ -161,7 +137,7 @@ def plan_removal(model_id: str) -> Removal:
             f"nothing of the model {model_id!r} was pulled or imported",
             hint="`llmstep models list` shows the models; those of the package stay.",
         )
-    return Removal(model_id, found, sum(_size(place) for place in found))
+    return Removal(found, sum(_size(place) for place in found))
 
 
 def remove(removal: Removal) -> None:
@@ -185,9 +161,8 @@ def remove(removal: Removal) -> None:
 def format_card(card: ModelCard) -> str:
     """Write a card as TOML, with the keys that say something."""
     lines = []
-    for key in _CARD_KEYS:
-        value = getattr(card, key)
-        if value not in ("", None, (), False):
+    for key, value in attrs.asdict(card, recurse=False).items():
+        if key != "sampling" and value not in ("", None, (), False):
             lines.append(f"{key} = {_toml(value)}")
     usual = attrs.asdict(SamplingDefaults())
     sampling = {k: v for k, v in attrs.asdict(card.sampling).items() if v != usual[k]}
@@ -264,26 +239,16 @@ def describe_folder(source: Path) -> ModelCard:
     Raises:
         ModelFileError: It lacks its configuration, tokenizer or weights.
     """
-    config = source / "config.json"
-    try:
-        values: Any = read_json_value(config)
-    except FileNotFoundError:
-        raise ModelFileError(
-            f"{source} is no model folder: it has no config.json",
-            hint="Name the folder with config.json, the tokenizer and the weights in it.",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{config} cannot be read: {error}") from error
+    config = read_config(source)
     check_folder(str(source), [file.name for file in source.iterdir()])
-    values = values if isinstance(values, dict) else {}
-    window = values.get("max_position_embeddings") or values.get("n_positions")
+    window = config.get("max_position_embeddings") or config.get("n_positions")
     return ModelCard(
         id=name_id(source.name),
         name=source.name,
         backends=(TRANSFORMERS,),
-        prompt="byt5" if values.get("is_encoder_decoder") is True else "proofstep-plain",
+        prompt="byt5" if config.get("is_encoder_decoder") is True else "proofstep-plain",
         description=f"imported from {source}",
-        architecture=str(values.get("model_type", "")),
+        architecture=config["model_type"],
         context_length=window if isinstance(window, int) and window > 0 else None,
     )
 

@@ -71,42 +71,40 @@ def test_commands_with_what_stands_in_front_of_them() -> None:
 
 def test_a_file_that_fits_is_not_changed() -> None:
     cut = cut_context(FILE, count(FILE), count)
-    assert (cut.text, cut.dropped) == (FILE, 0)
+    assert cut == FILE
 
 
 def test_the_nearest_declarations_stay_under_the_lines_in_scope() -> None:
     cut = cut_context(FILE, 75, count)
-    assert cut.text == (
+    assert cut == (
         "module\nimport Mathlib.A\npublic import Mathlib.B\nopen Set Function\nnamespace Foo\n"
         "variable {α : Type*}\n  (s : Set α)\n\n"
         "theorem c : 2 = 2 := by\nrfl\n\ntheorem d (h : p) : q := by\n  have := 3\n  "
     )
-    # section, variable, a, b, end
-    assert cut.dropped == 5
 
 
 def test_a_section_that_is_still_open_keeps_its_lines() -> None:
     inner = FILE.replace("end Bar\n", "")
-    assert "section Bar\nvariable (t : Set α)" in cut_context(inner, 90, count).text
+    assert "section Bar\nvariable (t : Set α)" in cut_context(inner, 90, count)
 
 
 def test_inner_scope_lines_stay_longest() -> None:
     cut = cut_context(FILE, 40, count)
-    assert cut.text.startswith("namespace Foo\nvariable {α : Type*}\n  (s : Set α)\n\ntheorem d")
-    assert cut.text.endswith("have := 3\n  ")
+    assert cut.startswith("namespace Foo\nvariable {α : Type*}\n  (s : Set α)\n\ntheorem d")
+    assert cut.endswith("have := 3\n  ")
 
 
 def test_the_last_declaration_is_cut_at_a_line_if_it_alone_is_too_long() -> None:
     lines = "".join(f"  have h{i} : x = {i} := by simp\n" for i in range(100))
     cut = cut_context(f"open Foo\n\ntheorem a : p := by\n{lines}  ", 120, count)
-    assert re.match(r"open Foo\n\n  have h\d+", cut.text)
-    assert cut.text.endswith("  have h99 : x = 99 := by simp\n  ")
-    assert 60 < count(cut.text) <= 120
+    assert re.match(r"open Foo\n\n  have h\d+", cut)
+    assert cut.endswith("  have h99 : x = 99 := by simp\n  ")
+    assert 60 < count(cut) <= 120
 
 
 def test_no_room() -> None:
-    assert cut_context(FILE, 0, count).text == ""
-    assert cut_context("", 0, count).dropped == 0
+    assert cut_context(FILE, 0, count) == ""
+    assert cut_context("", 0, count) == ""
 
 
 def test_a_growing_file_keeps_the_beginning_of_the_prompt() -> None:
@@ -116,8 +114,8 @@ def test_a_growing_file_keeps_the_beginning_of_the_prompt() -> None:
     starts = set()
     for step in range(20):
         cut = cut_context(text + f"theorem new{step} : p := by\n  ", 2000, count)
-        assert 1000 < count(cut.text) <= 2000
-        starts.add(cut.text[:300])
+        assert 1000 < count(cut) <= 2000
+        starts.add(cut[:300])
         text += f"theorem new{step} : p := by\n  exact foo {step}\n\n"
     assert len(starts) <= 3
 
@@ -138,8 +136,8 @@ PIECES = st.sampled_from((
 @given(st.lists(PIECES, max_size=30).map("".join), st.integers(0, 60))
 def test_properties_of_cutting(document: str, budget: int) -> None:
     cut = cut_context(document, budget, count)
-    assert count(cut.text) <= budget
-    tail = cut.text.rsplit("\n\n", 1)[-1]
+    assert count(cut) <= budget
+    tail = cut.rsplit("\n\n", 1)[-1]
     assert document.endswith(tail)
     commands = split_commands(document)
     assert all(a.end == b.start for a, b in itertools.pairwise(commands))
@@ -169,5 +167,5 @@ def test_a_huge_document_costs_the_tokenizer_little(document: str) -> None:
         return count(text)
 
     cut = cut_context(document, 2000, counting)
-    assert count(cut.text) <= 2000
+    assert count(cut) <= 2000
     assert asked < 400_000

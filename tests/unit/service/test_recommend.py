@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmstep import paths
+from llmstep.backends import machine_memory
+from llmstep.doctor import check_machine
 from llmstep.errors import GenerationError
 from llmstep.service import machine as machine_room
 from llmstep.service import recommend
@@ -276,6 +279,18 @@ def test_the_machine_is_looked_at() -> None:
     assert 0 < found.free_bytes <= found.memory_bytes
     assert found.cores >= 1
     assert machine_room.measure_bandwidth() > 1e6
+
+
+def test_a_containers_limit_is_all_the_memory_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_memory, "_CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("2000000\n")
+    found = machine_room.look_at_machine()
+    assert (found.memory_bytes, found.free_bytes) == (3_000_000, 1_000_000)
+    detail = check_machine().detail
+    assert "0.0 of 0.0 GB memory free" in detail
 
 
 @pytest.mark.gguf

@@ -14,8 +14,7 @@ import gguf
 import gguf.utility
 import numpy as np
 
-from llmstep.backends.hf_chat import read_chat_template
-from llmstep.backends.hf_tokenizer import open_splitter
+from llmstep.backends.hf_tokenizer import open_splitter, read_chat_template
 from llmstep_workshop.conversion.architecture import plan_tensors, read_shape, write_shape
 from llmstep_workshop.conversion.gguf_vocabulary import read_vocabulary, write_vocabulary
 from llmstep_workshop.conversion.output import writing
