@@ -53,11 +53,7 @@ Reader = TypeVar("Reader", CompletionReader, ChatReader)
 
 
 class _TryAgainError(Exception):
-    """This try failed in a way that another may not.
-
-    Attributes:
-        pause_s: What the server asks to wait; ``None`` if it does not say.
-    """
+    """This try failed in a way that another, after a pause, may not."""
 
     def __init__(self, message: str, pause_s: float | None = None) -> None:
         super().__init__(message)
@@ -65,15 +61,11 @@ class _TryAgainError(Exception):
 
 
 class CompletionClient:
-    """One server, and what was learnt about it.
-
-    Attributes:
-        left_out: Fields of a request that the server refuses or ignores.
-    """
+    """One server, and what was learnt about it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.left_out: set[str] = set()
+        self.left_out: set[str] = set()  # fields of a request that it refuses or ignores
         self._was_there = False
 
     def list_models(self) -> dict[str, int | None]:

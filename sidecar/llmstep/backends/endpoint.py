@@ -34,9 +34,7 @@ class Endpoint:
     """An OpenAI-compatible API.
 
     Attributes:
-        scheme: ``http`` or ``https``.
         host: Name or address of the server, an IPv6 address without brackets.
-        port: Its port.
         base_path: Path before ``/completions``, without a slash at its end.
         key: Secret that is sent as bearer token.
     """
@@ -73,10 +71,7 @@ class Endpoint:
 
 
 def read_endpoint(environ: Mapping[str, str] | None = None) -> Endpoint:
-    """Read the endpoint from the environment.
-
-    Args:
-        environ: Environment variables; the process's by default.
+    """Read the endpoint from the environment, by default the process's.
 
     Raises:
         ConfigError: The address is missing or no address, or the key cannot stand in a header.

@@ -10,11 +10,7 @@ from transformers.cache_utils import Cache, DynamicLayer, EncoderDecoderCache
 
 
 def branch_cache(prompt: Any) -> Cache:
-    """A cache whose rows go on from a prompt's; the prompt's own stays as it is.
-
-    Args:
-        prompt: A cache of the library with one row; that of an encoder-decoder model has two parts.
-    """
+    """A cache whose rows go on from a prompt's, which has one row and stays as it is."""
     if not isinstance(prompt, EncoderDecoderCache):
         return Cache(layers=[_branch(layer) for layer in prompt.layers])
     own: Any = [_branch(layer) for layer in prompt.self_attention_cache.layers]

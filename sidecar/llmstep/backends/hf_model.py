@@ -68,6 +68,7 @@ class HuggingFaceModel:
         rows: Rows of logits: the size of the vocabulary, padding included.
         window: Positions the model was made for; 0 if it does not tell (T5 has no limit).
         ends: Tokens that end a text.
+        first_token: Where a decoder starts: what the model was taught to start with.
         is_encoder_decoder: Whether there is an encoder.
     """
 
@@ -84,8 +85,8 @@ class HuggingFaceModel:
         self.ends = _token_ids(config, self._model.generation_config, "eos_token_id")
         starts = _token_ids(config, self._model.generation_config, "decoder_start_token_id")
         begins = _token_ids(config, self._model.generation_config, "bos_token_id")
-        self._starts = starts or begins or self.ends or [0]
-        self._begins = begins or self.ends or [0]
+        known = (starts if self.is_encoder_decoder else []) or begins or self.ends or [0]
+        self.first_token = known[0]
         self._takes_last_only = takes_argument(model, "logits_to_keep")
         # Its name changed with transformers 5.24.
         self._cache_argument = "cache" if takes_argument(model, "cache") else "past_key_values"
@@ -101,11 +102,6 @@ class HuggingFaceModel:
     def is_open(self) -> bool:
         """Whether the model is there."""
         return self._model is not None
-
-    @property
-    def first_token(self) -> int:
-        """Where a decoder starts: what the model was taught to start with."""
-        return (self._starts if self.is_encoder_decoder else self._begins)[0]
 
     def select(self, index: int) -> None:
         """Turn to another prompt."""

@@ -281,11 +281,9 @@ class LocalBackend(ABC):
 
 
 def choose_window(wanted: int, trained: int) -> int:
-    """Size of the context window: what is wanted, or a default, but no more than was trained.
+    """Tokens of the window: what is wanted, or a default for 0, but no more than was trained.
 
-    Args:
-        wanted: Tokens; 0 leaves the choice.
-        trained: Positions the model was made for; 0 if it does not tell.
+    Models that do not tell what they were trained for have 0 there.
     """
     wanted = wanted or DEFAULT_CONTEXT
     return min(wanted, trained or wanted)

@@ -142,7 +142,7 @@ def plan_opening(
         fixed: Tokens that stay: begin of text, everything up to the last control token.
         tail: Tokens of the plain text that ends the prompt.
         text: That plain text, the prefix at its end.
-        prefix: The prefix's bytes.
+        prefix: The prefix.
         heal: ``False`` takes nothing back.
     """
     count, required = 0, b""

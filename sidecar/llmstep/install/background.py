@@ -97,9 +97,7 @@ def find_running(prefix: Path) -> Build | None:
 def start_build(python: Path, prefix: Path) -> Build:
     """Start to build in the background, unless a build runs already; returns at once.
 
-    Args:
-        python: The environment's Python; llmstep is installed in it.
-        prefix: The environment's folder.
+    In the folder ``prefix`` lies an environment with llmstep in it, which ``python`` belongs to.
 
     Raises:
         LLMStepError: The process cannot be started, or the folder cannot be written.

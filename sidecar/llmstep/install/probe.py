@@ -63,7 +63,6 @@ class LlamaCpp:
     """What a Python environment says about llama-cpp-python.
 
     Attributes:
-        installed: Whether the package is there at all.
         version: Its version, if it loads.
         system: llama.cpp's own line about the processor features it was built for.
         problem: Why it cannot be used, or ``None``.

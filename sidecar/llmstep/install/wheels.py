@@ -70,12 +70,9 @@ def _cache_dirs() -> list[Path]:
 
 
 def estimate_build(cores: int | None = None) -> tuple[float, float]:
-    """Seconds that a build takes on the cores that are idle now, low and high.
+    """Seconds that a build takes on that many cores, or on those idle now: low and high.
 
     A guess, which the build itself corrects: see :meth:`llmstep.console.Console.run`.
-
-    Args:
-        cores: Idle cores; what this machine has free at the moment by default.
     """
     count = cores or _core_count()
     if cores is None and hasattr(os, "getloadavg"):

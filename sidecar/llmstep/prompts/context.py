@@ -22,12 +22,9 @@ _SHORT = 2_000
 
 
 def cut_context(document: str, budget: int, count_tokens: CountTokens) -> str:
-    """Scope lines, a blank line, and the end of a document, which it ends as, within a budget.
+    """The end of a document, up to the cursor, under its scope lines, in ``budget`` tokens.
 
-    Args:
-        document: The file's text from its start to the cursor.
-        budget: Most tokens of the result.
-        count_tokens: Counts the tokens of a text; called on texts of about ``budget`` tokens.
+    Tokens are counted of texts of about ``budget`` tokens only.
     """
     if budget <= 0:
         return ""

@@ -178,11 +178,7 @@ def trim_goal(text: str, budget: int, count_tokens: CountTokens) -> TrimmedGoal:
     propositions, then other variables and types, then instances; within each group those nearer
     to the target first. Hypotheses stay whole.
 
-    Args:
-        text: One goal as Lean prints it.
-        budget: Most tokens of the result.
-        count_tokens: Counts the tokens of a text. It is called on texts of about ``budget``
-            tokens only, however long the goal is.
+    Tokens are counted of texts of about ``budget`` tokens only, however long the goal is.
 
     Raises:
         PromptTooLongError: Not even an abbreviated target fits.

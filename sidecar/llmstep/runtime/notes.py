@@ -31,7 +31,6 @@ class Death:
     """How an engine ended.
 
     Attributes:
-        pid: Its process id.
         cause: What ended it, in one line.
         at: When, in seconds since 1970.
         own_fault: Whether it died of what it was at, and was not ended by somebody.
@@ -88,16 +87,13 @@ def read_work(path: str) -> list[str]:
 
 
 def explain_end(status: int, log: str, log_start: int, kills_before: int) -> tuple[str, bool]:
-    """Say in one line how an engine ended.
+    """Say in one line how an engine ended, and whether it died of what it was at.
 
     Args:
         status: As `os.waitstatus_to_exitcode` gives it: below 0 a signal.
         log: The engine's log.
         log_start: Where in it this engine's part begins.
         kills_before: What `count_memory_kills` said at its start.
-
-    Returns:
-        The line, and whether the engine died of what it was at.
     """
     words = find_last_words(log, log_start)
     if status >= 0:

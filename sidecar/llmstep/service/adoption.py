@@ -100,11 +100,7 @@ def parse_reference(name: str) -> Reference | None:
 
 
 def plan_adoption(name: str, wish: Wish = Wish()) -> Adoption:
-    """Find what is to be fetched for a model.
-
-    Args:
-        name: A card's id or alias, or a reference.
-        wish: What the user says of a model without a card.
+    """Find what is to be fetched for a model, by a card's id or alias, or by a reference.
 
     Raises:
         ModelNotFoundError: It is neither.

@@ -62,18 +62,10 @@ def import_model(
 ) -> ModelCard:
     """Take a model file or folder in, with a card made from what the file says of itself.
 
-    Args:
-        source: A ``.gguf`` file, or a Hugging Face folder with ``config.json``.
-        model_id: Name to choose it by; the file's or folder's own name if ``None``.
-        prompt: Id of the prompt template.
-        proof: Id of the template for whole proofs; empty if it writes single steps only.
-        stop: Strings that end a candidate.
-        licence: The model's licence.
-        sampling: Sampling defaults; the general ones if ``None``.
-        description: One line for its card; where it came from if empty.
-        same_as: Card of the same weights in another format: what they are worth holds here, too.
-        manner: ``copy`` the files, ``move`` them, or ``link`` to them where they are.
-        on_progress: Called with the bytes read for the checksum, and those there are.
+    The source is a ``.gguf`` file, or a Hugging Face folder with ``config.json``; its files are
+    copied, moved, or linked to where they are. What is not given is as the file tells, or usual.
+    Of ``same_as``, the card of the same weights in another format, the scores hold here, too.
+    ``on_progress`` is called with the bytes read for the checksum, and those there are.
 
     Returns:
         The card, which now lies in the user's models folder.

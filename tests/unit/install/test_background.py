@@ -16,12 +16,14 @@ from llmstep.errors import LLMStepError
 from llmstep.install import background
 from llmstep.install.background import FILE_NAME, Build, read_build
 from llmstep.install.llama_cpp import InstallError
+from llmstep.replacement import replacing
 
 
 def write(prefix: Path, **values) -> None:
     now = time.time()
     build = {"state": "running", "pid": os.getpid(), "began": now - 90, "seen": now, **values}
-    (prefix / FILE_NAME).write_text(json.dumps(build))
+    with replacing(prefix / FILE_NAME) as path:  # as the build does: nobody reads half of it
+        path.write_text(json.dumps(build))
 
 
 def read(prefix: Path) -> Build:
