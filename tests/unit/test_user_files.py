@@ -20,7 +20,7 @@ from llmstep.errors import LLMStepError
 from llmstep.front.link import open_log
 from llmstep.private_files import replace_privately
 from llmstep.prompts.template_file import load_template
-from llmstep.runtime.lock import FileLock
+from llmstep.runtime.lock import lock_file
 from llmstep.runtime.notes import WorkMark
 from llmstep.service.card import read_card
 from llmstep.service.catalog import find_model
@@ -226,9 +226,9 @@ def test_what_the_engine_leaves_for_its_fronts_is_the_users_alone(tmp_path: Path
     for path in made:
         path.write_text("{}")
         path.chmod(0o644)  # as an older version may have left it
-    lock = FileLock(str(tmp_path / "lock"))
-    assert lock.acquire(1)
-    lock.release()
+    lock = lock_file(str(tmp_path / "lock"), 1)
+    assert lock is not None
+    os.close(lock)
     WorkMark(str(tmp_path / "work"))
     replace_privately(str(tmp_path / "rows"), "[]")
     os.close(open_log(str(tmp_path / "log")))

@@ -21,8 +21,7 @@ from llmstep.backends.base import Asked, BackendInfo, GenerationStats
 from llmstep.backends.chat import ChatTemplate
 from llmstep.backends.llama_beams import BeamSequences
 from llmstep.backends.llama_model import BATCH_TOKENS, LlamaModel, NoSlotError
-from llmstep.backends.local import LocalBackend, choose_window
-from llmstep.backends.request_checks import check_sampling, encode_text
+from llmstep.backends.local import LocalBackend, check_sampling, choose_window, encode_text
 from llmstep.backends.search import Search
 from llmstep.backends.tokens import Question, plan_opening
 from llmstep.errors import GenerationError, ModelNotFoundError

@@ -17,11 +17,15 @@ import numpy as np
 from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats, PromptPart
 from llmstep.backends.chat import ChatTemplate, render_chat
 from llmstep.backends.long_decoding import Writing
-from llmstep.backends.request_checks import check_sampling
 from llmstep.backends.search import Beam, Search
 from llmstep.backends.slots import PromptSlots
 from llmstep.backends.writing import OnWriting, WritingRequest, Written
-from llmstep.errors import GenerationError, ModelFileError, PromptTooLongError
+from llmstep.errors import (
+    GenerationError,
+    InvalidParamsError,
+    ModelFileError,
+    PromptTooLongError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         CancelToken,
         Candidate,
         GenerationRequest,
+        Sampling,
     )
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Question, Vocabulary
@@ -287,3 +292,37 @@ def choose_window(wanted: int, trained: int) -> int:
     """
     wanted = wanted or DEFAULT_CONTEXT
     return min(wanted, trained or wanted)
+
+
+def check_sampling(sampling: Sampling, most_candidates: int) -> None:
+    """Refuse numbers that no decoder can work with.
+
+    Raises:
+        InvalidParamsError: n, the token limit, temperature or top-p are out of range.
+    """
+    wrong = ""
+    if not 1 <= sampling.n <= most_candidates:
+        wrong = f"n must lie in 1..{most_candidates}, not {sampling.n}"
+    elif sampling.max_tokens < 1:
+        wrong = f"max_tokens must be positive, not {sampling.max_tokens}"
+    elif not 0 <= sampling.temperature < float("inf"):
+        wrong = f"the temperature must be 0 or more, not {sampling.temperature}"
+    elif not 0 < sampling.top_p <= 1:
+        wrong = f"top_p must lie in (0, 1], not {sampling.top_p}"
+    if wrong:
+        raise InvalidParamsError(wrong)
+
+
+def encode_text(text: str) -> bytes:
+    """The text as UTF-8.
+
+    Raises:
+        InvalidParamsError: It holds half a surrogate pair, which JSON can carry but UTF-8 cannot.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidParamsError(
+            f"the text holds half a surrogate pair at character {error.start}",
+            hint="Send valid Unicode.",
+        ) from error

@@ -10,13 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-
-from llmstep.backends.request_checks import common_length
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from llmstep.backends.tokens import Question
@@ -97,3 +95,10 @@ class PromptSlots:
         """Let every slot hold nothing."""
         for slot in self:
             slot.forget()
+
+
+def common_length(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the longest common beginning of two token sequences."""
+    shorter = min(len(a), len(b))
+    different = np.flatnonzero(np.asarray(a[:shorter]) != np.asarray(b[:shorter]))
+    return int(different[0]) if len(different) else shorter

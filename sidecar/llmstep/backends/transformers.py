@@ -20,9 +20,8 @@ from llmstep.backends.hf_files import check_memory, find_folder, read_checkpoint
 from llmstep.backends.hf_library import choose_placement, free_device_memory, load_library
 from llmstep.backends.hf_tokenizer import TextTokens, open_splitter, read_chat_template
 from llmstep.backends.llama_library import count_threads
-from llmstep.backends.local import LocalBackend, choose_window
+from llmstep.backends.local import LocalBackend, choose_window, encode_text
 from llmstep.backends.machine_memory import free_memory
-from llmstep.backends.request_checks import encode_text
 from llmstep.backends.tokens import Question, plan_opening
 from llmstep.errors import GenerationError, ModelNotFoundError
 

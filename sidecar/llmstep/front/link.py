@@ -11,7 +11,7 @@ import time
 from llmstep.private_files import open_private_descriptor
 from llmstep.runtime.channel import Channel, ChannelError, connect
 from llmstep.runtime.identity import Identity, own_variables
-from llmstep.runtime.lock import FileLock
+from llmstep.runtime.lock import lock_file
 from llmstep.runtime.place import EnginePlace, NoPlaceError, make_private
 
 _CONNECT_S = 5.0
@@ -103,18 +103,18 @@ class Caller:
 
     def _start(self, place: EnginePlace) -> None:
         """Start an engine, unless somebody else does; returns when there is one to connect to."""
-        lock = FileLock(place.lock)
         try:
             make_private(place.folder)  # somebody may have cleared it away
-            if not lock.acquire(_LOCK_S):
-                raise NoEngineError("another process has been starting an engine for too long")
+            lock = lock_file(place.lock, _LOCK_S)
         except (OSError, NoPlaceError) as error:
             raise NoEngineError(f"{place.lock}: {error}") from error
+        if lock is None:
+            raise NoEngineError("another process has been starting an engine for too long")
         try:
             if not is_listening(place):
                 _spawn(place)
         finally:
-            lock.release()
+            os.close(lock)
 
 
 def is_listening(place: EnginePlace) -> bool:

@@ -10,34 +10,24 @@ from llmstep.private_files import open_private_descriptor
 _POLL_S = 0.02
 
 
-class FileLock:
-    """Holds a file's lock from `acquire` on; the file is made, and stays."""
+def lock_file(path: str, timeout_s: float) -> int | None:
+    """Wait for the lock of a file, which is made and stays.
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._descriptor = -1
+    Returns:
+        A descriptor that holds the lock until it is closed; ``None`` if somebody else held it all
+        the time.
 
-    def acquire(self, timeout_s: float) -> bool:
-        """Wait for the lock; ``False`` if somebody else held it all the time.
-
-        Raises:
-            OSError: The file cannot be made.
-        """
-        descriptor = open_private_descriptor(self._path, os.O_RDWR)
-        deadline = time.monotonic() + timeout_s
-        while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                return False
-            time.sleep(_POLL_S)
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+    Raises:
+        OSError: The file cannot be made.
+    """
+    descriptor = open_private_descriptor(path, os.O_RDWR)
+    deadline = time.monotonic() + timeout_s
+    while not _try_lock(descriptor):
+        if time.monotonic() > deadline:
+            os.close(descriptor)
+            return None
+        time.sleep(_POLL_S)
+    return descriptor
 
 
 def _try_lock(descriptor: int) -> bool:

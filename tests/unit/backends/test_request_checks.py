@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.backends.base import Sampling
-from llmstep.backends.request_checks import check_sampling, common_length, encode_text
+from llmstep.backends.local import check_sampling, encode_text
+from llmstep.backends.slots import common_length
 from llmstep.errors import InvalidParamsError
 
 TOKENS = st.lists(st.integers(0, 3), max_size=8)
