@@ -121,7 +121,8 @@ def _candidates() -> list[str]:
     # Each home has a folder of its own also where its path is too long or cannot be written to.
     suffix = f"-{checksum(home)}" if home else ""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    for base in dict.fromkeys([_temporary_folder(), *(["/tmp"] if os.name == "posix" else [])]):
+    bases = [_temporary_folder()] + (["/tmp"] if os.name == "posix" else [])
+    for base in dict.fromkeys(bases):
         folders.append(os.path.join(base, f"llmstep-{user}{suffix}"))
     return folders
 
