@@ -111,7 +111,8 @@ def test_three_fit_too_and_one_may_be_withdrawn(backend: LlamaCppBackend) -> Non
 
 
 def test_what_does_not_fit_is_not_joined(backend: LlamaCppBackend) -> None:
-    assert not backend.fits_together([question(GOALS[0], n=20), question(GOALS[1], n=20)])
+    assert backend.fits_together([question(GOALS[0], n=24), question(GOALS[1], n=24)])
+    assert not backend.fits_together([question(GOALS[0], n=30), question(GOALS[1], n=30)])
     long = question("\n".join(f"h{n} : a + b = {n}" for n in range(300)))
     assert not backend.fits_together([long, long])
 
@@ -144,6 +145,39 @@ def test_two_clients_are_served_as_one_batch(
     asyncio.run(run())
     service.close()
     assert 2 in batches
+
+
+@pytest.mark.parametrize(
+    ("sources", "n", "begun", "share"),
+    [
+        (("model",), 8, 8, 0.0),
+        (("model", "goal", "portfolio"), 8, 24, 0.03),
+        (("model", "goal", "portfolio"), 1, 3, 0.03),
+        (("model", "goal", "portfolio"), 30, 30, 0.03),
+    ],
+)
+def test_where_others_fill_the_list_the_model_follows_what_is_likely(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sources: tuple[Any, ...],
+    n: int,
+    begun: int,
+    share: float,
+) -> None:
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path))
+    asked: list[Sampling] = []
+    generate = LlamaCppBackend.generate
+
+    def note(self: LlamaCppBackend, request: GenerationRequest, *rest: Any) -> Any:
+        asked.append(request.sampling)
+        return generate(self, request, *rest)
+
+    monkeypatch.setattr(LlamaCppBackend, "generate", note)
+    service = SuggestService(Settings(sources=sources, cache=False, n=n))
+    reply = asyncio.run(service.suggest(SuggestRequest((GOALS[2],))))
+    service.close()
+    assert [(sampling.n, sampling.least_share) for sampling in asked] == [(begun, share)]
+    assert any("model" in suggestion.origin for suggestion in reply.suggestions)
 
 
 class NoWord:

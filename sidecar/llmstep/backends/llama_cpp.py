@@ -50,6 +50,8 @@ BEAM_CELLS = 1024
 # prompt that fills it, the file's, stands one of a goal: that has room. Where it does not suffice,
 # the older prompt is given up.
 SLOT_CELLS = 1024
+# Two questions of so many candidates are decoded together.
+_JOINED_CANDIDATES = 24
 # A prompt is computed in pieces of about this many seconds: a cancel is noticed between two.
 _CHUNK_SECONDS = 0.1
 _SMALLEST_CHUNK = 32
@@ -79,7 +81,8 @@ class LlamaCppBackend(LocalBackend):
         window = choose_window(options.context_tokens, facts.context_train)
         slots = len(self._slots)
         cells = window + BEAM_CELLS + (slots - 1) * min(window, SLOT_CELLS)
-        sequences = slots + Search.width(options.max_candidates)
+        widest = max(Search.width(options.max_candidates), 2 * Search.width(_JOINED_CANDIDATES))
+        sequences = slots + widest
         try:
             self._model.open_context(cells, sequences, options.threads)
         except BaseException:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llmstep.backends import LLAMA_CPP, TRANSFORMERS
 from llmstep.backends.base import DEFAULT_CONTEXT, Backend, BackendOptions, Sampling
 from llmstep.config import MAX_CANDIDATES, Settings
 from llmstep.errors import ModelFileError, ModelNotFoundError
@@ -38,6 +39,11 @@ class ModelSetup:
     options: BackendOptions
     settings: Settings
     proof: ProofTemplate | None = None
+
+    @property
+    def chooses_tokens(self) -> bool:
+        """Whether its backend chooses each token itself; the others send whole candidates."""
+        return self.model.backend in (LLAMA_CPP, TRANSFORMERS)
 
     def sampling(self, n: int | None = None) -> Sampling:
         """How to draw ``n`` candidates; what the settings leave open, the card says."""

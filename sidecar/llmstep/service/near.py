@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llmstep.backends import LLAMA_CPP, TRANSFORMERS
 from llmstep.backends.base import NameFilter
 from llmstep.config import Settings
 from llmstep.errors import CancelledError, LLMStepError
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from llmstep.sources.sources import Sources
 
 log = logging.getLogger(__name__)
-
-# Backends that choose each token themselves; the others send whole candidates.
-_CHOOSING = frozenset({LLAMA_CPP, TRANSFORMERS})
 
 
 @attrs.frozen(eq=False)
@@ -80,4 +76,4 @@ async def look_around(
 
 
 def _cuts(setup: ModelSetup, settings: Settings) -> bool:
-    return settings.known_names and setup.model.backend in _CHOOSING
+    return settings.known_names and setup.chooses_tokens

@@ -54,10 +54,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Of a long list the other sources fill the rest: what the model draws late is what it thinks
-# little of, and each candidate costs time. Half of it went into the long tails of a beam or two.
-_MOST_DRAWN = 10
-_LEAST_SHARE = 0.003
+# The other sources fill what the model leaves of a list: a server is asked for few candidates, as
+# each costs time. Where the backend chooses the tokens, many are begun, and those given up that
+# turn out much less likely than others: half of the time went into the tails of one or two.
+_MOST_ASKED = 10
+_MOST_BEGUN = 24
+_LEAST_SHARE = 0.03
 
 T = TypeVar("T")
 
@@ -312,8 +314,7 @@ class SuggestService:
         settings = self._settings_of(ask.asker)
         looking = look_around(ask, setup, settings, self._sources, self._reading)
         if self._sources.others:
-            few = min(sampling.n, _MOST_DRAWN)
-            sampling = attrs.evolve(sampling, n=few, least_share=_LEAST_SHARE)
+            sampling = _spare(sampling, setup)
         if self._sources.others and not loaded_before:
             near, _ = await asyncio.gather(looking, load_patiently(models, found, ask))
         else:
@@ -394,6 +395,14 @@ class SuggestService:
             known_names=around and settings.known_names,
             **self._sources.fingerprint(request.text_before, request.uri, looks_around=around),
         )
+
+
+def _spare(sampling: Sampling, setup: ModelSetup) -> Sampling:
+    """How the model is asked where other sources have filled the list already."""
+    if not setup.chooses_tokens:
+        return attrs.evolve(sampling, n=min(sampling.n, _MOST_ASKED))
+    n = min(3 * sampling.n, max(sampling.n, _MOST_BEGUN))
+    return attrs.evolve(sampling, n=n, least_share=_LEAST_SHARE)
 
 
 def _partial(problem: LLMStepError | None) -> Partial | None:
