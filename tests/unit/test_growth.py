@@ -15,15 +15,13 @@ from typing import Any
 import pytest
 
 from llmstep.backends.completions import EventReader
-from llmstep.lean_text.additive import additive_name, additive_text, read_additive
-from llmstep.lean_text.blocks import read_blocks
+from llmstep.lean_text.attributes import additive_name, additive_text, read_additive, read_simps
+from llmstep.lean_text.blocks import names_of_steps, read_blocks
 from llmstep.lean_text.commands import split_commands
 from llmstep.lean_text.document import LeanDocument
-from llmstep.lean_text.followed_proofs import TextGoal, follow_proof, take_step
 from llmstep.lean_text.lexer import scan_tokens
-from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
-from llmstep.lean_text.simps import read_simps
+from llmstep.lean_text.proofs import TextGoal, follow_proof, take_step
 from llmstep.prompts.context import cut_context
 from llmstep.prompts.goal import parse_goal, split_goals, trim_goal
 from llmstep.server.open_documents import LspDocument

@@ -7,6 +7,8 @@ left ends it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 
 from llmstep.lean_text.lexer import BRACKETS, Token, scan_tokens
@@ -25,6 +27,7 @@ _SKIPPED = frozenset(("space", "comment", "newline"))
 _BOUND = frozenset(("=>", "↦", ",", ":", "∈", "<", "≤"))
 # No proof that somebody wrote nests deeper; what is deeper is not followed.
 _DEEPEST = 100
+_LONGEST_STEP = 2_000
 _ARM, _UNSURE_ARM, _CONV = "=>", "?=>", "conv"
 
 
@@ -67,11 +70,7 @@ class Block:
 
 @attrs.frozen(eq=False)
 class BlockPlace:
-    """A place among tactic blocks.
-
-    Attributes:
-        blocks: What is open there, the innermost last.
-    """
+    """A place among tactic blocks: those that are open there, the innermost last."""
 
     blocks: tuple[Block, ...]
 
@@ -116,11 +115,9 @@ def _binds(block: Block) -> bool:
 
 
 def read_blocks(text: str, *, inside: bool = False) -> BlockPlace:
-    """The blocks that are open at the end of a text.
+    """The blocks that are open at the end of a text, where a word could begin.
 
-    Args:
-        text: A declaration up to a place at which a word could begin.
-        inside: Whether the text is steps alone, without the declaration around them.
+    The text is a declaration's, or, `inside` it, steps alone.
     """
     reader = _Reader(inside)
     for token in scan_tokens(text):
@@ -131,6 +128,47 @@ def read_blocks(text: str, *, inside: bool = False) -> BlockPlace:
     if "\n" in text and not indent.strip():
         reader.begin_line(len(indent), len(text))
     return BlockPlace(tuple(reader.blocks))
+
+
+def names_of_steps(text: str, place: BlockPlace) -> list[str]:
+    """What the steps above a place, in the blocks that are open there, call new things.
+
+    The latest names come first.
+    """
+    found: dict[str, None] = {}
+    for block in place.blocks:
+        spans = [*block.steps, *([(block.step, len(text))] if block.step >= 0 else [])]
+        for begin, end in spans:
+            for name in _new_names(text[begin : min(end, begin + _LONGEST_STEP)]):
+                found.pop(name, None)
+                found[name] = None
+    return list(reversed(found))
+
+
+def _new_names(step: str) -> Iterator[str]:
+    head = ""
+    naming, nameless = False, True
+    for token in scan_tokens(step):
+        if token.kind in _SKIPPED:
+            continue
+        text = token.text
+        if not head:
+            head = text
+            naming = head in BINDING_TACTICS or head in NAMING_TACTICS
+            if naming or head in PATTERN_TACTICS:
+                continue
+            return
+        if text == "with" and head in PATTERN_TACTICS:
+            naming = True
+        elif text in (":", ":=", "=>", "from"):
+            if head == "have" and nameless and text != "=>":
+                yield "this"
+            naming = False
+            if head not in PATTERN_TACTICS:
+                return
+        elif naming and token.kind == "word" and "." not in text and text != "rfl":
+            nameless = False
+            yield text
 
 
 class _Reader:

@@ -13,13 +13,7 @@ import attrs
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import STRING_END, WORD_PATTERN, comment_end
-from llmstep.lean_text.vocabulary import (
-    DECLARATIONS,
-    FRAMES,
-    IMPORTS,
-    MODIFIERS,
-    SCOPED,
-)
+from llmstep.lean_text.vocabulary import DECLARATIONS, FRAMES, IMPORTS, MODIFIERS, SCOPED
 
 _KEYWORDS = SCOPED | FRAMES | IMPORTS | DECLARATIONS | {"end"}
 _COMMAND = late_pattern(
@@ -179,9 +173,13 @@ def _after_attribute(document: str, start: int, end: int) -> int:
     for at in range(start + 1, end):
         depth += (document[at] == "[") - (document[at] == "]")
         if depth == 0:
-            blanks = _BLANKS.match(document, at + 1, end)
-            return blanks.end() if blanks else at + 1
+            return _skip_blanks(document, at + 1, end)
     return end
+
+
+def _skip_blanks(document: str, at: int, end: int) -> int:
+    blanks = _BLANKS.match(document, at, end)
+    return blanks.end() if blanks else at
 
 
 def _keyword_at(document: str, at: int) -> str:
@@ -192,8 +190,7 @@ def _keyword_at(document: str, at: int) -> str:
 def _after_modifiers(document: str, at: int) -> tuple[int, str]:
     """The keyword behind ``private noncomputable``, ``public``, ``local`` ..., and its offset."""
     while (word := _keyword_at(document, at)) in MODIFIERS:
-        blanks = _BLANKS.match(document, at + len(word))
-        at = blanks.end() if blanks else at + len(word)
+        at = _skip_blanks(document, at + len(word), len(document))
     return at, word or "def"
 
 

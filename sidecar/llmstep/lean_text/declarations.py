@@ -8,33 +8,42 @@ from typing import cast
 
 import attrs
 
-from llmstep.lean_text.additive import additive_name, additive_text, read_additive
+from llmstep.lean_text.attributes import (
+    additive_name,
+    additive_text,
+    read_additive,
+    read_simps,
+)
 from llmstep.lean_text.commands import Command
-from llmstep.lean_text.heads import Head, drop_comments, flatten, read_head, split_groups
+from llmstep.lean_text.heads import (
+    Head,
+    drop_comments,
+    explicit_names,
+    flatten,
+    read_head,
+    split_groups,
+)
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import plain_name
 from llmstep.lean_text.members import Member, read_members
 from llmstep.lean_text.scope import Scope, base_names, join_name
-from llmstep.lean_text.simps import read_simps
 from llmstep.lean_text.statements import Statement, StatementKind
+from llmstep.lean_text.vocabulary import pairs, symbols
 
-_KINDS: Mapping[str, StatementKind] = {
-    "theorem": "theorem",
-    "lemma": "lemma",
-    "proof_wanted": "theorem",
-    "def": "def",
-    "irreducible_def": "def",
-    "abbrev": "abbrev",
-    "instance": "instance",
-    "axiom": "axiom",
-    "constant": "axiom",
-    "opaque": "axiom",
-}
-_TYPES = frozenset({"structure", "class", "inductive", "coinductive"})
+_KINDS = cast(
+    Mapping[str, StatementKind],
+    pairs(
+        """
+        theorem theorem  lemma lemma  proof_wanted theorem  def def  irreducible_def def
+        abbrev abbrev  instance instance  axiom axiom  constant axiom  opaque axiom
+        """
+    ),
+)
+_TYPES = symbols("structure class inductive coinductive")
 # What declares a name, or has a proof, and is not itself a premise.
 _OTHERS = _TYPES | {"example", "alias"}
 # What has a proof or a value that steps can be learned from.
-PROVED = frozenset({"theorem", "lemma", "example", "instance", "def", "abbrev"})
+PROVED = symbols("theorem lemma example instance def abbrev")
 # A longer declaration is data rather than a proof.
 _LONGEST = 20_000
 _LONGEST_VALUE = 200
@@ -80,11 +89,7 @@ class Declaration:
 def read_declaration(text: str, command: Command, scope: Scope, line: int) -> Declaration | None:
     """What a command declares; ``None`` if it declares nothing that a proof could use.
 
-    Args:
-        text: The file.
-        command: A command of it.
-        scope: What is in force before the command.
-        line: Line of the command's keyword.
+    The scope is what is in force before the command, the line that of its keyword.
     """
     keyword = command.keyword
     if keyword not in _KINDS and keyword not in _OTHERS:
@@ -120,10 +125,8 @@ def read_declaration(text: str, command: Command, scope: Scope, line: int) -> De
         return Declaration(statement, keyword, head.name, types, conclusion, "", members)
     proof = drop_comments(body).strip() if head.opener == ":=" and keyword in PROVED else ""
     if statement.kind in ("def", "abbrev") and short:
-        arguments = " ".join(
-            name for group in groups if group.text[0] == "(" for name in group.names
-        )
-        equation = _equation(head, text, command, f"{head.name} {arguments}".rstrip(), body)
+        applied = f"{head.name} {explicit_names(groups)}".rstrip()
+        equation = _equation(head, text, command, applied, body)
         statement = attrs.evolve(statement, conclusion=equation or conclusion)
     made = tuple(_made_by_attributes(statement, lead, body, head)) if keyword in _KINDS else ()
     return Declaration(statement, keyword, head.name, types, conclusion, proof, made=made)
@@ -154,13 +157,7 @@ def _made_by_attributes(
 
 
 def _made_by_simps(statement: Statement, lead: str, body: str) -> Iterator[Statement]:
-    arguments = [
-        name
-        for group in split_groups(statement.binders)
-        if group.text[0] == "("
-        for name in group.names
-    ]
-    applied = " ".join((statement.name, *arguments))
+    applied = f"{statement.name} {explicit_names(split_groups(statement.binders))}".rstrip()
     for end, place, value in read_simps(lead, body):
         left = f"({applied})" if " " in applied and place.startswith(".") else applied
         conclusion = f"{left}{'' if place.startswith('.') else ' '}{place}".rstrip()
@@ -191,25 +188,19 @@ def _equation(head: Head, text: str, command: Command, applied: str, body: str) 
 
 def _member(owner: Statement, member: Member, binders: str, keyword: str) -> Statement:
     """A field or constructor as a statement of its own."""
-    kind: StatementKind = cast(StatementKind, member.kind)
     given = binders
     if member.kind == "field":
-        names = " ".join(
-            name for group in split_groups(binders) if group.text[0] == "(" for name in group.names
-        )
-        applied = f"{owner.name} {names}".rstrip()
+        groups = split_groups(binders)
+        applied = f"{owner.name} {explicit_names(groups)}".rstrip()
         # The parameters of a field's projection are implicit.
-        given = " ".join(
-            f"{{{group.text[1:-1]}}}" if group.text[0] == "(" else group.text
-            for group in split_groups(binders)
-        )
+        given = " ".join(f"{{{g.text[1:-1]}}}" if g.text[0] == "(" else g.text for g in groups)
         own = f"[self : {applied}]" if keyword == "class" else f"(self : {applied})"
         given = f"{given} {own}".lstrip()
     if member.binders:
         given = f"{given} {member.binders}".lstrip()
     return Statement(
         f"{owner.name}.{member.name}",
-        kind,
+        member.kind,
         given,
         member.type or owner.name,
         line=owner.line + member.line,

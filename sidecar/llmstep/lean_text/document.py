@@ -44,9 +44,7 @@ class _Entry:
 class LeanDocument:
     """A file's text up to a place, and what it says.
 
-    Args:
-        text: The text.
-        older: A version of the same file, of which the part that is the same is taken over.
+    What an older version of the file has in common with it is taken over.
     """
 
     def __init__(self, text: str, older: LeanDocument | None = None) -> None:
@@ -100,11 +98,7 @@ class LeanDocument:
         return self._whole
 
     def declarations(self, *, last: bool = False) -> list[Declaration]:
-        """What the text declares above the command that it ends in.
-
-        Args:
-            last: Whether that command counts as well.
-        """
+        """What the text declares above the command that it ends in, or including that."""
         entries = self._entries if last else self._entries[:-1]
         return [found for entry in entries if (found := self._declared(entry)) is not None]
 

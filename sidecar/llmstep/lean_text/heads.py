@@ -7,7 +7,7 @@ library of a hundred megabytes is read in a minute or two.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -237,6 +237,11 @@ def split_groups(binders: str) -> list[Group]:
     if depth == 0:
         groups += _bare_names(binders[behind:])
     return groups
+
+
+def explicit_names(groups: Iterable[Group]) -> str:
+    """The names in round brackets, with blanks between."""
+    return " ".join(name for group in groups if group.text[0] == "(" for name in group.names)
 
 
 def _bare_names(text: str) -> list[Group]:

@@ -63,9 +63,3 @@ def read_header(text: str) -> Header:
             break
     hidden = frozenset(modules) - passed_on
     return Header(tuple(modules), end, is_module, hidden, frozenset(whole))
-
-
-def add_import(text: str, module: str) -> str:
-    """The file with one more import, behind those it has."""
-    end = read_header(text).end
-    return f"{text[:end]}\nimport {module}{text[end:]}" if end else f"import {module}\n{text}"

@@ -67,9 +67,7 @@ def _fields(text: str) -> Iterator[Member]:
         return
     indent = len(found[0]["indent"])
     found = [field for field in found if len(field["indent"]) == indent]
-    for at, field in enumerate(found):
-        end = found[at + 1].start() if at + 1 < len(found) else len(text)
-        rest = " ".join(text[field.end() : min(end, field.end() + _LONGEST_TYPE)].split())
+    for at, (field, rest) in enumerate(_with_rest(text, found)):
         binders, colon, type_ = _split_colon(rest)
         if not colon:
             continue
@@ -84,14 +82,17 @@ def _fields(text: str) -> Iterator[Member]:
 
 def _constructors(text: str) -> Iterator[Member]:
     found = list(_CONSTRUCTOR.finditer(text))[:_MOST]
-    for at, constructor in enumerate(found):
-        end = found[at + 1].start() if at + 1 < len(found) else len(text)
-        rest = " ".join(
-            text[constructor.end() : min(end, constructor.end() + _LONGEST_TYPE)].split()
-        )
+    for constructor, rest in _with_rest(text, found):
         binders, colon, type_ = _split_colon(rest)
         line = text.count("\n", 0, constructor.start("name"))
         yield Member(constructor["name"], "constructor", binders, type_ if colon else "", line)
+
+
+def _with_rest(text: str, found: list[re.Match[str]]) -> Iterator[tuple[re.Match[str], str]]:
+    """Each member's beginning, and on one line what stands between it and the next."""
+    ends = [*(member.start() for member in found[1:]), len(text)]
+    for member, end in zip(found, ends, strict=False):
+        yield member, " ".join(text[member.end() : min(end, member.end() + _LONGEST_TYPE)].split())
 
 
 def _split_colon(text: str) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ import attrs
 from llmstep.lean_text.blocks import BlockPlace, read_blocks
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.late_pattern import late_pattern
+from llmstep.lean_text.vocabulary import symbols
 
 # Comments, the character literal '"', and strings.
 _NON_CODE = late_pattern(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
@@ -19,9 +20,7 @@ _COMMENT_EDGE = late_pattern(r"/-|-/")
 _ENDS_IN_BY = late_pattern(r"(?:^|[\s(⟨,])by[ \t]*$")
 # After these a whole term is expected, after whatever is in no list an argument.
 _TERM_OPENERS = (":=", "=>", "|", "⟨", "[", ",", "←", "<|", "$", "|>")
-_TERM_WORDS = frozenset(
-    ("exact", "refine", "refine'", "apply", "using", "from", "show", "return", "use", "exists")
-) | {"then", "else"}
+_TERM_WORDS = symbols("exact refine refine' apply using from show return use exists then else")
 _TACTIC = frozenset({"tactic"})
 _TERM = frozenset({"term"})
 _ARGUMENT = frozenset({"argument"})
@@ -29,13 +28,7 @@ _ARGUMENT = frozenset({"argument"})
 
 @attrs.frozen
 class Place:
-    """A cursor in an open Lean document.
-
-    Attributes:
-        lines: The document's lines without their ends.
-        line: Index of the cursor's line.
-        column: Code points before the cursor in its line.
-    """
+    """A cursor in an open Lean document: of its lines, and code points in front of it."""
 
     lines: tuple[str, ...]
     line: int
@@ -83,11 +76,9 @@ class Place:
         return following is None or _indent(following) <= outer
 
     def wants(self) -> frozenset[str]:
-        """What may stand at the cursor.
+        """What may stand at the cursor: ``tactic``, ``term``, or ``argument``: one in brackets.
 
-        Returns:
-            ``tactic``, ``term``, both behind a ``=>`` of which too little is seen, or ``argument``:
-            a term that needs brackets.
+        Behind a ``=>`` of which too little is seen it is both of the first.
         """
         blocks = self.blocks()
         if blocks.begins_step:

@@ -75,9 +75,7 @@ class Scope:
         if command.frames < 0:
             scope = self
             for _ in range(-command.frames):
-                if scope.outer is None:
-                    break
-                scope = scope.outer
+                scope = scope.outer or scope
             return scope
         return self.extended(command.keyword, command.line)
 
@@ -146,13 +144,10 @@ class Scope:
         return frozenset((*outer_names(self.inside), *opened))
 
     def used_variables(self, words: Collection[str]) -> list[Group]:
-        """The section variables that a statement takes, in their order.
+        """The section variables that a statement of these identifiers takes, in their order.
 
         Those that are mentioned in it, or in the type of one that is; and instances of which all
         that they speak of is among them.
-
-        Args:
-            words: The identifiers of the statement.
         """
         if not self.variables:
             return []
@@ -282,6 +277,17 @@ class NameScope:
         if _base(name) in taken or next(clashes, None) is not None:
             return f"_root_.{name}"
         return name
+
+    def readings(self, written: str) -> Iterator[str]:
+        """The full names that a name may be written for here, in the order in which Lean looks."""
+        if written.startswith("_root_."):
+            yield plain_name(written)
+            return
+        yield from (full for full, alias in self.aliases.items() if alias == written)
+        yield from (f"{outer}.{written}" for outer in self.inside)
+        yield written
+        opened = (f"{outer}.{written}" for outer in self.opened.difference(self.inside))
+        yield from sorted(name for name in opened if name not in self.hidden)
 
     def _rivals(self, written: str, namespace: str) -> Iterator[str]:
         """Full names that would be meant before, or as well as, the one in that namespace."""

@@ -62,10 +62,15 @@ def _whole_words(text: str, following: str) -> str:
 
 
 def choose_mentions(named: Sequence[str], retrieved: Sequence[Mention]) -> list[Mention]:
-    """What a prompt may show, the best first: what the client names, then what was found."""
+    """What a prompt may show, the best first: what the client names, then what was found.
+
+    Behind what was found stands what is known of the names that the client gives.
+    """
     chosen: dict[str, Mention] = {}
-    says = {mention.full or mention.name: mention.conclusion for mention in retrieved}
-    for mention in (*(Mention(name, says.get(name, "")) for name in named), *retrieved):
+    says = {mention.full or mention.name: mention for mention in retrieved}
+    says |= {mention.name: mention for mention in retrieved}
+    first = (attrs.evolve(says.get(name, Mention(name)), name=name) for name in named)
+    for mention in (*first, *retrieved):
         if not (mention.is_one_of(chosen) or mention.is_one_of(m.full for m in chosen.values())):
             chosen[mention.name] = mention
     return list(chosen.values())[:MOST_MENTIONED]

@@ -11,7 +11,7 @@ import attrs
 from llmstep.backends.base import NameFilter
 from llmstep.config import Settings
 from llmstep.errors import CancelledError, LLMStepError
-from llmstep.prompts.mention import Mention
+from llmstep.prompts.mention import MOST_MENTIONED, Mention
 from llmstep.service.model_setup import ModelSetup
 
 if TYPE_CHECKING:
@@ -52,13 +52,14 @@ async def look_around(
     if not looks_around(setup, settings) or (known is None and sources.others):
         return Near()
     request = ask.request
+    named = [name for name in request.premises if name not in request.banned][:MOST_MENTIONED]
 
     def look() -> Near:
         evidence = known or sources.look_around(
             request.goals[0], request.text_before, request.prefix
         )
         return Near(
-            tuple(evidence.mentions()) if setup.states_premises else (),
+            tuple(evidence.mentions(named)) if setup.states_premises else (),
             evidence.known_names() if _cuts(setup, settings) else None,
         )
 

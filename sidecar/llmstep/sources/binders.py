@@ -41,12 +41,7 @@ class Argument:
 
 @attrs.frozen
 class Signature:
-    """A statement as it is applied.
-
-    Attributes:
-        arguments: The explicit ones, in order.
-        conclusion: What it says, its own assumptions taken off.
-    """
+    """A statement as it is applied: its explicit arguments in order, and what it says of them."""
 
     arguments: tuple[Argument, ...]
     conclusion: Proposition

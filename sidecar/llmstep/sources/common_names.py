@@ -37,11 +37,8 @@ class CommonNames:
     """The names that the steps of a library hold more than once, as they may be written, sorted.
 
     Each also by what is left of it where a namespace is open. A file that does not fit, or cannot
-    be read or written, costs the second, and nothing else.
-
-    Args:
-        library: The file: another one in its place is counted anew.
-        count_steps: Gives each step's text and how often it was taken.
+    be read or written, costs the second, and nothing else; another library in the place of this one
+    is counted anew.
     """
 
     def __init__(self, library: Path, count_steps: Callable[[], Iterator[tuple[str, int]]]) -> None:
@@ -70,11 +67,7 @@ class CommonNames:
                 self._beside.write_bytes(told.encode())
 
     def prepare(self, is_wanted: Callable[[], bool]) -> None:
-        """Count as long as that is wanted; the next call goes on from there.
-
-        Args:
-            is_wanted: Asked every few milliseconds.
-        """
+        """Count as long as that is wanted (asked every few milliseconds); the next call goes on."""
         while self._names is None and is_wanted():
             with self._lock:
                 if self._names is None:

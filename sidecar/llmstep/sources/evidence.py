@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.prompts.mention import Mention
-from llmstep.sources.feasibility import why_impossible
-from llmstep.sources.features import goal_features
+from llmstep.sources.feasibility import is_impossible
+from llmstep.sources.features import goal_features, goal_roles
 from llmstep.sources.goal_readers import GoalReader
 from llmstep.sources.goal_view import view_goal
-from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.known_names import KnownNames
 from llmstep.sources.lemmas import Lemmas
 from llmstep.sources.libraries import AnyLibrary, NameReach
@@ -44,11 +43,11 @@ from llmstep.sources.portfolio import (
 )
 from llmstep.sources.premise_source import (
     FoundLemma,
-    ProposedStep,
+    find_named,
     origin_of,
-    propose_steps,
     rank_premises,
 )
+from llmstep.sources.premise_steps import PremiseStep, premise_steps
 from llmstep.sources.premises import Premise, Ranker
 from llmstep.sources.ranking import Origin, normal_form
 from llmstep.sources.similar_goals import POWER, Votes, ask_file, ask_library, recall
@@ -56,6 +55,8 @@ from llmstep.sources.steps import Surroundings, lemma_names, map_lemmas, words
 
 # Each closer is a tactic of its own kind: more of them would push aside what the model proposes.
 _MOST_CLOSERS = 3
+# Premises that steps are made of.
+_MADE_STEPS = 30
 _SMALLEST_SHARE = 1e-3
 _SMALLEST_MASS = 1e-2
 _LOWEST_LOGPROB = -15.0
@@ -64,11 +65,9 @@ _SMALLEST_WORTH = 1e-30
 
 @attrs.frozen
 class Estimate:
-    """How likely a tactic is the author's step.
+    """How likely a tactic is the author's step, and which sources proposed it.
 
-    Attributes:
-        score: Log of the estimated probability (nats, below 0, finite).
-        origin: The sources that proposed it.
+    The score is the log of the estimated probability (nats, below 0, finite).
     """
 
     score: float
@@ -108,7 +107,7 @@ class Evidence:
         reaches: Callable[[str], bool] | None = None,
         imported: Reach | None = None,
     ) -> None:
-        self._goal = parsed = parse_goal(goal)
+        parsed = parse_goal(goal)
         self._view = view_goal(parsed)
         self._mixing = mixing
         self._prefix = prefix
@@ -135,7 +134,8 @@ class Evidence:
         file: dict[str, float] = {}
         if use_file and text_before:
             file = ask_file(text_before, index, features, self._surroundings, prefix)
-        premises = rank_premises(parsed, index, tables or {}, self._name_votes, reaches)
+        self._tables = tables or {}
+        premises = rank_premises(parsed, index, self._tables, self._name_votes, reaches)
         self._premises = {premise.statement.name: premise for premise in premises}
         self._written = {p.statement.name: self._write(p.statement) for p in premises}
         self._written_names = frozenset(self._written.values())
@@ -151,16 +151,13 @@ class Evidence:
         self._model_votes: dict[str, dict[str, float]] = defaultdict(dict)
         self._library_votes = Votes(self._remember(library.steps))
         self._file_votes = Votes(self._remember(file))
-        self._premise_steps = self._make_steps(premises)
+        self._premise_steps = self._make_steps()
+        self._remember({step.tactic: 1.0 for step, _ in self._premise_steps.values()})
         self._read: dict[Origin, set[str]] = {}
-        read: list[str] = []
         for origin, reader in readers.items() if readers else ():
             tactics = reader(self._view)
             self._read[origin] = set(map(normal_form, tactics))
-            read += tactics
-        made = [step.step for step in self._premise_steps.values()]
-        self._remember({step.tactic: 1.0 for step in made})
-        self._remember(dict.fromkeys(read, 1.0))
+            self._remember(dict.fromkeys(tactics, 1.0))
         self._remember(recall(closers, _MOST_CLOSERS, prefix))
 
     def propose(self) -> list[tuple[str, Estimate]]:
@@ -175,25 +172,30 @@ class Evidence:
 
     def find_lemmas(self, count: int) -> list[FoundLemma]:
         """The ``count`` statements that most likely help, the likeliest first."""
-        made: dict[str, ProposedStep] = {}
-        for step in self._premise_steps.values():
-            made.setdefault(step.premise.statement.name, step)
+        made: dict[str, PremiseStep] = {}
+        for step, premise in self._premise_steps.values():
+            made.setdefault(premise.statement.name, step)
         found: list[FoundLemma] = []
         for name in self._lemmas.ranked()[:count]:
-            premise, step = self._premises[name], made.get(name)
+            premise = self._premises[name]
             score = log_sigmoid(self._lemmas.log_odds(name))
             written, origin = self._written[name], origin_of(premise)
-            found.append(
-                FoundLemma(premise.statement, written, origin, score, step.step if step else None)
-            )
+            found.append(FoundLemma(premise.statement, written, origin, score, made.get(name)))
         return found
 
-    def mentions(self) -> list[Mention]:
-        """The same as a prompt shows them, each by its name as it must be written here."""
-        return [
+    def mentions(self, named: Iterable[str] = ()) -> list[Mention]:
+        """The same as a prompt shows them, each by its name as it must be written here.
+
+        Behind them those that the client names, as far as a source knows what they say.
+        """
+        found = [
             Mention(self._written[name], self._premises[name].statement.conclusion, name)
             for name in self._lemmas.ranked()
         ]
+        for name in named:
+            if said := find_named(name, self._index, self._tables, self._surroundings.scope):
+                found.append(Mention(name, said.conclusion, said.name))
+        return found
 
     def known_names(self) -> KnownNames | None:
         """The names that a step may mention here; ``None`` without a library, which knows most."""
@@ -216,7 +218,7 @@ class Evidence:
             return False
         if not all(map(self._can_name, lemma_names(tactic))):
             return False
-        return not why_impossible(tactic, self._goal, self._view)
+        return not is_impossible(tactic, self._view)
 
     def complete_names(self, tactic: str) -> str:
         """A tactic of the model with its lemmas' names as they must be written here.
@@ -234,10 +236,7 @@ class Evidence:
     def add_candidate(self, tactic: str, logprob: float, tokens: int) -> Estimate:
         """Judge a tactic that the model proposes; it counts as the model's vote for its first word.
 
-        Args:
-            tactic: Its text.
-            logprob: What the model gives it (nats, summed over its tokens).
-            tokens: Number of these tokens.
+        Its log-probability is in nats, summed over its tokens.
         """
         votes, key = self._model_votes[first_word(tactic)], normal_form(tactic)
         if key not in votes:
@@ -250,18 +249,16 @@ class Evidence:
         """Judge a tactic; of one that the model proposed, see ``add_candidate``."""
         values = self.features(tactic, logprob, tokens)
         key = normal_form(tactic)
-        made = self._premise_steps.get(key)
         said: dict[Origin, bool] = {
             "model": logprob is not None,
             "library": key in self._library_votes,
             "project": False,
             "file": key in self._file_votes,
+            **{reader: key in tactics for reader, tactics in self._read.items()},
+            "portfolio": key in self._portfolio,
         }
-        for reader, tactics in self._read.items():
-            said[reader] = key in tactics
-        said["portfolio"] = key in self._portfolio
-        if made:
-            said[made.origin] = True
+        if (made := self._premise_steps.get(key)) is not None:
+            said[origin_of(made[1])] = True
         origin: list[Origin] = [source for source, speaks in said.items() if speaks]
         return Estimate(log_sigmoid(self._mixing.log_odds(values)), tuple(origin))
 
@@ -280,7 +277,7 @@ class Evidence:
         by_model = logprob is not None
         odds = [self._lemmas.log_odds(name) for name in self.lemmas_of(tactic)]
         made = self._premise_steps.get(key)
-        step = made.step if made else None
+        step = made[0] if made else None
         return {
             "bias": 1.0,
             "library": float(key in library),
@@ -355,8 +352,7 @@ class Evidence:
     def choose(self, scored: Iterable[tuple[str, float]], n: int) -> list[tuple[str, float]]:
         """The ``n`` tactics to offer, given tactics with their scores (see `Estimate`).
 
-        Returns:
-            The tactics in order, each with the logarithm of what it adds to those before it.
+        They come in order, each with the logarithm of what it adds to those before it.
         """
         judged = [
             Judged(tactic, math.exp(score), tuple(self.lemmas_of(tactic)))
@@ -384,13 +380,14 @@ class Evidence:
             statement.name, protected=statement.protected, knows=has_name, taken=self._locals
         )
 
-    def _make_steps(self, premises: Sequence[Premise]) -> dict[str, ProposedStep]:
-        order = {name: place for place, name in enumerate(self._lemmas.ranked())}
-        ranked = sorted(premises, key=lambda premise: order[premise.statement.name])
-        made: dict[str, ProposedStep] = {}
-        for step in propose_steps(ranked, self._view, lambda s: self._written[s.name]):
-            if step.step.tactic.startswith(self._prefix):
-                made.setdefault(normal_form(step.step.tactic), step)
+    def _make_steps(self) -> dict[str, tuple[PremiseStep, Premise]]:
+        """What the best premises become, each step with the premise it names."""
+        made: dict[str, tuple[PremiseStep, Premise]] = {}
+        for name in self._lemmas.ranked()[:_MADE_STEPS]:
+            premise = self._premises[name]
+            for step in premise_steps(premise.statement, self._written[name], self._view):
+                if step.tactic.startswith(self._prefix):
+                    made.setdefault(normal_form(step.tactic), (step, premise))
         return made
 
     def _remember(self, votes: dict[str, float]) -> dict[str, float]:

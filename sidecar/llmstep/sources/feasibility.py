@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llmstep.lean_text.vocabulary import symbols
-from llmstep.prompts.goal import Goal
-from llmstep.sources.goal_view import GoalView, view_goal
+from llmstep.sources.goal_view import GoalView
 from llmstep.sources.proposition import tokens_of
 
-# What unfolds to an arrow although it does not look so.
-_ARROW_RELATIONS = symbols("⊆ ≠ ∉ ⊂ ≤ ⊇")
+_NO_ARROWS = symbols("= ∃ ∃! ∧ ∨ ↔ < > ≥ ∣")
 _FUN_PROP = symbols(
     """
     Continuous ContinuousAt ContinuousOn ContinuousWithinAt Differentiable DifferentiableAt
@@ -31,121 +29,87 @@ _MEASURABILITY = symbols(
     """
 )
 _CONTINUITY = symbols("Continuous ContinuousAt ContinuousOn ContinuousWithinAt")
-# Of tactics that look at the target's outermost symbol: with which ones they fail, and why.
-_FAILS_ON: dict[str, tuple[frozenset[str], str]] = {
-    "ext": (symbols("≤ < ≥ > ∈ ∉ ∃ ∧ ∨ ↔ ¬ ∣ ⊆ ≠"), "`ext` needs an equation, not `{}`"),
-    "rfl": (symbols("< > ∃ ∃! ∧ ∨ ≠ ¬"), "`{}` is not reflexive"),
-    "symm": (symbols("≤ < ≥ > ∃ ∧ ∈ ⊆ ∣"), "`{}` is not symmetric"),
-    "left": (symbols("= < ≤ ∧ ↔ ∃ ≠"), "`{}` has no two sides to choose from"),
-}
-_FAILS_ON |= {"funext": _FAILS_ON["ext"], "right": _FAILS_ON["left"]}
+
+# What is behind the tactic's first word, and the goal, to whether it cannot run.
+Rule = Callable[[str, GoalView], bool]
 
 
-def why_impossible(tactic: str, goal: Goal, view: GoalView | None = None) -> str:
-    """Why a tactic cannot run on a goal; empty if nothing speaks against it.
-
-    Args:
-        tactic: Its text.
-        goal: The goal.
-        view: The same, if it has been read.
-    """
-    view = view or view_goal(goal)
-    if not view.text:
-        return ""
+def is_impossible(tactic: str, view: GoalView) -> bool:
+    """Whether a tactic cannot run on a goal."""
     head, rest, *_ = *tactic.split(None, 1), "", ""
-    if head in _FAILS_ON:
-        relations, why = _FAILS_ON[head]
-        relation = view.target.relation
-        return why.format(relation) if relation in relations else ""
     rule = _RULES.get(head)
-    return rule(rest, view) if rule else ""
+    return rule is not None and view.text != "" and rule(rest, view)
 
 
-def _intro(_: str, view: GoalView) -> str:
+def _intro(_: str, view: GoalView) -> bool:
     target = view.target
-    if target.assumptions or target.bound or target.relation in ("¬", "→", "∀ᵐ", "∀ᶠ"):
-        return ""
-    if view.text.startswith(("let ", "have ", "∀", "¬")) or target.relation in _ARROW_RELATIONS:
-        return ""
-    if target.relation in ("=", "∃", "∃!", "∧", "∨", "↔", "<", ">", "≥", "∣"):
-        return f"the goal is no implication but `{target.relation}`"
-    return ""
+    if target.assumptions or target.bound or view.text.startswith(("let ", "have ", "∀", "¬")):
+        return False
+    # What unfolds to an arrow although it does not look so (`⊆`, `≠`, `≤`) is not among them.
+    return target.relation in _NO_ARROWS
 
 
-def _constructor(_: str, view: GoalView) -> str:
-    relation = view.target.relation
-    if relation in ("=", "<", ">", "∨", "≠") and view.target.left:
-        return f"`{relation}` has not one constructor to use"
-    return ""
+def _constructor(_: str, view: GoalView) -> bool:
+    return view.target.left != "" and view.target.relation in ("=", "<", ">", "∨", "≠")
 
 
-def _use(_: str, view: GoalView) -> str:
-    relation = view.target.relation
-    if relation in ("=", "≤", "<", "↔", "≠", "∨", "→") or view.target.assumptions:
-        return f"`{relation or '→'}` asks for no witness"
-    return ""
+def _use(_: str, view: GoalView) -> bool:
+    asks_none = view.target.relation in ("=", "≤", "<", "↔", "≠", "∨", "→")
+    return asks_none or bool(view.target.assumptions)
 
 
-def _swap(_: str, view: GoalView) -> str:
-    return "there is one goal"
+def _exact(rest: str, view: GoalView) -> bool:
+    """A proposition, or a type, is no proof."""
+    return view.variables.get(rest.strip()) in ("Prop", "Type", "Type u", "Type u_1", "Type*")
 
 
-def _classical(rest: str, view: GoalView) -> str:
-    return "" if rest else "it does nothing by itself"
+def _positivity(_: str, view: GoalView) -> bool:
+    target = view.target
+    left_is_0, right_is_0 = target.left.strip() == "0", target.right.strip() == "0"
+    return not (
+        (target.relation in ("≤", "<") and left_is_0)
+        or (target.relation in ("≥", ">") and right_is_0)
+        or (target.relation == "≠" and (left_is_0 or right_is_0))
+    )
 
 
-def _exact(rest: str, view: GoalView) -> str:
-    name = rest.strip()
-    if view.variables.get(name) in ("Prop", "Type", "Type u", "Type u_1", "Type*"):
-        return f"`{name}` is no proof"
-    return ""
+def _unfold(rest: str, view: GoalView) -> bool:
+    """Nothing mentions it."""
+    if " at " in f" {rest} ":
+        return False
+    names = [name.rpartition(".")[2] for name in rest.split()]
+    return bool(names) and not any(name in view.words or name in view.text for name in names)
 
 
-def _heads_only(heads: frozenset[str]) -> Callable[[str, GoalView], str]:
-    def rule(_: str, view: GoalView) -> str:
+def _fails_on(relations: str) -> Rule:
+    failing = symbols(relations)
+    return lambda _, view: view.target.relation in failing
+
+
+def _needs(heads: frozenset[str]) -> Rule:
+    def rule(_: str, view: GoalView) -> bool:
         target = view.target
         if target.bound or target.assumptions or target.relation in ("∀ᵐ", "∀ᶠ"):
-            return ""
-        if target.left_head not in heads and not heads.intersection(tokens_of(target.left)[:4]):
-            return f"the goal is none of {', '.join(sorted(heads)[:3])}, ..."
-        return ""
+            return False
+        return target.left_head not in heads and not heads.intersection(tokens_of(target.left)[:4])
 
     return rule
 
 
-def _positivity(_: str, view: GoalView) -> str:
-    target = view.target
-    if target.relation in ("≤", "<") and target.left.strip() == "0":
-        return ""
-    if target.relation in ("≥", ">") and target.right.strip() == "0":
-        return ""
-    if target.relation == "≠" and "0" in (target.left.strip(), target.right.strip()):
-        return ""
-    return "the goal is not of the form `0 ≤ a`, `0 < a` or `a ≠ 0`"
-
-
-def _unfold(rest: str, view: GoalView) -> str:
-    if " at " in f" {rest} ":
-        return ""
-    names = [name.rpartition(".")[2] for name in rest.split()]
-    if names and not any(name in view.words or name in view.text for name in names):
-        return "nothing mentions it"
-    return ""
-
-
-_RULES: dict[str, Callable[[str, GoalView], str]] = {
-    "intro": _intro,
-    "intros": _intro,
-    "rintro": _intro,
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(("intro", "intros", "rintro"), _intro),
+    **dict.fromkeys(("ext", "funext"), _fails_on("≤ < ≥ > ∈ ∉ ∃ ∧ ∨ ↔ ¬ ∣ ⊆ ≠")),
+    **dict.fromkeys(("left", "right"), _fails_on("= < ≤ ∧ ↔ ∃ ≠")),
+    **dict.fromkeys(("use", "exists"), _use),
     "constructor": _constructor,
-    "use": _use,
-    "exists": _use,
-    "swap": _swap,
-    "classical": _classical,
+    "rfl": _fails_on("< > ∃ ∃! ∧ ∨ ≠ ¬"),
+    "symm": _fails_on("≤ < ≥ > ∃ ∧ ∈ ⊆ ∣"),
+    "swap": lambda *_: True,  # there is one goal
+    "classical": lambda rest, _: not rest,  # it does nothing by itself
     "exact": _exact,
-    "fun_prop": _heads_only(_FUN_PROP),
-    "measurability": _heads_only(_MEASURABILITY | _FUN_PROP),
-    "continuity": _heads_only(_CONTINUITY),
+    "fun_prop": _needs(_FUN_PROP),
+    "measurability": _needs(_MEASURABILITY | _FUN_PROP),
+    "continuity": _needs(_CONTINUITY),
     "positivity": _positivity,
     "unfold": _unfold,
 }

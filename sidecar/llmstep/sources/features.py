@@ -5,21 +5,31 @@ with a blank for each local name (``P``), so that ``a + b = b + a`` resembles ``
 hypotheses count by their tokens (``H``), names included: names in Lean's libraries follow
 conventions (``hf``, ``s``). A feature travels as the CRC-32 of its text, which is the same
 everywhere and needs no table.
+
+What a hypothesis is in its goal, whatever its name, is its role: the form of its type, and its
+turn. Two names of two goals play the same role if their types have the same form and both are, say,
+the second of that form to be mentioned. A step that was taken on one goal can so be told with the
+names of the other: `exact hf hab`, with `hf : Monotone f`, becomes `exact h h₁`.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
 from llmstep.lean_text.late_pattern import late_pattern
+from llmstep.lean_text.lexer import WORD_PATTERN
 from llmstep.prompts.goal import Goal
 
 # Dotted names count by their components, so that `hf.comp hg` resembles `hf.mul hg`.
 _TOKEN = late_pattern(r"[^\W\d][\w'!?✝]*|[^\w\s]")
 # A statement in a file and a printed goal write these types differently at times.
 _NUMBERS = str.maketrans({"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex"})
+_NAME = late_pattern(rf"{WORD_PATTERN}✝?|[^\s]")
+# Bound variables and universes have names of no meaning, too.
+_VARIABLE = late_pattern(r"(?:[^\W\d_]|u_\d+)['✝₀-₉0-9]*")
 
 
 def goal_features(goal: Goal) -> frozenset[str]:
@@ -30,13 +40,7 @@ def goal_features(goal: Goal) -> frozenset[str]:
 
 
 def text_features(hypotheses: str, target: str, names: Collection[str] = ()) -> frozenset[str]:
-    """The features of a statement in two parts: what is given, and what is to be shown.
-
-    Args:
-        hypotheses: The first part.
-        target: The second.
-        names: The names that the first declares.
-    """
+    """The features of what is given, which declares the names, and of what is to be shown."""
     words = _tokens(target)
     found = {f"G{word}" for word in words}
     found.update(f"B{first} {second}" for first, second in pairwise(words))
@@ -54,6 +58,36 @@ def hash_feature(feature: str) -> int:
 def unify_numbers(word: str) -> str:
     """A type of numbers as it is named without its symbol; any other word as it is."""
     return word.translate(_NUMBERS)
+
+
+def goal_roles(goal: Goal) -> dict[str, str]:
+    """The role of each name that a goal's hypotheses declare, as six hexadecimal digits."""
+    types = {name: h.type for h in goal.hypotheses for name in h.names}
+    return name_roles(types, [goal.target, *(h.text for h in goal.hypotheses)])
+
+
+def name_roles(types: Mapping[str, str], texts: Iterable[str]) -> dict[str, str]:
+    """The roles of names with these printed types; texts mention them, the first text first."""
+    mentioned = {word.partition(".")[0]: None for text in texts for word in _NAME.findall(text)}
+    ordered = [name for name in mentioned if name in types]
+    roles: dict[str, str] = {}
+    turns: Counter[str] = Counter()
+    for name in ordered:
+        form = _form(types[name], types)
+        roles[name] = f"{hash_feature(f'{form}#{turns[form]}') >> 8:06x}"
+        turns[form] += 1
+    return roles
+
+
+def _form(printed: str, names: Mapping[str, str]) -> str:
+    """A type with a blank for each variable."""
+    words: list[str] = []
+    for word in map(unify_numbers, _NAME.findall(printed)):
+        base, dot, rest = word.partition(".")
+        blank = base in names or (not dot and _VARIABLE.fullmatch(word))
+        words.append(f"_{dot}{rest}" if blank else word)
+    # A file leaves the universe to Lean, and a goal shows the one it chose.
+    return " ".join(words).replace("Type *", "Type _").replace("Sort *", "Sort _")
 
 
 def _tokens(text: str) -> list[str]:

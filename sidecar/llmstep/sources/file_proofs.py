@@ -12,8 +12,7 @@ import attrs
 from llmstep.lean_text.declarations import PROVED, Declaration
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.proofs import split_steps
-from llmstep.sources.features import text_features
-from llmstep.sources.hypothesis_roles import name_roles
+from llmstep.sources.features import name_roles, text_features
 from llmstep.sources.steps import mark_step, words
 
 _MOST_PROOFS = 1000
@@ -21,12 +20,9 @@ _MOST_PROOFS = 1000
 
 @attrs.frozen(eq=False)
 class FileProof:
-    """One proof of the file.
+    """One proof of the file: the features of its statement, and its steps in order.
 
-    Attributes:
-        features: Of its statement, comparable with those of a goal.
-        steps: The tactics of its proof in order, local names marked; a proof by a short term is
-            the step ``exact`` of it.
+    Local names are marked; a proof by a short term is the step ``exact`` of it.
     """
 
     features: frozenset[str]
@@ -68,11 +64,8 @@ def nearest_proofs(
 ) -> list[tuple[FileProof, float]]:
     """The proofs whose statements are most like a goal, each with the cosine of the two.
 
-    Args:
-        proofs: Proofs of the file.
-        features: Of the goal.
-        weigh: The squared weights of features; all are 1 if ``None``.
-        count: How many; of those that are alike the later ones.
+    Without squared weights all features count alike; of proofs that are alike the later ones are
+    taken.
     """
     every = features | _features_of(tuple(proofs))
     weights = weigh(every) if weigh else dict.fromkeys(every, 1.0)

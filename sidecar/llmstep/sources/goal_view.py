@@ -26,13 +26,7 @@ _DEEPEST = 3
 
 @attrs.frozen
 class Fact:
-    """A hypothesis that is a proposition.
-
-    Attributes:
-        name: How it is written.
-        text: Its printed type.
-        says: The type, read.
-    """
+    """A hypothesis that is a proposition: its name, its printed type, and that type, read."""
 
     name: str
     text: str

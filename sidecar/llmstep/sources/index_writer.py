@@ -13,8 +13,7 @@ from llmstep.errors import ModelFileError
 from llmstep.lean_text.statements import Statement, pack_statement
 from llmstep.prompts.goal import parse_goal
 from llmstep.replacement import replacing
-from llmstep.sources.features import goal_features, hash_feature
-from llmstep.sources.hypothesis_roles import goal_roles
+from llmstep.sources.features import goal_features, goal_roles, hash_feature
 from llmstep.sources.library_index import FORMAT
 from llmstep.sources.postings import Postings, as_arrays, invert
 from llmstep.sources.statement_features import statement_features

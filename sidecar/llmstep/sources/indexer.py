@@ -102,7 +102,11 @@ class Indexer:
             self._closed = True
             process, self._process = self._process, None
         if process is not None:
-            _end(process)
+            with contextlib.suppress(OSError, ValueError):
+                if process.stdin is not None:
+                    process.stdin.close()  # it ends with its stdin
+            with contextlib.suppress(OSError):
+                process.terminate()
 
     def _send(self, root: Path) -> None:
         line = json.dumps({"root": str(root)}) + "\n"
@@ -213,11 +217,3 @@ class Indexer:
                 del notes[_MOST_NOTES:]
         if new:
             log.log(logging.WARNING if first else logging.INFO, "%s", message)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        if process.stdin is not None:
-            process.stdin.close()  # it ends with its stdin
-    with contextlib.suppress(OSError):
-        process.terminate()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
-from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS, SEQUENCE_WORDS
+from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS, SEQUENCE_WORDS, symbols
 from llmstep.sources.portfolio import MATHLIB_TACTICS
 from llmstep.sources.steps import endings
 
@@ -38,12 +38,13 @@ _BINDER_FOLLOWS = late_pattern(
     r"(?:(?!:|=>|↦|,).)*$"
 )
 _KEYWORDS = OPEN_WORDS | NEED_ARGUMENT | SEQUENCE_WORDS | MATHLIB_TACTICS
-_KEYWORDS |= {
-    *("using", "only", "config", "motive", "decide", "disch", "discharger", "arith", "contextual"),
-    *("assumption", "constructor", "trivial", "infer_instance", "inferInstance", "Type", "Prop"),
-    *("simp", "simpa", "dsimp", "omega", "norm_num", "split", "symm", "trans", "rfl", "True"),
-    *("False", "false", "simp_all", "left", "right", "exists", "subst_vars", "inter", "union"),
-}
+_KEYWORDS |= symbols(
+    """
+    using only config motive decide disch discharger arith contextual assumption constructor
+    trivial infer_instance inferInstance Type Prop simp simpa dsimp omega norm_num split symm
+    trans rfl True False false simp_all left right exists subst_vars inter union
+    """
+)
 
 
 class KnownNames:
@@ -75,12 +76,7 @@ class KnownNames:
         self._judged: dict[tuple[str, bool], bool] = {}
 
     def admits(self, text: str, *, finished: bool) -> bool:
-        """Whether a step that begins with this text can name nothing but what exists.
-
-        Args:
-            text: What is written so far.
-            finished: Whether nothing comes behind it.
-        """
+        """Whether a step that begins with this text, or is all of it, can name only what exists."""
         introduced: set[str] = set()
         for match in _WORD.finditer(text):
             word, start = match[0], match.start()

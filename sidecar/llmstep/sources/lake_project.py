@@ -25,13 +25,7 @@ _COMMIT = late_pattern(r"[0-9a-f]{40}")
 
 @attrs.frozen
 class Package:
-    """A package that a project depends on.
-
-    Attributes:
-        name: Its name.
-        root: Its folder.
-        revision: The commit that lies there; empty for a folder of the user's own.
-    """
+    """A package that a project depends on, at a commit; at none if it is a folder of the user's."""
 
     name: str
     root: Path

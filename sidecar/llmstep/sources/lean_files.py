@@ -25,14 +25,7 @@ Note = Callable[[str], object]
 
 @attrs.frozen
 class LeanFile:
-    """A Lean file of a folder.
-
-    Attributes:
-        path: Where it lies.
-        module: The name it is imported by.
-        size: Its bytes.
-        mtime_ns: When it was changed last.
-    """
+    """A Lean file of a folder, and the name it is imported by."""
 
     path: Path
     module: str
@@ -43,10 +36,8 @@ class LeanFile:
 def find_lean_files(root: Path, source_folders: tuple[Path, ...], note: Note) -> list[LeanFile]:
     """The Lean files below a folder, in order of path; at most `MOST_FILES`.
 
-    Args:
-        root: The folder.
-        source_folders: Folders in it that module names are counted from, the innermost first.
-        note: Told what is left out, in words.
+    Module names are counted from the source folders, the innermost of which come first; `note` is
+    told in words what is left out.
     """
     found: list[LeanFile] = []
     for path, status in _walk(root, note):

@@ -18,15 +18,9 @@ _SMALLEST_MASS = 1e-3
 
 
 class Lemmas:
-    """The premises of one goal.
+    """The premises of one goal, with their names as they must be written here.
 
-    Args:
-        premises: The premises.
-        view: The goal.
-        votes: How strongly similar goals speak for each name, by full names.
-        uses: How often the library names a statement.
-        written: The name of each premise as it must be written here, by full names.
-        mixing: The weights of all this.
+    Votes of similar goals go to full names; `uses` tells how often the library names a statement.
     """
 
     def __init__(
@@ -63,12 +57,7 @@ class Lemmas:
         return sorted(self._features, key=lambda name: (-self.log_odds(name), name))
 
     def named_in(self, words: Iterable[str], local: Callable[[str], bool]) -> list[str]:
-        """The premises that a step names.
-
-        Args:
-            words: The step's words, dotted ones whole.
-            local: Whether a word is a name of the goal.
-        """
+        """The premises that a step's words name; `local` tells which words the goal declares."""
         found: dict[str, None] = {}
         for word in words:
             base, _, rest = word.partition(".")

@@ -2,26 +2,21 @@
 
 Steps come from all of them. Lemmas come from the packages that are on disk, at the revision that
 the user has; the shipped index states what none of them does. Of a library whose imports are known
-only what the file at hand reaches is told.
+only what the file at hand reaches is told; `projects` finds out which that is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import attrs
 
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.library_index import LibraryIndex
-from llmstep.sources.module_reach import Reach, first_component
+from llmstep.sources.library_index import LibraryIndex, Neighbour
+from llmstep.sources.module_reach import Graph, Reach, first_component
 from llmstep.sources.premises import PremiseTable, merge
 from llmstep.sources.ranking import Origin
 from llmstep.sources.statement_features import Query
-
-if TYPE_CHECKING:
-    from llmstep.sources.at_hand import AtHand, Library
-    from llmstep.sources.library_index import Neighbour
 
 # What is nearer to the user: a step of the project counts as one of a goal this much more alike.
 _OWN_STEP = 1.1
@@ -29,13 +24,54 @@ _OWN_STEP = 1.1
 Reaches = Callable[[str], bool]
 
 
-@attrs.frozen
-class _Others:
-    """Whether the shipped index is the one to tell of a module: no package on disk has it.
+@attrs.frozen(eq=False)
+class Library:
+    """An opened index of a project or package, with what its modules import.
+
+    `project` says whether these are the user's own files, `stamp` tells one state of the index from
+    another, and `made_ns` is when it was made, in nanoseconds.
+    """
+
+    name: str
+    index: LibraryIndex
+    modules: Graph
+    project: bool
+    stamp: str
+    made_ns: int = 0
+    roots: frozenset[str] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "roots", frozenset(map(first_component, self.modules)))
+
+
+@attrs.frozen(eq=False)
+class AtHand:
+    """What one document can use.
 
     Attributes:
-        roots: First components of the modules on disk.
-        reaches: Whether a module can be used besides; all of them if ``None``.
+        libraries: Indexes, the project's own first.
+        reaches: Whether a module is imported, directly or not; ``None`` where nothing is known.
+        edited: What imported files state that no index has as they are now: they are open in the
+            same editor, or were not read yet by the indexing process.
+        version: Changes with all of this; part of what an answer depends on.
+        missing: What cannot be used yet, in words.
+    """
+
+    libraries: tuple[Library, ...] = ()
+    reaches: Reach | None = None
+    edited: tuple[Statement, ...] = ()
+    version: str = ""
+    missing: tuple[str, ...] = ()
+
+
+NOTHING = AtHand()
+
+
+@attrs.frozen
+class _Others:
+    """Whether the shipped index is the one to tell of a module.
+
+    It is where no package on disk has one with that first component, and the module can be used.
     """
 
     roots: frozenset[str]
@@ -48,11 +84,9 @@ class _Others:
 
 
 class Libraries:
-    """What a file can use of several libraries, asked like one `LibraryIndex`.
+    """What a file can use of the shipped index, if there is one, of its project and its packages.
 
-    Args:
-        shipped: The index of the setting ``library``, or ``None`` to do without.
-        at_hand: The project's index and those of its packages.
+    It is asked like one `LibraryIndex`.
     """
 
     def __init__(self, shipped: LibraryIndex | None, at_hand: AtHand) -> None:
@@ -125,10 +159,7 @@ class Libraries:
     ) -> list[tuple[Statement, float]]:
         """The ``count`` statements of packages that most likely help, the likeliest first.
 
-        Args:
-            query: What is asked for.
-            count: How many.
-            reaches: Whether a module of the shipped index can be used; all of them if ``None``.
+        Of the shipped index only what `reaches` lets pass is told, if that is given.
         """
         rankings = [
             (index.statement_count, index.premises(query, count, self._reaches))
@@ -143,8 +174,7 @@ class Libraries:
     def shelves(self, reaches: Reaches | None) -> Iterator[tuple[LibraryIndex, Origin, Reaches]]:
         """Each index with whose it is, and which of its modules can be used.
 
-        Args:
-            reaches: Whether a module of the shipped index can be used; all of them if ``None``.
+        Of the shipped one it is what `reaches` lets pass, if that is given.
         """
         for library in self._libraries:
             yield library.index, "project" if library.project else "library", self._reaches
@@ -159,11 +189,7 @@ class Libraries:
 
 
 class ProjectTable:
-    """What the user's other files state, as far as the file at hand imports them.
-
-    Args:
-        at_hand: The project's index, and what is being edited.
-    """
+    """What the user's other files state, indexed or edited, as far as the file imports them."""
 
     def __init__(self, at_hand: AtHand) -> None:
         self._own: Sequence[Library] = [lib for lib in at_hand.libraries if lib.project]
@@ -178,6 +204,14 @@ class ProjectTable:
         for library in self._own:
             rankings.append((size, library.index.premises(query, count, self._reaches)))
         return merge(rankings, count)
+
+    def find_statement(self, name: str) -> Statement | None:
+        """The statement of this full name, if the file can use one."""
+        found = self._edited.find_statement(name)
+        for library in self._own if found is None else ():
+            found = found or library.index.find_statement(name)
+        usable = found is not None and (self._reaches is None or self._reaches(found.module))
+        return found if usable else None
 
 
 AnyLibrary = LibraryIndex | Libraries

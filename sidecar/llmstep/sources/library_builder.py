@@ -207,11 +207,7 @@ def _private() -> Iterator[None]:
 def remove_old_indexes(wanted: frozenset[str] = frozenset()) -> list[Path]:
     """Remove indexes that nobody has asked for in long, and the oldest of too many.
 
-    Args:
-        wanted: Keys of those that stay whatever their age.
-
-    Returns:
-        The removed files.
+    Those with the wanted keys stay whatever their age. The removed files are given back.
     """
     try:
         with os.scandir(index_folder()) as entries:
@@ -232,11 +228,7 @@ def remove_old_indexes(wanted: frozenset[str] = frozenset()) -> list[Path]:
 
 
 def remove_all_indexes() -> list[Path]:
-    """Remove all that is kept of projects and packages.
-
-    Returns:
-        The removed files.
-    """
+    """Remove all that is kept of projects and packages, and give back which files that were."""
     removed: list[Path] = []
     with contextlib.suppress(OSError):
         for path in index_folder().iterdir():

@@ -60,12 +60,7 @@ _MOST_LOOKED_AT = 200_000
 
 @attrs.frozen
 class Neighbour:
-    """A step taken on a similar goal.
-
-    Attributes:
-        step: The tactic, its local names marked.
-        similarity: Cosine of the two goals' weighted features, in (0, 1].
-    """
+    """A step taken on a similar goal, local names marked, and the goals' cosine, in (0, 1]."""
 
     step: str
     similarity: float
@@ -101,17 +96,8 @@ class LibraryIndex:
             self._names, self._declared = arrays["names"], arrays["declared"]
         except KeyError as error:
             raise _broken(path, f"lacks the array {error}") from None
-        if len(self._tactics) != len(self._norms) or (
-            len(
-                set(
-                    map(
-                        len,
-                        (self._lengths, self._module_of_row, self._keys, self._order, self._uses),
-                    )
-                )
-            )
-            > 1
-        ):
+        rows = (self._lengths, self._module_of_row, self._keys, self._order, self._uses)
+        if len(self._tactics) != len(self._norms) or len(set(map(len, rows))) > 1:
             raise _broken(path, "its arrays do not fit together")
         self._remembered: dict[str, float] = {}
         # Questions of one file ask for the same names again and again.
@@ -210,24 +196,18 @@ class LibraryIndex:
         best = _largest(scores, count)
         numbers = self._tactics[best].tolist()
         # Many took the same step; and what lies together is unpacked together.
-        told = {number: self._text(self._tactic_texts, number) for number in sorted(set(numbers))}
+        told = {number: self._tactic(number) for number in sorted(set(numbers))}
         return [
             Neighbour(told[number], score / math.sqrt(length))
             for number, score in zip(numbers, scores[best].tolist(), strict=True)
         ]
 
     def premises(
-        self,
-        query: Query,
-        count: int,
-        reaches: Callable[[str], bool] | None = None,
+        self, query: Query, count: int, reaches: Callable[[str], bool] | None = None
     ) -> list[tuple[Statement, float]]:
         """The ``count`` statements that most likely are what is asked for, the likeliest first.
 
-        Args:
-            query: What is asked for: features of statements, each with how much it counts.
-            count: How many.
-            reaches: Whether a module can be used; all of them if ``None``.
+        If `reaches` is given, it tells which modules can be used.
 
         Returns:
             Statements with their BM25 scores over symbols and words (above 0).
@@ -252,10 +232,7 @@ class LibraryIndex:
 
     def iter_names(self) -> Iterator[str]:
         """The full names of the statements, in the order of their rows."""
-        try:
-            yield from map(packed_name, self._read_all(self._texts))
-        except ValueError as error:
-            raise _broken(self.path, f"holds a damaged statement: {error}") from None
+        return map(packed_name, self._read_all(self._texts))
 
     def count_steps(self) -> Iterator[tuple[str, int]]:
         """Every step's text, its local names marked, and on how many goals it was taken."""
@@ -269,10 +246,7 @@ class LibraryIndex:
     ) -> list[tuple[Statement, int]]:
         """Of these rows the ``count`` statements that steps name most, each with how often.
 
-        Args:
-            rows: Rows of statements.
-            count: How many to give back.
-            reaches: Whether a module can be used; all of them if ``None``.
+        If `reaches` is given, it tells which modules count.
         """
         import numpy as np
 
@@ -305,7 +279,7 @@ class LibraryIndex:
 
     def _statement(self, row: int) -> Statement:
         try:
-            return unpack_statement(self._text(self._texts, row), self._module(row))
+            return unpack_statement(self._texts[row], self._module(row))
         except ValueError as error:
             raise _broken(self.path, f"holds a damaged statement: {error}") from None
 
@@ -325,9 +299,9 @@ class LibraryIndex:
         except ValueError as error:
             raise _broken(self.path, f"holds a damaged text: {error}") from None
 
-    def _text(self, texts: TextStore, number: int) -> str:
+    def _tactic(self, number: int) -> str:
         try:
-            return texts[number]
+            return self._tactic_texts[number]
         except ValueError as error:
             raise _broken(self.path, f"holds a damaged text: {error}") from None
 

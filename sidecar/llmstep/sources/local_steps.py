@@ -210,8 +210,7 @@ def _match(pattern: str, text: str, variables: set[str]) -> dict[str, str] | Non
 
 
 def _substitute(text: str, bound: dict[str, str]) -> str:
-    words = text.split(" ")
-    return " ".join(bound.get(word, word) if word in bound else word for word in words)
+    return " ".join(bound.get(word, word) for word in text.split(" "))
 
 
 def _same(says: str, other: str) -> bool:

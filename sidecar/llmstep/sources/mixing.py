@@ -51,14 +51,10 @@ LEMMA_ODDS = 6.0
 
 @attrs.frozen
 class Mixing:
-    """The fitted regressions.
+    """The fitted regressions: a weight for each of ``FEATURES`` and its like.
 
-    Attributes:
-        weights: Weight of each of ``FEATURES``.
-        head_weights: Weight of each of ``HEAD_FEATURES``.
-        head_value: What covering the author's first word is worth, where the whole step is 1.
-        lemma_weights: Weight of each of ``LEMMA_FEATURES``.
-        lemma_value: What naming a lemma that the author names is worth, likewise.
+    Where the author's whole step is worth 1, `head_value` is what covering its first word is worth,
+    and `lemma_value` what naming a lemma of it is.
     """
 
     weights: Mapping[str, float]
@@ -111,13 +107,7 @@ def load_mixing(path: Path | None = None) -> Mixing:
 
 @attrs.frozen
 class Judged:
-    """A tactic with what it would add to a list.
-
-    Attributes:
-        tactic: Its text.
-        chance: The probability that it is the author's step.
-        lemmas: The premises it names.
-    """
+    """A tactic with the probability that it is the author's step, and the premises it names."""
 
     tactic: str
     chance: float
@@ -134,13 +124,8 @@ def choose_covering(
 ) -> list[tuple[str, float]]:
     """Choose tactics one after the other, each the one that adds most to the list's worth.
 
-    Args:
-        judged: The tactics.
-        heads: The probability of each first word.
-        head_value: What the right first word is worth, where the right tactic is 1.
-        n: How many.
-        lemmas: The probability of each premise.
-        lemma_value: What the right premise is worth.
+    `heads` and `lemmas` are probabilities of first words and premises; the values are what the
+    right one is worth, where the right tactic is 1.
 
     Returns:
         The tactics, each with what it added, from 0 to 1, in terms of the most that one can add. As

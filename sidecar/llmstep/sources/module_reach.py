@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llmstep.lean_text.vocabulary import symbols
+
 if TYPE_CHECKING:
     from llmstep.lean_text.imports import Header
 
@@ -16,11 +18,11 @@ Graph = Mapping[str, Sequence[str]]
 HIDDEN = "-"
 
 # First components of packages that import nothing of Mathlib.
-_WITHOUT_MATHLIB = frozenset(
-    (
-        *("Init", "Std", "Lean", "Lake", "LLMstep", "Batteries"),
-        *("Aesop", "Qq", "ProofWidgets", "ImportGraph", "LeanSearchClient", "Plausible", "Cli"),
-    )
+_WITHOUT_MATHLIB = symbols(
+    """
+    Init Std Lean Lake LLMstep Batteries Aesop Qq ProofWidgets ImportGraph LeanSearchClient
+    Plausible Cli
+    """
 )
 
 
@@ -65,14 +67,10 @@ def marked_imports(header: Header) -> tuple[str, ...]:
 
 
 def find_reach(header: Header, graphs: Iterable[Graph]) -> Reach:
-    """What the imports of a file reach.
+    """What the imports of a file reach, as far as the graphs tell.
 
     A file that is no module itself gets all that is imported anywhere; a module only what is passed
     on, and one step more behind ``import all``.
-
-    Args:
-        header: Of the file.
-        graphs: What is known of imports.
     """
     known = list(graphs)
     reached = set(header.modules)

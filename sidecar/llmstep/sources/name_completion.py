@@ -98,12 +98,7 @@ class FoundName:
 
 @attrs.frozen
 class FoundNames:
-    """Names to offer.
-
-    Attributes:
-        names: Tactics, then what is stated; each the likeliest first.
-        complete: Whether these are all.
-    """
+    """Tactics, then what is stated, each the likeliest first; and whether these are all."""
 
     names: tuple[FoundName, ...] = ()
     complete: bool = True
@@ -111,13 +106,10 @@ class FoundNames:
 
 @attrs.frozen
 class Shelf:
-    """A library that names are looked for in.
+    """A library that names are looked for in, and whose it is.
 
-    Attributes:
-        index: The library.
-        table: Its names in order; ``None`` as long as they are being sorted.
-        origin: Whose it is.
-        reaches: Whether a module of it can be used; all of them if ``None``.
+    Its table is ``None`` as long as it is being sorted; `reaches` tells which of its modules can be
+    used, all of them if ``None``.
     """
 
     index: LibraryIndex
@@ -215,14 +207,9 @@ def find_tactics(
     core_only: bool,
     count: int,
 ) -> list[FoundName]:
-    """Tactics whose names begin so, those that the user uses first.
+    """Tactics whose names begin so, those that the file and then the project use first.
 
-    Args:
-        word: What has been written.
-        document: The file up to the place.
-        shelves: The libraries; of which the project's steps count as the user's.
-        core_only: Whether Mathlib is out of reach.
-        count: How many to give back.
+    With `core_only` those of Mathlib are left out.
     """
     found: dict[str, Origin] = {}
     own = Counter(_heads_of(document))

@@ -34,12 +34,7 @@ _MOST_HEADS = 400
 
 
 class NameTable:
-    """Names in order.
-
-    Args:
-        names: The name of each row.
-        heads: First words of steps, with how many steps begin with each.
-    """
+    """The name of each row in order, and how many steps begin with each first word."""
 
     def __init__(self, names: Iterable[str], heads: Iterable[tuple[str, int]] = ()) -> None:
         listed = [name.encode() for name in names]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import attrs
 
-from llmstep.lean_text.statements import Statement
 from llmstep.sources.lean_files import decode, read_regular
 from llmstep.sources.module_reach import HIDDEN
 from llmstep.sources.parsed_files import ParsedFile, parse_file
@@ -30,28 +29,24 @@ class NearFiles:
     """Modules that a document imports, as they are on disk.
 
     Attributes:
-        imports: What each of them imports (see `module_reach.Graph`).
-        statements: What each of them states.
+        files: What each of them says.
         changed: When each of them was changed last, in nanoseconds.
-        state: Tells one state of them from another.
     """
 
-    imports: Mapping[str, tuple[str, ...]]
-    statements: Mapping[str, tuple[Statement, ...]]
+    files: Mapping[str, ParsedFile]
     changed: Mapping[str, int]
-    state: tuple[tuple[str, int], ...]
+
+    @property
+    def state(self) -> tuple[tuple[str, int], ...]:
+        """Tells one state of them from another."""
+        return tuple(self.changed.items())
 
     def newer(self, known: Container[str], since_ns: int) -> list[str]:
-        """The modules that an index does not know as they are now.
-
-        Args:
-            known: The modules in it.
-            since_ns: When it was made.
-        """
+        """The modules that are not among the known ones, or have changed since that time."""
         return [m for m, changed in self.changed.items() if m not in known or changed > since_ns]
 
 
-NO_FILES = NearFiles({}, {}, {}, ())
+NO_FILES = NearFiles({}, {})
 
 
 class NearFilesReader:
@@ -63,19 +58,17 @@ class NearFilesReader:
     def read(self, folders: Iterable[Path], modules: Iterable[str]) -> NearFiles:
         """Read the files of some modules and of what these import.
 
-        What cannot be read is left to the index, which tells why.
-
-        Args:
-            folders: Folders that module names are counted from.
-            modules: Names of the imported modules, those of other packages among them.
+        Those of other packages are passed over; what cannot be read is left to the index, which
+        tells why.
         """
         until = time.monotonic() + _MOST_SECONDS
         places = tuple(folders)
         todo = deque(modules)
         seen = set(todo)
         bytes_left = _MOST_BYTES
-        found: dict[str, tuple[ParsedFile, int]] = {}
-        while todo and len(found) < _MOST_FILES and time.monotonic() < until:
+        files: dict[str, ParsedFile] = {}
+        times: dict[str, int] = {}
+        while todo and len(files) < _MOST_FILES and time.monotonic() < until:
             module = todo.popleft()
             try:
                 read = self._find(places, module, bytes_left)
@@ -83,19 +76,15 @@ class NearFilesReader:
                 continue
             if read is None:
                 continue
-            parsed, size, changed = read
+            parsed, size, times[module] = read
             bytes_left -= size
-            found[module] = parsed, changed
+            own = (attrs.evolve(statement, module=module) for statement in parsed.statements)
+            files[module] = attrs.evolve(parsed, statements=tuple(own))
             for name in (imported.removeprefix(HIDDEN) for imported in parsed.imports):
                 if name not in seen:
                     seen.add(name)
                     todo.append(name)
-        return NearFiles(
-            {module: parsed.imports for module, (parsed, _) in found.items()},
-            {module: _own(module, parsed) for module, (parsed, _) in found.items()},
-            {module: changed for module, (_, changed) in found.items()},
-            tuple((module, changed) for module, (_, changed) in found.items()),
-        )
+        return NearFiles(files, times)
 
     def _find(
         self, folders: tuple[Path, ...], module: str, most: int
@@ -124,7 +113,3 @@ class NearFilesReader:
                 self._kept.move_to_end(key)
             return parsed, status.st_size, status.st_mtime_ns
         return None
-
-
-def _own(module: str, parsed: ParsedFile) -> tuple[Statement, ...]:
-    return tuple(attrs.evolve(statement, module=module) for statement in parsed.statements)

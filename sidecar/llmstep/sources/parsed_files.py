@@ -17,9 +17,9 @@ import attrs
 
 from llmstep.lean_text.declarations import PROVED, Declaration
 from llmstep.lean_text.document import LeanDocument
-from llmstep.lean_text.followed_proofs import follow_proof
 from llmstep.lean_text.heads import split_groups
 from llmstep.lean_text.imports import read_header
+from llmstep.lean_text.proofs import follow_proof
 from llmstep.lean_text.statements import Statement
 from llmstep.sources.lean_files import LeanFile
 from llmstep.sources.module_reach import marked_imports
@@ -38,13 +38,7 @@ CREATE TABLE IF NOT EXISTS files (
 
 @attrs.frozen
 class ParsedFile:
-    """What a file says.
-
-    Attributes:
-        imports: Modules it imports, marked as in a `module_reach.Graph`.
-        statements: What others can name of it.
-        steps: Steps of its proofs.
-    """
+    """What a file imports (see `module_reach.Graph`), what others can name of it, and its steps."""
 
     imports: tuple[str, ...]
     statements: tuple[Statement, ...]
@@ -52,12 +46,7 @@ class ParsedFile:
 
 
 def parse_file(text: str, *, steps: bool) -> ParsedFile:
-    """Read a file's text.
-
-    Args:
-        text: The text.
-        steps: Whether the steps of its proofs are of use.
-    """
+    """Read a file's text, and the steps of its proofs if they are of use."""
     statements: list[Statement] = []
     taken: list[ProofStep] = []
     for declaration in LeanDocument(text).declarations(last=True):

@@ -71,13 +71,7 @@ LOWEST_LOG_ODDS = -7.0
 
 @attrs.frozen
 class Closer:
-    """A tactic without arguments.
-
-    Attributes:
-        tactic: Its text.
-        bias: Log-odds on a goal without any trait.
-        weights: What each trait adds to them.
-    """
+    """A tactic: its log-odds on a goal without any trait, and what each trait adds to them."""
 
     tactic: str
     bias: float

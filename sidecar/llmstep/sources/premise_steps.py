@@ -45,13 +45,7 @@ class PremiseStep:
 
 
 def premise_steps(statement: Statement, written: str, view: GoalView) -> list[PremiseStep]:
-    """The steps that make sense with a premise, the likeliest forms first.
-
-    Args:
-        statement: The premise.
-        written: Its name as it must be written here.
-        view: The goal.
-    """
+    """The steps that make sense with a premise that is written so, the likeliest forms first."""
     signature = read_signature(statement)
     steps: dict[str, PremiseStep] = {}
     for step in _forms(statement, signature, written, view):
@@ -169,8 +163,7 @@ def _fill(
 ) -> tuple[list[str], float, list[str]]:
     """What to write for each explicit argument.
 
-    Returns:
-        The terms; the share of the proofs among them that hypotheses give; these hypotheses.
+    Also the share of the proofs among them that hypotheses give, and these hypotheses.
     """
     terms: list[str] = []
     proofs: list[str] = []

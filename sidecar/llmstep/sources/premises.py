@@ -13,6 +13,8 @@ import attrs
 from llmstep.lean_text.statements import Statement
 from llmstep.sources.statement_features import Query, statement_features
 
+# The file that is edited is read again and again.
+_features = functools.lru_cache(maxsize=50_000)(statement_features)
 # BM25, as in the library's index.
 LENGTH = 0.6
 # Reciprocal rank fusion: one over this and the rank (Cormack, Clarke, Buettcher 2009).
@@ -24,6 +26,10 @@ class Ranker(Protocol):
 
     def rank(self, query: Query, count: int) -> list[tuple[Statement, float]]:
         """The ``count`` statements that most likely help, the likeliest first, with scores."""
+        ...
+
+    def find_statement(self, name: str) -> Statement | None:
+        """The statement of this full name, if there is one."""
         ...
 
 
@@ -43,11 +49,7 @@ class Premise:
 
 
 class PremiseTable:
-    """Statements that are at hand as objects: those of a file, or of a project.
-
-    Args:
-        statements: All of them.
-    """
+    """Statements that are at hand as objects: those of a file, or of a project."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self._statements = [statement for statement in statements if statement.name]
@@ -82,14 +84,13 @@ class PremiseTable:
         )
         return [(self._statements[row], score) for score, row in ranked[:count]]
 
+    def find_statement(self, name: str) -> Statement | None:
+        """The statement of this full name, if there is one."""
+        return next((statement for statement in self._statements if statement.name == name), None)
+
 
 def fuse(rankings: Mapping[str, tuple[float, Sequence[Statement]]], count: int) -> list[Premise]:
-    """One ranking of several, by reciprocal ranks.
-
-    Args:
-        rankings: Each with a weight and its statements, the best first.
-        count: How many to give back.
-    """
+    """One ranking of several, each with a weight and the best first, by reciprocal ranks."""
     worth: dict[str, float] = defaultdict(float)
     ranks: dict[str, dict[str, int]] = defaultdict(dict)
     statements: dict[str, Statement] = {}
@@ -127,8 +128,3 @@ def merge(
                 statements.setdefault(statement.name, statement)
     best = sorted(worth, key=lambda name: -worth[name])[:count]
     return [(statements[name], worth[name]) for name in best]
-
-
-@functools.lru_cache(maxsize=50_000)
-def _features(name: str, conclusion: str) -> frozenset[str]:
-    return statement_features(name, conclusion)

@@ -23,10 +23,10 @@ from llmstep.errors import LLMStepError
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.imports import Header, read_header
 from llmstep.lean_text.statements import Statement
-from llmstep.sources.at_hand import NOTHING, AtHand, Library
 from llmstep.sources.indexer import Indexer, IndexingProgress
 from llmstep.sources.lake_project import digest, find_root, path_of, source_folders
 from llmstep.sources.lean_files import module_name, read_regular
+from llmstep.sources.libraries import NOTHING, AtHand, Library
 from llmstep.sources.library_builder import Target, index_folder
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.module_reach import Graph, Reach, find_reach
@@ -45,13 +45,7 @@ _LARGEST_GRAPH = 100_000_000
 
 @attrs.frozen
 class ProjectStatus:
-    """How far a project has been read.
-
-    Attributes:
-        root: Its folder.
-        indexes: Its own files' index and those of its packages.
-        notes: What could not be read, in words.
-    """
+    """How far a project has been read: its indexes, its own first, and what could not be read."""
 
     root: str
     indexes: tuple[IndexingProgress, ...]
@@ -88,12 +82,7 @@ class Projects:
         self._thread: threading.Thread | None = None
 
     def at_hand(self, uri: str, text_before: str) -> AtHand:
-        """What the document of that uri can use now.
-
-        Args:
-            uri: Its name; where it is no file of this machine, there is no project.
-            text_before: Its text up to the question.
-        """
+        """What the document can use now; nothing if its uri names no file of this machine."""
         header = read_header(text_before)
         project = self._project_of(uri, header)
         if project is None:
@@ -111,7 +100,7 @@ class Projects:
         statements, modules, state = self._edited(project, uri, reach)
         for module in fresh:
             if module in reach.modules and module not in modules and module != own:
-                statements += near.statements[module]
+                statements += near.files[module].statements
                 state.append(f"{module}:{near.changed[module]}")
         elsewhere = frozenset(modules | set(fresh) | {own})
         key = (header, generation, near.state, elsewhere)
@@ -232,7 +221,7 @@ class Projects:
             if (known := project.reaches.get(key)) is not None:
                 project.reaches.move_to_end(key)
                 return known
-        graphs = [{module: near.imports[module] for module in fresh}]
+        graphs = [{module: near.files[module].imports for module in fresh}]
         graphs += [library.modules for library in libraries]
         return self._remember(project, key, find_reach(header, graphs))
 
@@ -302,12 +291,7 @@ class Projects:
 
 
 def _open_library(progress: IndexingProgress, own: bool) -> Library | None:
-    """The index that the indexing process has made; ``None`` if it cannot be used.
-
-    Args:
-        progress: What that process says of it.
-        own: Whether it is of the user's own files.
-    """
+    """The index that the indexing process has made; ``None`` if it cannot be used."""
     folder = index_folder()
     try:
         path = folder / f"{progress.key}.index"

@@ -23,11 +23,7 @@ _SMALLEST_HEAD_SHARE = 1e-2
 
 
 class Votes:
-    """The votes for some tactics.
-
-    Args:
-        votes: The weight of each tactic.
-    """
+    """The votes for some tactics, each with its weight."""
 
     def __init__(self, votes: Mapping[str, float]) -> None:
         # The constant keeps a lone vote of hardly any similarity from being a share of one.
@@ -73,13 +69,9 @@ class LibraryVotes:
 def ask_library(
     index: AnyLibrary | None, features: frozenset[str], surroundings: Surroundings, prefix: str
 ) -> LibraryVotes:
-    """The steps that a library's proofs took on goals with these features.
+    """The steps that a library's proofs took on goals with these features, as they read here.
 
-    Args:
-        index: The library, or ``None`` if there is none.
-        features: What makes the goal similar to others.
-        surroundings: What tells how a step must read here.
-        prefix: Weaker steps are kept, too, if they begin with it.
+    Weaker ones are kept, too, if they begin with the prefix.
     """
     votes: dict[str, float] = defaultdict(float)
     names: defaultdict[str, float] = defaultdict(float)
@@ -125,19 +117,11 @@ def ask_file(
     return _recall_strongest(votes, prefix)
 
 
-def recall(votes: Mapping[str, float], count: int, prefix: str) -> dict[str, float]:
-    """The strongest of those that start with the prefix."""
-    if not prefix:
-        return _strongest(votes, count)
-    fitting = {text: vote for text, vote in votes.items() if text.startswith(prefix)}
-    return _strongest(fitting, count)
+def recall(votes: Mapping[str, float], count: int, prefix: str = "") -> dict[str, float]:
+    """The strongest of those that start with the prefix, ties by text."""
+    fitting = [item for item in votes.items() if item[0].startswith(prefix)]
+    return dict(sorted(fitting, key=lambda item: (-item[1], item[0]))[:count])
 
 
 def _recall_strongest(votes: Mapping[str, float], prefix: str) -> dict[str, float]:
-    return _strongest(votes, _MOST_RECALLED) | recall(votes, _MOST_RECALLED, prefix)
-
-
-def _strongest(votes: Mapping[str, float], count: int) -> dict[str, float]:
-    """The strongest votes, ties by text."""
-    ordered = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
-    return dict(ordered[:count])
+    return recall(votes, _MOST_RECALLED) | recall(votes, _MOST_RECALLED, prefix)

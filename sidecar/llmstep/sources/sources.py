@@ -17,15 +17,20 @@ from llmstep.errors import LLMStepError
 from llmstep.limits import explain_limit
 from llmstep.prompts.goal import parse_goal
 from llmstep.sources import mixing, portfolio
-from llmstep.sources.at_hand import NOTHING, AtHand
 from llmstep.sources.evidence import Evidence
 from llmstep.sources.goal_readers import GOAL_READERS
-from llmstep.sources.libraries import AnyLibrary, Libraries, ProjectTable
+from llmstep.sources.libraries import (
+    NOTHING,
+    AnyLibrary,
+    AtHand,
+    Libraries,
+    ProjectTable,
+)
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.name_table import NameTables
 from llmstep.sources.portfolio import imports_core_only, is_core_module, load_portfolio
-from llmstep.sources.premise_source import FoundLemmas, rank_premises
+from llmstep.sources.premise_source import FoundLemmas, find_by_text, rank_premises
 from llmstep.sources.premises import PremiseTable, Ranker
 from llmstep.sources.ranking import Origin
 
@@ -105,13 +110,9 @@ class Sources:
             index.prepare_names(lambda: not cancel.is_set())
 
     def gather(self, goal: str, text_before: str, prefix: str = "", uri: str = "") -> Evidence:
-        """What these sources say about a goal, and about steps that start with the prefix.
+        """What these sources say about a printed goal, and about steps that start with the prefix.
 
-        Args:
-            goal: The printed goal.
-            text_before: The file up to the question, or empty.
-            prefix: What steps have to start with.
-            uri: Name of the file, by which its project is found.
+        By the uri the file's project is found.
         """
         return self._gather(goal, text_before, prefix, self._at_hand(text_before, uri))
 
@@ -143,7 +144,6 @@ class Sources:
             uri: Name of the file, by which its project is found.
         """
         from llmstep.lean_text.document import read_document
-        from llmstep.sources.lemma_search import find_by_text
 
         at_hand = self._at_hand(text_before, uri)
         if not text_before:
@@ -313,10 +313,7 @@ class Sources:
     ) -> dict[str, object]:
         """What an answer depends on besides the model, as plain values.
 
-        Args:
-            text_before: The file up to the question.
-            uri: Name of the file.
-            looks_around: Whether library and file also count if they are no sources.
+        With `looks_around` library and file count also if they are no sources.
         """
         if not self.others and not looks_around:
             return {"sources": sorted(self._wanted)}

@@ -2,7 +2,7 @@
 
 A step from another proof that mentions ``hf`` is of use only where there is an ``hf``, or something
 that plays its role. In the stored text each such name stands between two ``LOCAL`` characters, with
-its role (see `hypothesis_roles`) where that is known, ``|`` and ``:`` here:
+its role (see `features`) where that is known, ``|`` and ``:`` here:
 ``exact |hf:0c51fe|.mul bar``. A name that was written short inside its namespace stands in full,
 with ``OPENED`` where the written part begins, ``~`` here: ``rw [Set.~inter_comm]``.
 """
@@ -18,7 +18,7 @@ import attrs
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
-from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS
+from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS, symbols
 
 if TYPE_CHECKING:
     from llmstep.lean_text.scope import NameScope
@@ -37,27 +37,27 @@ _SHORTEST = 5
 _TACTIC_FOLLOWS = (";", "<;>", "=>", "·", "by")
 # Words of tactics, and core names that hardly ever mean one in a namespace.
 _NOT_COMPLETED = OPEN_WORDS | NEED_ARGUMENT
-_NOT_COMPLETED |= {"only", "simp", "simpa", "ext", "intro", "rfl", "symm", "trans", "assumption"}
-_NOT_COMPLETED |= {"id", "this", "congr", "funext", "propext", "trivial"}
+_NOT_COMPLETED |= symbols(
+    """
+    only simp simpa ext intro rfl symm trans assumption id this congr funext propext trivial
+    """
+)
 
 # Names that a proof gives to its hypotheses are short; those of theorems are long or dotted.
 _SHORT_NAME = late_pattern(r"(?:h[a-zA-Z]?|ih|[a-zA-Zα-ω])[₀-₉0-9]*'*")
-_INTRODUCERS = frozenset(
-    (
-        *("intro", "intros", "rintro", "obtain", "rcases", "cases", "induction", "fun", "have"),
-        *("let", "set", "ext", "by_cases", "by_contra", "next", "case", "rename_i", "choose"),
-    )
+_INTRODUCERS = symbols(
+    """
+    intro intros rintro obtain rcases cases induction fun have let set ext by_cases by_contra next
+    case rename_i choose
+    """
 )
 
 
 @attrs.frozen
 class ProofStep:
-    """A step of a proof.
+    """A step of a proof with the printed goal it was taken on.
 
-    Attributes:
-        goal: The printed goal.
-        tactic: The step.
-        declaration: Full name of what is proved; empty if it is not known.
+    The full name of what is proved is empty if it is not known.
     """
 
     goal: str
@@ -89,10 +89,7 @@ def mark_step(step: str, roles: Mapping[str, str]) -> str:
 def mark_namespaces(step: str, declaration: str, known: Collection[str]) -> str:
     """Complete the names that a step writes short because it stands inside their namespace.
 
-    Args:
-        step: A tactic, its local names marked.
-        declaration: Full name of the theorem that it helps to prove.
-        known: Full names of declarations.
+    The step's local names are marked; the declaration is what it helps to prove, by its full name.
     """
     inside = declaration.split(".")[:-1]
 

@@ -25,12 +25,7 @@ _KEPT = 512
 
 @attrs.define(eq=False)
 class TextStore:
-    """Texts by number.
-
-    Attributes:
-        ends: Where each block ends.
-        bytes: The blocks.
-    """
+    """Texts by number; see above for the arrays."""
 
     ends: npt.NDArray[np.uint32]
     bytes: npt.NDArray[np.uint8]
@@ -48,7 +43,9 @@ class TextStore:
         with self._lock:
             texts = self._unpacked.get(block)
             if texts is None:
-                texts = self._unpack(block)
+                if len(self._unpacked) >= _KEPT:
+                    del self._unpacked[next(iter(self._unpacked))]
+                texts = self._unpacked[block] = self._decompress(block)
         if place >= len(texts):
             raise ValueError(f"there is no text {number}")
         return texts[place].decode("utf-8", errors="replace")
@@ -62,12 +59,6 @@ class TextStore:
         for block in range(len(self.ends)):
             for text in self._decompress(block):
                 yield text.decode("utf-8", errors="replace")
-
-    def _unpack(self, block: int) -> list[bytes]:
-        if len(self._unpacked) >= _KEPT:
-            del self._unpacked[next(iter(self._unpacked))]
-        texts = self._unpacked[block] = self._decompress(block)
-        return texts
 
     def _decompress(self, block: int) -> list[bytes]:
         begin = int(self.ends[block - 1]) if block else 0

@@ -1,7 +1,7 @@
 """The goal at a place of a proof, where the text alone tells it.
 
 That is so at the first step of a statement, and behind steps whose effect is known: those that
-`followed_proofs` reads, and here the steps that split a goal or a hypothesis, in their bullets and
+`take_step` reads, and here the steps that split a goal or a hypothesis, in their bullets and
 in the arms of ``cases``. Wherever that is not
 sure, there is no goal: one that is guessed would be answered as if it were Lean's.
 """
@@ -16,10 +16,10 @@ import attrs
 
 from llmstep.lean_text.blocks import Block, BlockPlace
 from llmstep.lean_text.declarations import Declaration
-from llmstep.lean_text.followed_proofs import TextGoal, denied, take_step
 from llmstep.lean_text.heads import flatten, split_groups
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
+from llmstep.lean_text.proofs import TextGoal, denied, take_step
 from llmstep.sources.proposition import Proposition, read_proposition
 
 _MOST_STEPS = 40
@@ -37,13 +37,7 @@ _LOOSE = ("∨", "↔")
 
 
 def tell_goal(declaration: Declaration, text: str, place: BlockPlace) -> TextGoal | None:
-    """The main goal at the place, or ``None`` if the text does not tell it.
-
-    Args:
-        declaration: What is being proved there.
-        text: The declaration up to the place.
-        place: The blocks that are open there.
-    """
+    """The main goal at a place of a declaration's text, or ``None`` if that does not tell it."""
     blocks = place.blocks
     if not place.begins_step or not blocks or not _is_whole_proof(text, blocks[0]):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.additive import additive_name, additive_text, read_additive
+from llmstep.lean_text.attributes import additive_name, additive_text, read_additive
 from llmstep.lean_text.document import LeanDocument
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.imports import add_import, read_header
+from llmstep.lean_text.imports import read_header
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,3 @@ def test_what_is_imported_with_all_it_keeps_to_itself() -> None:
     header = read_header("module\nimport all A\npublic import B\nimport all C import D\n")
     assert header.whole == {"A", "C"}
     assert header.modules == ("A", "B", "C", "D")
-
-
-def test_an_import_is_added_behind_the_others() -> None:
-    assert add_import("import A\n\ntheorem", "B") == "import A\nimport B\n\ntheorem"
-    assert add_import("theorem", "B") == "import B\ntheorem"
-    assert add_import("module\n\ntheorem", "B") == "module\nimport B\n\ntheorem"

@@ -95,6 +95,19 @@ def test_how_a_name_is_written(text: str, name: str, written: str) -> None:
     assert scope_of(text).write(name) == written
 
 
+def test_what_a_written_name_may_stand_for() -> None:
+    text = (
+        "open Set Nat hiding succ\nopen Real (sqrt)\nnamespace A\nnamespace B\ntheorem t : p := by "
+    )
+    names = read_name_scope(text)
+    inner, outer, root, *opened = names.readings("foo")
+    assert (inner, outer, root) == ("A.B.foo", "A.foo", "foo")
+    assert "Set.foo" in opened
+    assert next(names.readings("sqrt")) == "Real.sqrt"
+    assert [*names.readings("_root_.foo")] == ["foo"]
+    assert [*NameScope().readings("Set.foo")] == ["Set.foo"]
+
+
 def test_a_protected_name_keeps_its_last_namespace() -> None:
     assert scope_of("open A").write("A.b", protected=True) == "A.b"
     assert scope_of("namespace A").write("A.B.c", protected=True) == "B.c"

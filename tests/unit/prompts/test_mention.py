@@ -78,6 +78,16 @@ def test_the_clients_names_come_first_and_none_twice() -> None:
     assert len(chosen) == 8
 
 
+def test_a_short_name_of_the_clients_is_shown_with_what_it_says() -> None:
+    known = [*FOUND, Mention("union_comm", "s ∪ t = t ∪ s", full="Set.union_comm")]
+    chosen = choose_mentions(("inter_comm", "union_comm", "Set.union_comm"), known)
+    assert [m.line for m in chosen[:2]] == [
+        "inter_comm : s ∩ t = t ∩ s",
+        "union_comm : s ∪ t = t ∪ s",
+    ]
+    assert "union_comm" not in [m.full.rpartition(".")[2] for m in chosen[2:]]
+
+
 def test_what_is_banned_is_not_shown_by_its_short_name_either() -> None:
     names = [m.name for m in FOUND if not m.is_one_of(("Set.inter_comm",))]
     assert "inter_comm" not in names

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -157,16 +158,7 @@ def test_a_prompt_that_shows_premises_is_given_what_the_library_and_the_file_sta
     # Eight names with what they say, four characters a token.
     assert shown.stats.prompt_tokens > plain.stats.prompt_tokens + 60
     file = "theorem my_comm (a b : ℕ) : a + b = b + a := foo\n\nexample : p := by\n  "
-    prompts: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        real = ModelSetup.prompts
-
-        def spy(*args: Any, **named: Any):
-            built = real(*args, **named)
-            prompts.extend(prompt.text for prompt in built)
-            return built
-
-        patch.setattr(ModelSetup, "prompts", spy)
+    with spied_prompts() as prompts:
         ask(service, goal, document=Document("file:///A.lean", file))
         ask(service, goal, document=Document("file:///A.lean", file), banned=("my_comm",))
         for sources in (("model", "library", "file"), ("library",)):
@@ -176,6 +168,41 @@ def test_a_prompt_that_shows_premises_is_given_what_the_library_and_the_file_sta
     assert "my_comm : a + b = b + a" in own.split("[GOAL]")[0]
     assert "my_comm" not in banned.split("[GOAL]")[0]
     assert "my_comm : a + b = b + a" in served.split("[GOAL]")[0]
+
+
+@contextlib.contextmanager
+def spied_prompts() -> Iterator[list[str]]:
+    """The texts of the prompts that are made meanwhile."""
+    prompts: list[str] = []
+    real = ModelSetup.prompts
+
+    def spy(*args: Any, **named: Any):
+        built = real(*args, **named)
+        prompts.extend(prompt.text for prompt in built)
+        return built
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelSetup, "prompts", spy)
+        yield prompts
+
+
+@pytest.mark.parametrize("sources", [("model",), ("model", "library", "file")])
+def test_a_premise_that_the_client_names_is_shown_with_what_it_says(
+    open_service: Open, sources: tuple[str, ...]
+) -> None:
+    script = [{"candidates": candidates("simp")}]
+    setting = {"prompt": "proofstep-premises", "cache": False, "sources": sources}
+    service = open_service(script, **setting)
+    file = "namespace Foo\ntheorem bar (n : ℕ) : n * 7 = 7 * n := foo\n\nexample : p := by\n  "
+    named = ("nobody_knows", "bar", "Foo.bar", "dvd_mul_left", "le_trans")
+    with spied_prompts() as prompts:
+        document = Document("file:///A.lean", file)
+        ask(service, "p : Prop\n⊢ p", document=document, premises=named, banned=(named[-1],))
+    shown = prompts[0].split("[GOAL]")[0].removeprefix("[PREM]").split("\n")
+    # By the name that the client gave, and once.
+    assert shown[:2] == ["nobody_knows", "bar : n * 7 = 7 * n"]
+    assert shown[2] == "dvd_mul_left : a ∣ b * a"
+    assert not [line for line in shown[3:] if line.startswith(named)]
 
 
 def test_an_answer_with_premises_is_another_in_another_file(open_service: Open) -> None:

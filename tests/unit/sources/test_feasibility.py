@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.feasibility import why_impossible
+from llmstep.sources.feasibility import is_impossible
+from llmstep.sources.goal_view import view_goal
 
 IMPOSSIBLE = [
     ("a = b", ["intro h", "constructor", "left", "use 1", "swap", "positivity", "classical"]),
@@ -35,22 +36,22 @@ POSSIBLE = [
 
 
 @pytest.mark.parametrize(("target", "tactics"), IMPOSSIBLE)
-def test_what_cannot_run_is_told_why(target: str, tactics: list[str]) -> None:
-    goal = parse_goal(f"a b : α\n⊢ {target}")
-    assert [tactic for tactic in tactics if not why_impossible(tactic, goal)] == []
+def test_what_cannot_run_is_told(target: str, tactics: list[str]) -> None:
+    view = view_goal(parse_goal(f"a b : α\n⊢ {target}"))
+    assert [tactic for tactic in tactics if not is_impossible(tactic, view)] == []
 
 
 @pytest.mark.parametrize(("target", "tactics"), POSSIBLE)
 def test_what_may_run_is_left_alone(target: str, tactics: list[str]) -> None:
-    goal = parse_goal(f"a b : α\n⊢ {target}")
-    assert [(t, why) for t in tactics if (why := why_impossible(t, goal))] == []
+    view = view_goal(parse_goal(f"a b : α\n⊢ {target}"))
+    assert [tactic for tactic in tactics if is_impossible(tactic, view)] == []
 
 
 def test_a_proposition_is_no_proof_of_itself() -> None:
-    goal = parse_goal("p : Prop\nhp : p\n⊢ p")
-    assert why_impossible("exact p", goal)
-    assert not why_impossible("exact hp", goal)
+    view = view_goal(parse_goal("p : Prop\nhp : p\n⊢ p"))
+    assert is_impossible("exact p", view)
+    assert not is_impossible("exact hp", view)
 
 
 def test_without_a_goal_nothing_is_ruled_out() -> None:
-    assert not why_impossible("intro h", parse_goal(""))
+    assert not is_impossible("intro h", view_goal(parse_goal("")))

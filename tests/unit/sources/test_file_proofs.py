@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.features import goal_features
+from llmstep.sources.features import goal_features, goal_roles
 from llmstep.sources.file_proofs import FileProof, file_words, nearest_proofs, read_proofs
-from llmstep.sources.hypothesis_roles import goal_roles
 from llmstep.sources.steps import Surroundings, plain, words
 
 FILE = """import Mathlib

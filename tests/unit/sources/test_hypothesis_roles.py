@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.hypothesis_roles import goal_roles
+from llmstep.sources.features import goal_roles
 
 GOAL = "f : ℕ → ℝ\na b c : ℕ\nhf : Monotone f\nhab : a < b\nhbc : b < c\n⊢ f b ≤ f c"
 

@@ -26,13 +26,14 @@ def write(root: Path, name: str, text: str) -> None:
 
 def names(reader: NearFilesReader, root: Path, *modules: str) -> list[str]:
     found = reader.read((root,), modules)
-    return [s.name for statements in found.statements.values() for s in statements]
+    return [s.name for file in found.files.values() for s in file.statements]
 
 
 def test_what_is_imported_is_read_with_what_it_imports(root: Path) -> None:
     found = NearFilesReader().read((root / "nowhere", root), ("P.A", "Mathlib.Logic"))
-    assert found.imports == {"P.A": ("P.B", "Mathlib.Order"), "P.B": ("P.A",)}
-    assert [s.module for s in found.statements["P.B"]] == ["P.B"]
+    imports = {module: file.imports for module, file in found.files.items()}
+    assert imports == {"P.A": ("P.B", "Mathlib.Order"), "P.B": ("P.A",)}
+    assert [s.module for s in found.files["P.B"].statements] == ["P.B"]
     assert found.newer({"P.A": ()}, 0) == ["P.A", "P.B"]
     assert found.newer({"P.A": ()}, max(found.changed.values())) == ["P.B"]
 

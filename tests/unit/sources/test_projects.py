@@ -13,6 +13,7 @@ import pytest
 
 from llmstep import paths
 from llmstep.config import Settings
+from llmstep.lean_text.document import LeanDocument
 from llmstep.lean_text.imports import read_header
 from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
@@ -26,6 +27,8 @@ from llmstep.sources.libraries import Libraries, ProjectTable
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.mixing import load_mixing
 from llmstep.sources.module_reach import Reach, find_reach
+from llmstep.sources.premise_source import find_named
+from llmstep.sources.premises import PremiseTable, Ranker
 from llmstep.sources.projects import NOTHING, AtHand, Projects
 from llmstep.sources.sources import Sources
 from llmstep.sources.statement_features import goal_query
@@ -227,6 +230,26 @@ def test_a_cache_folder_that_cannot_be_written(
     )
     assert projects.at_hand(uri, B).libraries == ()
     assert [r for r in caplog.records if "cannot be built" in r.message]
+
+
+def test_a_name_is_found_where_it_stands_nearest(root: Path, projects: Projects) -> None:
+    uri = uri_of(root / "P" / "B.lean")
+    found = wait_for(lambda: projects.at_hand(uri, B), lambda found: len(found.libraries) == 2)
+    shipped = LibraryIndex(paths.models_dir() / "llmstep-builtin.tactics")
+    index, table = Libraries(shipped, found), ProjectTable(found)
+    scope = LeanDocument(f"{B}\nnamespace Own\nexample : p := by\n  ").names()
+    own = PremiseTable([Statement("Own.here", "theorem", "", "here = 1")])
+
+    def said(name: str, **tables: Ranker) -> str:
+        statement = find_named(name, index, tables, scope)
+        return statement.name if statement else ""
+
+    assert said("here", file=own, project=table) == "Own.here"
+    assert said("glorp_comm", file=own, project=table) == "Own.glorp_comm"
+    assert said("Own.glorp_comm", project=table) == said("_root_.Own.glorp_comm") != ""
+    assert said("pack_glorp") == "pack_glorp"
+    assert said("dvd_mul_left", file=own) == "dvd_mul_left"
+    assert said("far_glorp", project=table) == said("nobody_knows", project=table) == ""
 
 
 def test_sources_name_the_lemma_of_the_project(root: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llmstep.lean_text.statements import Statement
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.feasibility import why_impossible
+from llmstep.sources.feasibility import is_impossible
 from llmstep.sources.goal_view import view_goal
 from llmstep.sources.local_steps import local_steps
 from llmstep.sources.premise_steps import premise_steps
@@ -74,4 +74,4 @@ def test_any_text_can_be_read(target: str, hypothesis: str, other: str) -> None:
         assert step.tactic.strip()
         assert 0 <= step.fit <= 1
     for tactic in ("intro", "ext x", "positivity", "exact x", "unfold y", ""):
-        why_impossible(tactic, goal, view)
+        is_impossible(tactic, view)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 from lsprotocol import types
 
-from llmstep.lean_text.blocks import read_blocks
+from llmstep.lean_text.blocks import names_of_steps, read_blocks
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.lexer import WORD_PATTERN
-from llmstep.lean_text.local_names import names_of_steps
 from llmstep.lean_text.place import Place
 from llmstep.server.open_documents import LspDocument, find_document, find_place
 

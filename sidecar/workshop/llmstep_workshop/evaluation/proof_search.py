@@ -18,9 +18,8 @@ from typing import Any, Literal
 import attrs
 
 from llmstep.config import Settings
-from llmstep.lean_text.imports import add_import
 from llmstep_workshop.evaluation.lean_project import LeanProject
-from llmstep_workshop.evaluation.theorems import Theorem
+from llmstep_workshop.evaluation.theorems import Theorem, add_import
 from llmstep_workshop.lean_runner import LeanRun
 
 Status = Literal["proved", "failed", "timeout", "error"]

@@ -10,7 +10,8 @@ import attrs
 import numpy as np
 
 from llmstep.prompts.goal import parse_goal
-from llmstep.sources.feasibility import why_impossible
+from llmstep.sources.feasibility import is_impossible
+from llmstep.sources.goal_view import view_goal
 from llmstep_workshop.data.lemma_labels import NameList, all_names_exist, names_one_of
 from llmstep_workshop.data.rows import Row
 from llmstep_workshop.evaluation.candidates import Answer
@@ -179,7 +180,7 @@ def score_row(
     number: int, row: Row, answer: Answer, names: ExistingNames | None = None
 ) -> RowScore:
     """Compare an answer with the recorded tactic; blanks do not count."""
-    goal = parse_goal(row.state)
+    view = view_goal(parse_goal(row.state))
     inventing = None
     if names is not None:
         exist = [all_names_exist(t, row, names.listed, names.knows) for t in answer.tactics]
@@ -202,7 +203,7 @@ def score_row(
         shown=any(_is_shown(lemma, row) for lemma in row.lemmas),
         lemma=_place([names_one_of(t, row.lemmas, row.state) for t in answer.tactics]),
         inventing=inventing,
-        impossible=sum(bool(why_impossible(tactic, goal)) for tactic in answer.tactics),
+        impossible=sum(is_impossible(tactic, view) for tactic in answer.tactics),
     )
 
 

@@ -18,6 +18,7 @@ import attrs
 
 from llmstep.lean_text.commands import split_commands
 from llmstep.lean_text.heads import read_head
+from llmstep.lean_text.imports import read_header
 from llmstep_workshop.errors import TheoremFileError
 
 _KEYWORDS = ("theorem", "lemma", "example")
@@ -126,6 +127,12 @@ def find_theorems(text: str, file: str) -> Iterator[Theorem]:
             keyword, rest = f"theorem {name}", rest[len(command.keyword) :]
         statement = f"{lead}{keyword}{rest}".rstrip()
         yield Theorem(name, name, file, line, text[: command.start], statement)
+
+
+def add_import(text: str, module: str) -> str:
+    """The file with one more import, behind those it has."""
+    end = read_header(text).end
+    return f"{text[:end]}\nimport {module}{text[end:]}" if end else f"import {module}\n{text}"
 
 
 def _read(path: Path) -> str:

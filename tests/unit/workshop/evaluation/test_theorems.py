@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.lean_text.imports import add_import
 from llmstep_workshop.errors import TheoremFileError
 from llmstep_workshop.evaluation.theorems import (
+    add_import,
     collect_theorems,
     find_theorems,
     read_theorems,
@@ -166,3 +166,9 @@ def test_any_text_is_read(text: str) -> None:
         assert text.startswith(theorem.before)
         assert theorem.name
         assert "import X" in add_import(text, "X")
+
+
+def test_an_import_is_added_behind_the_others() -> None:
+    assert add_import("import A\n\ntheorem", "B") == "import A\nimport B\n\ntheorem"
+    assert add_import("theorem", "B") == "import B\ntheorem"
+    assert add_import("module\n\ntheorem", "B") == "module\nimport B\n\ntheorem"

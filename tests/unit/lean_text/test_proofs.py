@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmstep.lean_text.followed_proofs import TextGoal, follow_proof, take_step
 from llmstep.lean_text.heads import split_groups
+from llmstep.lean_text.proofs import TextGoal, follow_proof, take_step
 
 
 @pytest.mark.parametrize(

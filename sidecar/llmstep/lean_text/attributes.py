@@ -1,13 +1,18 @@
-"""What Mathlib's ``to_additive`` makes of a multiplicative statement: its name, and its text.
+"""What Mathlib's attributes ``simps`` and ``to_additive`` declare, as far as text tells it.
 
-Names follow the rule of the attribute: a name is split at capitals and underscores, words are
-translated, and a few joined words are put right (Mathlib/Tactic/Translate/ToAdditive.lean). The
-text is translated by its symbols alone, which is enough to find a statement by what it says.
+``simps`` makes an equation for each field of the structure that a definition gives: of those that
+the attribute names, or that stand behind ``where``. The values of ``toFun`` and ``invFun`` are
+those of the function and of its inverse.
+
+``to_additive`` splits a name at capitals and underscores, translates words, and puts a few joined
+words right (Mathlib/Tactic/Translate/ToAdditive.lean). The text is translated by its symbols alone,
+which is enough to find a statement by what it says.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN, plain_name
@@ -51,7 +56,7 @@ _TYPES = pairs(
 )
 _PART = late_pattern(r"_|LE|LT|GE|GT|WF|[A-Z]*[^A-Z_]*")
 _CAPITALS = late_pattern(r"[A-Z]*")
-_ATTRIBUTE = late_pattern(rf"\bto_additive\b((?:\s*\([^()]*\))*)\s*(?P<name>{WORD_PATTERN})?")
+_TO_ADDITIVE = late_pattern(rf"\bto_additive\b((?:\s*\([^()]*\))*)\s*(?P<name>{WORD_PATTERN})?")
 _LISTS = late_pattern(r"@\[([^\]]*)\]")
 _ATOM = r"(?:(?<![\w'.])[^\W\d][\w'.]*|(?<!\w)\d+|\([^()]*\))"
 _POWER = late_pattern(rf"({_ATOM}) \^ ({_ATOM})")
@@ -59,30 +64,77 @@ _INVERSE = late_pattern(rf"({_ATOM})⁻¹")
 _TOKEN = late_pattern(rf"(?P<kept>\x00[^\x00]*\x00)|(?P<word>{WORD_PATTERN})|\b1\b|[*/∏•]")
 _SYMBOLS = {"1": "0", "*": "+", "/": "-", "∏": "∑", "•": "+ᵥ"}
 
+_SIMPS = late_pattern(
+    rf"\bsimps[!?]*\s*(?P<options>(?:\([^()]*\)\s*|[-+]\w+\s*)*)"
+    rf"(?P<fields>(?:{WORD_PATTERN}\s*)*)(?=[,\])]|$)"
+)
+_FIELD = late_pattern(
+    rf"^(?P<indent>[ \t]+)(?P<name>{WORD_PATTERN})(?P<arguments>(?:[ \t]+{WORD_PATTERN}|[ \t]+_)*)"
+    r"[ \t]*:=[ \t]*(?P<value>[^\n]*)",
+    re.MULTILINE,
+)
+_FUNCTION = late_pattern(rf"fun ((?:{WORD_PATTERN} ?)+)(?:=>|↦) (.*)")
+_CALLED = {"toFun": "apply", "invFun": "symm_apply", "carrier": "coe"}
+# What these say is a proposition.
+_PROOFS = late_pattern(
+    r"(?:map_|.*_(?:mem|mem'|inv|inv'|comp|id)$|.*_(?:smul|add|mul)'?$|prop|comm)"
+)
+_LONGEST_VALUE = 120
 
-def read_additive(lead: str) -> str | None:
-    """The name that ``to_additive`` in front of a declaration gives; empty if it is to be guessed.
+
+def read_simps(lead: str, body: str) -> Iterator[tuple[str, str, str]]:
+    """The equations that the attribute makes, as far as the text tells what they say.
 
     Args:
-        lead: What stands in front of the declaration's keyword.
+        lead: What stands in front of the definition's keyword.
+        body: The definition from its ``where`` on; empty if it has none.
 
-    Returns:
-        ``None`` if there is no such attribute, or the additive form has been declared before.
+    Yields:
+        What is added to the definition's name; what it is applied to, such as ``x`` or ``.obj X``;
+        its value.
+    """
+    attributes = " , ".join(found[1] for found in _LISTS.finditer(lead))
+    attribute = _SIMPS.search(attributes)
+    if attribute is None:
+        return
+    named = attribute["fields"].split()
+    for end, applied, value in _read_fields(body):
+        if not named or end in named:
+            yield end, applied, value
+
+
+def _read_fields(body: str) -> Iterator[tuple[str, str, str]]:
+    if not body.startswith("where"):
+        return
+    found = list(_FIELD.finditer(body))
+    indent = len(found[0]["indent"]) if found else 0
+    for field in found:
+        name, arguments, value = field["name"], field["arguments"].strip(), field["value"].strip()
+        if len(field["indent"]) != indent or value.startswith("by") or _PROOFS.match(name):
+            continue
+        if not arguments and (function := _FUNCTION.fullmatch(value)):
+            arguments, value = function[1].strip(), function[2].strip()
+        if not value or len(value) > _LONGEST_VALUE or "_" in arguments.split():
+            continue
+        prefix = ".symm " if name == "invFun" else "" if name in _CALLED else f".{name} "
+        end = _CALLED.get(name) or name.replace(".", "_")
+        yield end, f"{prefix}{arguments}".strip(), value
+
+
+def read_additive(lead: str) -> str | None:
+    """The name that ``to_additive`` in front of a keyword gives; empty if it is to be guessed.
+
+    ``None`` if there is no such attribute, or the additive form has been declared before.
     """
     for attributes in _LISTS.finditer(lead):
-        if found := _ATTRIBUTE.search(attributes[1]):
+        if found := _TO_ADDITIVE.search(attributes[1]):
             name = found["name"] or ""
             return None if name in ("existing", "self", "none") else plain_name(name)
     return None
 
 
 def additive_name(name: str, given: str = "") -> str:
-    """The full name of the additive form.
-
-    Args:
-        name: The full name of the multiplicative one.
-        given: The name that the attribute gives.
-    """
+    """The additive form of a full name, of which the attribute may give the end."""
     parts = name.split(".")
     translated = [_TYPES.get(part) or _translate(part) for part in parts[:-1]]
     if given:
