@@ -68,10 +68,6 @@ class BackendUnavailableError(LLMStepError):
     default_hint = "Run `llmstep doctor --fix` to install it."
 
 
-class WorkshopMissingError(LLMStepError):
-    """A command of the second distribution, llmstep-workshop, which is not installed."""
-
-
 class NoProofModeError(LLMStepError):
     """The model writes single steps and was asked for a whole proof.
 

@@ -195,14 +195,13 @@ def open_private(path: Path, mode: str = "wb") -> IO[bytes]:
 
     Args:
         path: The file; its folder must be there.
-        mode: ``wb``, ``ab``, or ``xb``, as of `open`.
+        mode: ``wb`` or ``ab``, as of `open`.
 
     Raises:
-        OSError: It cannot be opened; ``FileExistsError`` for ``xb``.
+        OSError: It cannot be opened.
     """
-    flags = {"wb": os.O_TRUNC, "ab": os.O_APPEND, "xb": os.O_EXCL}[mode]
-    descriptor = open_private_descriptor(path, os.O_WRONLY | flags)
-    return os.fdopen(descriptor, mode.replace("x", "w"))
+    flags = {"wb": os.O_TRUNC, "ab": os.O_APPEND}[mode]
+    return os.fdopen(open_private_descriptor(path, os.O_WRONLY | flags), mode)
 
 
 def write_private(path: Path, text: str) -> None:

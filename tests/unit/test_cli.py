@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from llmstep import __version__
 from llmstep.cli import COMMANDS, INTERRUPTED, LEFT_BEHIND, LazyGroup, cli
 from llmstep.commands.workshop import WORKSHOP
-from llmstep.errors import WorkshopMissingError
+from llmstep.errors import LLMStepError
 
 HEAVY = ("attrs", "cattrs", "huggingface_hub", "llama_cpp", "numpy", "pygls", "torch")
 
@@ -51,7 +51,7 @@ def test_without_the_workshop_its_commands_say_how_to_get_it(
 ) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
     result = CliRunner().invoke(cli, [*words, "--steps", "3"])
-    assert isinstance(result.exception, WorkshopMissingError)
+    assert isinstance(result.exception, LLMStepError)
     assert " ".join(words) in result.exception.message
     assert "sidecar" in result.exception.hint
     assert "workshop" in result.exception.hint

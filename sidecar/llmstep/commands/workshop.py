@@ -34,10 +34,10 @@ def load_workshop_command(name: str) -> click.Command:
     )
     @click.argument("arguments", nargs=-1)
     def missing(arguments: tuple[str, ...]) -> None:
-        from llmstep.errors import WorkshopMissingError
+        from llmstep.errors import LLMStepError
         from llmstep.paths import install_workshop_command
 
-        raise WorkshopMissingError(
+        raise LLMStepError(
             f"`llmstep {words}` belongs to the workshop, which is not installed",
             hint=f"Install it: {install_workshop_command()}",
         )

@@ -11,6 +11,7 @@ from llmstep.logs import FORMAT, OWNER, ClientLogHandler, attach_owner, give_up_
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.private import BYE, LOG, TOOK
 from llmstep.server.server import LLMStepServer
+from llmstep.server.session import Session
 
 if TYPE_CHECKING:
     from llmstep.server.engine import Connection, Engine
@@ -32,17 +33,20 @@ class Guest:
         for handler in (self._client_log, self._own_log):
             attach_owner(handler, self._owner)
         flags, environ, folder = (greeting.get(name) for name in ("flags", "environ", "cwd"))
-        self._server = LLMStepServer(
+        session = Session(
             flags if isinstance(flags, dict) else {},
-            self._client_log,
             engine.services.open,
-            environ=environ if isinstance(environ, dict) else {},
-            folder=folder if isinstance(folder, str) else None,
-            release_service=engine.services.release,
+            environ if isinstance(environ, dict) else {},
+            folder if isinstance(folder, str) else None,
+            engine.services.release,
+            self._owner,
+        )
+        self._server = LLMStepServer(
+            session,
+            self._client_log,
             on_stop=lambda _code: wire.end(),
             on_settings=lambda settings: engine.keep_alive(settings.keep_alive),
             describe_engine=engine.describe,
-            log_owner=self._owner,
         )
         self._protocol = self._context.run(self._server.connect, wire)
         self._own_log.attach(lambda _level, text: self._protocol.notify(LOG, {"text": text}))

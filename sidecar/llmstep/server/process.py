@@ -16,6 +16,7 @@ from llmstep.logs import close_logging, set_up_logging
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
 from llmstep.server.server import LLMStepServer
+from llmstep.server.session import Session
 
 _FLUSH_SECONDS = 0.2
 _STUCK_SECONDS = 2.0
@@ -38,7 +39,7 @@ def run_server(
         if not ended.done():  # the first call wins
             ended.set_result(code)
 
-    server = LLMStepServer(flags, client_log, on_stop=stop)
+    server = LLMStepServer(Session(flags), client_log, on_stop=stop)
     code = _INTERRUPTED
     try:
         code = loop.run_until_complete(_serve(server, reader, writer, ended))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from llmstep import __version__
@@ -19,45 +19,32 @@ from llmstep.server.session import Session
 
 if TYPE_CHECKING:
     from llmstep.server.editor import Editor
-    from llmstep.service.suggest import SuggestService
 
 # Levels of `logging` to MessageType of the LSP: error, warning, info, log.
 _MESSAGE_TYPES = ((logging.ERROR, 1), (logging.WARNING, 2), (logging.INFO, 3), (logging.NOTSET, 4))
 
 
 class LLMStepServer:
-    """Wires the protocol to the service.
+    """Wires the protocol to one client's session.
 
     Args:
-        flags: Settings from the command line; they win over what the client asks for.
+        session: The client's settings and service.
         client_log: Where log records wait until the client can take them.
-        open_service: Makes the service from the settings; one of its own by default.
-        environ: The client's environment variables, if it has others than this process.
-        folder: The client's working folder, if it has another than this process.
-        release_service: Takes back what ``open_service`` gave, if it is shared.
         on_stop: Called with the exit code when the client says `exit`.
         on_settings: Told the client's settings.
         describe_engine: What the engine says of itself, if it is one for many.
-        log_owner: Marks what is logged on behalf of this client.
     """
 
     def __init__(
         self,
-        flags: Mapping[str, Any] | None = None,
+        session: Session,
         client_log: ClientLogHandler | None = None,
-        open_service: Callable[[Settings], SuggestService] | None = None,
         *,
-        environ: Mapping[str, str] | None = None,
-        folder: str | None = None,
-        release_service: Callable[[SuggestService], None] | None = None,
         on_stop: Callable[[int], None] = lambda _: None,
         on_settings: Callable[[Settings], None] = lambda _: None,
         describe_engine: Callable[[], dict[str, Any]] | None = None,
-        log_owner: object = None,
     ) -> None:
-        self._session = Session(
-            flags or {}, open_service or _open_service, environ, folder, release_service, log_owner
-        )
+        self._session = session
         self._client_log = client_log
         self.stop = on_stop
         self._on_settings = on_settings
@@ -124,9 +111,3 @@ class LLMStepServer:
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""
         self._session.close()
-
-
-def _open_service(settings: Settings) -> SuggestService:
-    from llmstep.service.suggest import SuggestService
-
-    return SuggestService(settings)

@@ -42,19 +42,28 @@ Request = TypeVar("Request", "SuggestRequest", "PrepareRequest")
 
 
 class Session:
-    """Settles the settings and opens the service; `LLMStepServer` tells its arguments."""
+    """Settles the settings and opens the service.
+
+    Args:
+        flags: Settings from the command line; they win over what the client asks for.
+        open_service: Makes the service from the settings; one of its own by default.
+        environ: The client's environment variables, if it has others than this process.
+        folder: The client's working folder, if it has another than this process.
+        release_service: Takes back what ``open_service`` gave, if it is shared.
+        log_owner: Marks what is logged on behalf of this client.
+    """
 
     def __init__(
         self,
         flags: Mapping[str, Any],
-        open_service: Callable[[Settings], SuggestService],
+        open_service: Callable[[Settings], SuggestService] | None = None,
         environ: Mapping[str, str] | None = None,
         folder: str | None = None,
         release_service: Callable[[SuggestService], None] | None = None,
         log_owner: object = None,
     ) -> None:
         self._flags = dict(flags)
-        self._open_service = open_service
+        self._open_service = open_service or _open_service
         self._environ = os.environ if environ is None else environ
         self._folder = folder or current_folder()
         self._release_service = release_service
@@ -185,3 +194,9 @@ class Session:
         closing = threading.Thread(target=service.close, name="llmstep-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
+
+
+def _open_service(settings: Settings) -> SuggestService:
+    from llmstep.service.suggest import SuggestService
+
+    return SuggestService(settings)

@@ -6,10 +6,10 @@ own, because waiting for a server must hold up nobody else.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -86,13 +86,10 @@ class ResidentModels:
         self._records: dict[_Key, _Record] = {}
         self._lanes: dict[object, Scheduler] = {}
         self._lock = threading.Lock()
-        self._closed = False
 
     def lane(self, setup: ModelSetup) -> Scheduler:
         """The thread and the queue of a model."""
-        name: object = _LOCAL
-        if setup.model.backend in _REMOTE_BACKENDS:
-            name = _key(setup)
+        name = _lane_of(_key(setup))
         with self._lock:
             lane = self._lanes.get(name)
             if lane is not None and self._is_stuck(lane, name):
@@ -163,11 +160,16 @@ class ResidentModels:
 
     def unload_unused(self, idle_s: float) -> None:
         """Free, in the background, the models that nobody has used for some time."""
+
+        def unload(record: _Record) -> None:
+            if time.monotonic() - record.used_at >= idle_s:
+                log.info("unloaded %s: not used for %.0f s", record.setup.model.id, idle_s)
+                _close(record)
+
         for record in self._loaded():
             if time.monotonic() - record.used_at >= idle_s:
-                lane = self.lane(record.setup)
-                work = _unloader(record, idle_s)
-                lane.submit(work, CancelToken(), key=("unload", id(record)), background=True)
+                work, key = functools.partial(unload, record), ("unload", id(record))
+                self.lane(record.setup).submit(work, CancelToken(), key=key, background=True)
 
     def list_models(self) -> list[ResidentInfo]:
         """The models in memory, and those that are on their way there."""
@@ -236,15 +238,6 @@ class ResidentModels:
             for key, record in self._records.items()
         )
         return lane.overdue_s > (_STUCK_LOADING_S if loading else _STUCK_S)
-
-
-def _unloader(record: _Record, idle_s: float) -> Callable[[], None]:
-    def unload() -> None:
-        if time.monotonic() - record.used_at >= idle_s:
-            log.info("unloaded %s: not used for %.0f s", record.setup.model.id, idle_s)
-            _close(record)
-
-    return unload
 
 
 def _close(record: _Record) -> None:

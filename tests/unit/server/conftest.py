@@ -14,6 +14,7 @@ import pytest
 from llmstep.config import Settings
 from llmstep.errors import GenerationError
 from llmstep.server.server import LLMStepServer
+from llmstep.server.session import Session
 from llmstep.service.proofs import OnWritingProgress
 from llmstep.service.question import (
     Asker,
@@ -117,7 +118,7 @@ class Connection:
     def __init__(self, flags: dict[str, Any] | None = None) -> None:
         self.sent: list[dict[str, Any]] = []
         self.services: list[FakeService] = []
-        self.server = LLMStepServer(flags, open_service=self._open)
+        self.server = LLMStepServer(Session(flags or {}, self._open))
         self.protocol = self.server.connect(self)
 
     def _open(self, settings: Settings) -> SuggestService:

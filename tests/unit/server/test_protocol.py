@@ -35,10 +35,11 @@ async def test_lean_needs_no_lsp_types() -> None:
     program = (
         "import asyncio, sys\n"
         "from llmstep.server.server import LLMStepServer\n"
+        "from llmstep.server.session import Session\n"
         "class Out:\n"
         "    def write(self, data): assert b'protocolVersion' in data, data\n"
         "async def run():\n"
-        "    server = LLMStepServer({'model': 'echo', 'sources': 'model'})\n"
+        "    server = LLMStepServer(Session({'model': 'echo', 'sources': 'model'}))\n"
         "    options = {'protocolVersion': 1}\n"
         "    params = {'capabilities': {}, 'initializationOptions': options}\n"
         "    server.connect(Out()).receive(\n"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmstep.server.server import LLMStepServer
+from llmstep.server.session import Session
 
 from .conftest import Connection
 
@@ -22,9 +23,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connection:
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
     made = Connection()
     environ = {"LLMSTEP_LIBRARY": "mine.tactics"}
-    made.server = LLMStepServer(
-        {}, open_service=made._open, environ=environ, folder=str(tmp_path / "client")
-    )
+    made.server = LLMStepServer(Session({}, made._open, environ, str(tmp_path / "client")))
     made.protocol = made.server.connect(made)
     return made
 
