@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
@@ -20,6 +20,8 @@ from llmstep.errors import CancelledError, LLMStepError
 from llmstep.service.cache import SuggestionCache
 from llmstep.service.scheduler import Scheduler
 from llmstep.sources.ranking import Suggestion
+
+T = TypeVar("T")
 
 _PATIENCE_S = 1.0
 _COUNT_PATIENCE_S = 0.25
@@ -49,19 +51,15 @@ class RememberedAnswers:
         self._cache: SuggestionCache | None = None
         self._thread = Scheduler("llmstep-cache")
         self._entries = 0
-        self._asked_since: float | None = None  # the call that did not come back in time
+        self._overdue = False  # a call has not come back in time
         self.hits = self.misses = 0
 
     async def look_up(self, make_key: Callable[[], str], prefix: str) -> Known:
         """The answer to a question, or the key to remember it under; that may read files."""
-        if self._path is None or self._is_stuck():
-            return Known()
 
         def ask() -> Known:
             key = make_key()
-            found = Known(key, self._open().get(key, prefix))
-            self._entries = self._open().count()
-            return found
+            return Known(key, self._open().get(key, prefix))
 
         future = self._submit(ask)
         if future is None:
@@ -70,7 +68,7 @@ class RememberedAnswers:
             known = await asyncio.wait_for(asyncio.wrap_future(future), _PATIENCE_S)
         except TimeoutError:
             log.warning("the suggestion cache does not answer; going on without it")
-            self._asked_since = time.monotonic()
+            self._overdue = True
             return Known()
         except LLMStepError as error:
             # A file of the model cannot be read: whoever loads it says so better.
@@ -84,42 +82,23 @@ class RememberedAnswers:
 
     def remember(self, key: str, suggestions: Sequence[Suggestion]) -> None:
         """Keep an answer, in the background."""
-        if self._path is None or not key or self._is_stuck():
-            return
-
-        def put() -> None:
-            cache = self._open()
-            cache.put(key, suggestions)
-            self._entries = cache.count()
-
-        self._submit(put)
+        if key:
+            self._submit(lambda: self._open().put(key, suggestions))
 
     def count(self) -> int | None:
         """How many answers are kept, as far as can be told at once; ``None`` without a cache."""
         if self._path is None:
             return None
-        if not self._is_stuck():
 
-            def count() -> None:
-                self._entries = self._open().count()
+        def count() -> None:
+            self._entries = self._open().count()
 
-            future = self._submit(count)
-            try:
-                if future is not None:
-                    future.result(_COUNT_PATIENCE_S)
-            except TimeoutError:
-                self._asked_since = time.monotonic()
+        self._wait(self._submit(count), _COUNT_PATIENCE_S)
         return self._entries
 
     def close(self) -> None:
         """Let go of the file, unless the thread hangs in it."""
-        if self._path is not None and not self._is_stuck():
-            future = self._submit(self._close)
-            try:
-                if future is not None:
-                    future.result(_PATIENCE_S)
-            except TimeoutError:
-                log.debug("the suggestion cache was left open")
+        self._wait(self._submit(self._close), _PATIENCE_S)
         self._thread.close(0.1)
 
     def _close(self) -> None:
@@ -133,14 +112,20 @@ class RememberedAnswers:
             self._cache = SuggestionCache(self._path, self._most_bytes)
         return self._cache
 
-    def _submit(self, work: Callable[[], object]) -> Future | None:
+    def _submit(self, work: Callable[[], T]) -> Future[T] | None:
+        """Begin a call; ``None`` without a cache, and while one does not come back."""
+        self._overdue = self._overdue and self._thread.busy
+        if self._path is None or self._overdue:
+            return None
         try:
             return self._thread.submit(work, CancelToken())
         except (CancelledError, RuntimeError):  # closed, or no more threads
             return None
 
-    def _is_stuck(self) -> bool:
-        """Whether a call has not come back yet; the cache is used again when it has."""
-        if self._asked_since is not None and not self._thread.busy:
-            self._asked_since = None
-        return self._asked_since is not None
+    def _wait(self, future: Future[None] | None, patience_s: float) -> None:
+        try:
+            if future is not None:
+                future.result(patience_s)
+        except TimeoutError:
+            self._overdue = True
+            log.debug("the suggestion cache does not answer")
