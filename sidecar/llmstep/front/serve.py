@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import FileIO
 
 from llmstep import environment
@@ -97,10 +97,7 @@ def _forward(streams: tuple[FileIO, FileIO], caller: Caller, link: Link, options
     reader, writer = streams
     keep = _open_own_log(options)
 
-    def end(code: int) -> None:
-        os._exit(code)
-
-    output = OutputPump(writer, lambda _: end(1), write_now=pipe_writer(writer))
+    output = OutputPump(writer, lambda _: os._exit(1), write_now=pipe_writer(writer))
     output.start()
 
     def show(text: str) -> None:
@@ -108,7 +105,7 @@ def _forward(streams: tuple[FileIO, FileIO], caller: Caller, link: Link, options
         if keep is not None:
             keep.write(text.rstrip("\n").encode("utf-8", "replace") + b"\n")
 
-    front = Front(caller, link, output.write, show, lambda pid: _watch_client(pid, front, end))
+    front = Front(caller, link, output.write, show, lambda pid: _watch_client(pid, front))
 
     def chunks() -> Iterator[bytes]:
         try:
@@ -123,7 +120,7 @@ def _forward(streams: tuple[FileIO, FileIO], caller: Caller, link: Link, options
     return code
 
 
-def _watch_client(pid: int, front: Front, end: Callable[[int], None]) -> None:
+def _watch_client(pid: int, front: Front) -> None:
     """End when the client's process is gone (LSP 3.17): a child of its may hold our pipes open.
 
     An id that names nobody from the start may be one of another container: then the client counts
@@ -137,7 +134,7 @@ def _watch_client(pid: int, front: Front, end: Callable[[int], None]) -> None:
             time.sleep(_WATCH_S)
         while not seen and front.silent_s < _SILENCE_S:
             time.sleep(_WATCH_S)
-        end(0)
+        os._exit(0)
 
     threading.Thread(target=watch, name="front-client", daemon=True).start()
 

@@ -74,7 +74,9 @@ def register(editor: Editor, session: Session) -> None:
             return types.CompletionList(is_incomplete=False, items=[])
         snippets = bool(editor.can("textDocument.completion.completionItem.snippetSupport"))
         labels = bool(editor.can("textDocument.completion.completionItem.labelDetailsSupport"))
-        items = _complete_tactic(begun, snippets) if not begun.quoted else []
+        items: list[types.CompletionItem] = []
+        if not begun.quoted and begun.question.tactics and _TACTIC.startswith(begun.word):
+            items.append(_tactic_item(snippets))
         locals_ = [FoundName(n, n, "local", "file") for n in begun.locals]
         for number, name in enumerate((*locals_, *names.names)):
             where = _range_of(begun.word, document, place)
@@ -180,23 +182,18 @@ def _word_before(text: str) -> str:
     return found[0] if found else ""
 
 
-def _complete_tactic(begun: _Begun, snippets: bool) -> list[types.CompletionItem]:
-    if not begun.question.tactics or not _TACTIC.startswith(begun.word):
-        return []
-    return [
-        types.CompletionItem(
-            label=f'{_TACTIC} ""',
-            kind=types.CompletionItemKind.Snippet,
-            detail="llmstep: suggest a step",
-            documentation=_DOCUMENTATION,
-            filter_text=_TACTIC,
-            sort_text="0",
-            insert_text=f'{_TACTIC} "$1"' if snippets else f'{_TACTIC} ""',
-            insert_text_format=(
-                types.InsertTextFormat.Snippet if snippets else types.InsertTextFormat.PlainText
-            ),
-        )
-    ]
+def _tactic_item(snippets: bool) -> types.CompletionItem:
+    form = types.InsertTextFormat.Snippet if snippets else types.InsertTextFormat.PlainText
+    return types.CompletionItem(
+        label=f'{_TACTIC} ""',
+        kind=types.CompletionItemKind.Snippet,
+        detail="llmstep: suggest a step",
+        documentation=_DOCUMENTATION,
+        filter_text=_TACTIC,
+        sort_text="0",
+        insert_text=f'{_TACTIC} "$1"' if snippets else f'{_TACTIC} ""',
+        insert_text_format=form,
+    )
 
 
 def _name_item(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -68,7 +68,9 @@ def register(editor: LanguageServer, session: Session) -> UncheckedSteps:
             if number != latest:
                 return None  # the cursor is somewhere else by now
             steps = await _find_steps(session, place, uri)
-        texts = [*steps, *_call(place)]
+        texts = list(steps)
+        if place.ends_in_by() and place.proof_is_empty() and place.in_code():
+            texts.append('llmstep ""')
         if not texts:
             return None
         gap = "" if place.before == "" or place.before.endswith(" ") else " "
@@ -112,11 +114,6 @@ class UncheckedSteps:
             self._editor.text_document_publish_diagnostics(
                 types.PublishDiagnosticsParams(uri, marks)
             )
-
-
-def _call(place: Place) -> Iterator[str]:
-    if place.ends_in_by() and place.proof_is_empty() and place.in_code():
-        yield 'llmstep ""'
 
 
 @attrs.frozen
