@@ -182,7 +182,10 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Answer one request; its time limit begins now."""
         self._stream.restart()
-        super().handle_one_request()
+        try:
+            super().handle_one_request()
+        except RefusedError as refusal:
+            self._refuse(refusal)
 
     def _check_caller(self) -> None:
         server = self.server
@@ -190,30 +193,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Tell which model answers."""
-        try:
-            self._check_caller()
-        except RefusedError as refusal:
-            self._refuse(refusal)
-            return
+        self._check_caller()
         status = self.server.service.status()
-        self._send(
-            HTTPStatus.OK,
-            {
-                "llmstep": __version__,
-                "model": status.model,
-                "state": status.state,
-                "error": status.error,
-            },
-        )
+        told = {"model": status.model, "state": status.state, "error": status.error}
+        self._send(HTTPStatus.OK, {"llmstep": __version__, **told})
 
     def do_POST(self) -> None:
         """Answer one question."""
-        try:
-            self._check_caller()
-            request = self._read_request()
-        except RefusedError as refusal:
-            self._refuse(refusal)
-            return
+        self._check_caller()
+        request = self._read_request()
         try:
             reply = asyncio.run(self._suggest(request))
         except LLMStepError as error:

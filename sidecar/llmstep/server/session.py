@@ -51,6 +51,9 @@ class Session:
         folder: The client's working folder, if it has another than this process.
         release_service: Takes back what ``open_service`` gave, if it is shared.
         log_owner: Marks what is logged on behalf of this client.
+
+    Attributes:
+        settings: The client's; the defaults before `begin`.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Session:
         self._folder = folder or current_folder()
         self._release_service = release_service
         self._log_owner = log_owner
-        self._settings = Settings()
+        self.settings = Settings()
         self._service: SuggestService | None = None
         self._opening: asyncio.Handle | None = None
         self._problems: tuple[str, ...] = ()
@@ -76,22 +79,17 @@ class Session:
         self._old_server: Future[Leftover | None] = Future()
 
     @property
-    def settings(self) -> Settings:
-        """The client's settings."""
-        return self._settings
-
-    @property
     def asker(self) -> Asker:
         """Who asks, and with which settings."""
         from llmstep.service.question import Asker
 
-        return Asker(id(self), self._settings)
+        return Asker(id(self), self.settings)
 
     @property
     def service(self) -> SuggestService:
         """The service; opened soon after `begin`, before which no request gets through."""
         if self._service is None:
-            service = self._open_service(self._settings)
+            service = self._open_service(self.settings)
             service.start()
             self._service = service
         return self._service
@@ -110,7 +108,7 @@ class Session:
             options_folder=handshake.folder,
         )
         self._folder = handshake.folder or self._folder
-        self._settings = resolved.settings
+        self.settings = resolved.settings
         set_level(resolved.settings.log_level, self._log_owner)
         logger.info("connected to %s, protocol %s", handshake.client, handshake.protocol_version)
         if handshake.problem is not None:
