@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,14 +23,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "h"
+def home() -> Iterator[Path]:
+    # A short path: a socket's name has room for a hundred characters.
+    folder = Path(tempfile.mkdtemp(prefix="llmstep-")).resolve() / "h"
     folder.mkdir()
     yield folder
     for pid in engine_pids(folder):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 @pytest.fixture

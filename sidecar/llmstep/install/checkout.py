@@ -38,9 +38,10 @@ MODULES = {
     "gguf": ("llama_cpp",),
     "workshop": ("llmstep_workshop", "gguf", "jinja2", "tqdm"),
     "train": ("torch", "transformers", "accelerate", "peft"),
-    "dev": ("pytest", "pytest_lsp", "hypothesis", "ruff", "basedpyright", "importlinter"),
+    "dev": ("pytest", "pytest_lsp", "xdist", "hypothesis", "ruff", "basedpyright", "importlinter"),
 }
 
+_MOST_TEST_PROCESSES = 4
 
 COMMANDS = {
     "demo": "set up, then show suggestions for a few goals",
@@ -340,7 +341,9 @@ def run_checks(console: Console, pytest_arguments: list[str]) -> int:
             failed.append(name)
     console.say(f"== failed: {', '.join(failed)}" if failed else "== all of these are clean")
     console.say("== tests")
-    code = subprocess.call([str(python), "-m", "pytest", *pytest_arguments], cwd=ROOT)
+    # Each process loads models of its own: more of them would want more memory than cores.
+    workers = ["-n", str(min(os.cpu_count() or 1, _MOST_TEST_PROCESSES)), "--dist", "loadfile"]
+    code = subprocess.call([str(python), "-m", "pytest", *workers, *pytest_arguments], cwd=ROOT)
     return code or int(bool(failed))
 
 
