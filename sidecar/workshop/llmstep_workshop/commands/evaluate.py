@@ -216,7 +216,7 @@ def make_variants(
                     raise click.UsageError(problem.message)
                 if not variants:
                     click.echo(f"not taken: {problem}", err=True)
-            name = resolved.settings.model + (f" [{chosen}]" if chosen else "")
+            name = (model or resolved.settings.model) + (f" [{chosen}]" if chosen else "")
             variants.append(Variant(name, resolved.settings))
     return variants
 

@@ -309,6 +309,8 @@ def search_environment(
         "LLMSTEP_COMMAND": f'"{sys.executable}" -m llmstep serve',
         # Lean runs in the project's folder: a relative path would mean another file there.
         "LLMSTEP_MODEL": str(path.resolve()) if path.exists() else settings.model,
+        "LLMSTEP_PROMPT": settings.prompt,
+        "LLMSTEP_LIBRARY": settings.library,
         "LLMSTEP_SOURCES": ",".join(protocol.sources or settings.sources),
         "LLMSTEP_SEED": settings.seed,
         "LLMSTEP_TEMPERATURE": temperature,

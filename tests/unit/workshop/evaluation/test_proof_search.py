@@ -89,9 +89,11 @@ def test_the_environment_is_the_protocols(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.gguf").touch()
     settings = Settings(model="m.gguf", temperature=0.7, threads=3, sources=("model", "portfolio"))
+    settings = attrs.evolve(settings, library="/mine.tactics")
     inherited = {"PATH": "/bin", "LLMSTEP_LEAN_SEARCH_WIDTH": "1", "LLMSTEP_HOME": "/h"}
     found = search_environment(settings, LLMSEARCH, inherited)
     assert found["LLMSTEP_MODEL"] == str(tmp_path / "m.gguf")
+    assert found["LLMSTEP_LIBRARY"] == "/mine.tactics"
     assert found["LLMSTEP_TEMPERATURE"] == "0.7"
     assert found["LLMSTEP_SOURCES"] == "model,portfolio"
     assert (found["LLMSTEP_THREADS"], found["LLMSTEP_CACHE"]) == ("3", "false")
