@@ -25,7 +25,7 @@ from llmstep.lean_text.heads import (
 )
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import plain_name
-from llmstep.lean_text.members import Member, read_members
+from llmstep.lean_text.members import read_members
 from llmstep.lean_text.scope import Scope, base_names, join_name
 from llmstep.lean_text.statements import Statement, StatementKind
 from llmstep.lean_text.vocabulary import pairs, symbols
@@ -120,8 +120,8 @@ def read_declaration(text: str, command: Command, scope: Scope, line: int) -> De
     )
     types = {name: group.type for group in (*used, *groups) for name in group.names}
     if keyword in _TYPES:
-        found = read_members(text[head.body : command.end], head.opener, keyword) if short else ()
-        members = tuple(_member(statement, member, binders, keyword) for member in found)
+        whole = text[head.body : command.end] if short else ""
+        members = tuple(read_members(statement, keyword, head.opener, whole))
         return Declaration(statement, keyword, head.name, types, conclusion, "", members)
     proof = drop_comments(body).strip() if head.opener == ":=" and keyword in PROVED else ""
     if statement.kind in ("def", "abbrev") and short:
@@ -184,29 +184,6 @@ def _equation(head: Head, text: str, command: Command, applied: str, body: str) 
             patterns = f"({patterns})" if " " in patterns and "," not in case[1] else patterns
             return f"{applied} {patterns} = {value}"
     return ""
-
-
-def _member(owner: Statement, member: Member, binders: str, keyword: str) -> Statement:
-    """A field or constructor as a statement of its own."""
-    given = binders
-    if member.kind == "field":
-        groups = split_groups(binders)
-        applied = f"{owner.name} {explicit_names(groups)}".rstrip()
-        # The parameters of a field's projection are implicit.
-        given = " ".join(f"{{{g.text[1:-1]}}}" if g.text[0] == "(" else g.text for g in groups)
-        own = f"[self : {applied}]" if keyword == "class" else f"(self : {applied})"
-        given = f"{given} {own}".lstrip()
-    if member.binders:
-        given = f"{given} {member.binders}".lstrip()
-    return Statement(
-        f"{owner.name}.{member.name}",
-        member.kind,
-        given,
-        member.type or owner.name,
-        line=owner.line + member.line,
-        private=owner.private,
-        protected=False,
-    )
 
 
 def enter_leads(scope: Scope, lead: str) -> Scope:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
-from typing import Literal
 
-import attrs
-
-from llmstep.lean_text.heads import drop_comments
+from llmstep.lean_text.heads import drop_comments, explicit_names, split_groups
 from llmstep.lean_text.late_pattern import late_pattern
 from llmstep.lean_text.lexer import WORD_PATTERN
+from llmstep.lean_text.statements import Statement
 
 _FIELD = late_pattern(
     rf"^(?P<indent>[ \t]+)(?:(?:protected|private)\s+)?"
@@ -29,38 +28,46 @@ _MOST = 200
 _LONGEST_TYPE = 2_000
 
 
-@attrs.frozen
-class Member:
-    """A field or constructor.
+# A field or constructor: its name without that of its type, its binders, its type (empty for a
+# constructor that leaves it out), and its line, counted from the keyword of the type it belongs to.
+_Member = tuple[str, str, str, int]
 
-    Attributes:
-        name: Its name without that of its type.
-        kind: Which of the two it is.
-        binders: What it takes besides the parameters of its type.
-        type: What stands behind its colon; empty for a constructor that leaves it out.
-        line: Its line, counted from the keyword of its type.
+
+def read_members(owner: Statement, keyword: str, opener: str, body: str) -> Iterator[Statement]:
+    """The fields or constructors of a type, each as a statement of its own.
+
+    The body is the text from ``where``, ``:=`` or the first ``|`` on, which `opener` tells.
     """
-
-    name: str
-    kind: Literal["field", "constructor"]
-    binders: str
-    type: str
-    line: int
-
-
-def read_members(body: str, opener: str, keyword: str) -> tuple[Member, ...]:
-    """The members of a type's body, from ``where``, ``:=`` or the first ``|`` on."""
-    behind = body[len(opener) :] if opener != "|" else body
-    text = drop_comments(behind)
+    text = drop_comments(body[len(opener) :] if opener != "|" else body)
     if ended := _DERIVING.search(text):
         text = text[: ended.start()]
     if opener == "|" or keyword in ("inductive", "coinductive"):
-        return tuple(_constructors(text))[:_MOST]
-    maker = _MAKER.match(text)
-    return tuple(_fields(text[maker.end() :] if maker else text))[:_MOST]
+        kind, members, given = "constructor", _constructors(text), owner.binders
+    else:
+        maker = _MAKER.match(text)
+        kind, members = "field", _fields(text[maker.end() :] if maker else text)
+        given = _given_to_fields(owner, keyword)
+    for name, binders, type_, line in itertools.islice(members, _MOST):
+        yield Statement(
+            f"{owner.name}.{name}",
+            kind,
+            f"{given} {binders}".strip() if binders else given,
+            type_ or owner.name,
+            line=owner.line + line,
+            private=owner.private,
+        )
 
 
-def _fields(text: str) -> Iterator[Member]:
+def _given_to_fields(owner: Statement, keyword: str) -> str:
+    """What the projection of a field takes: the type's parameters are implicit."""
+    groups = split_groups(owner.binders)
+    given = " ".join(f"{{{g.text[1:-1]}}}" if g.text[0] == "(" else g.text for g in groups)
+    applied = f"{owner.name} {explicit_names(groups)}".rstrip()
+    own = f"[self : {applied}]" if keyword == "class" else f"(self : {applied})"
+    return f"{given} {own}".lstrip()
+
+
+def _fields(text: str) -> Iterator[_Member]:
     """Fields begin at the indentation of the first one."""
     found = list(_FIELD.finditer(text))
     if not found:
@@ -77,15 +84,15 @@ def _fields(text: str) -> Iterator[Member]:
             type_ = type_.rstrip(")]}")
         line = text.count("\n", 0, field.start()) if at < _MOST else 0
         for name in field["names"].split():
-            yield Member(name, "field", binders, type_, line)
+            yield name, binders, type_, line
 
 
-def _constructors(text: str) -> Iterator[Member]:
+def _constructors(text: str) -> Iterator[_Member]:
     found = list(_CONSTRUCTOR.finditer(text))[:_MOST]
     for constructor, rest in _with_rest(text, found):
         binders, colon, type_ = _split_colon(rest)
         line = text.count("\n", 0, constructor.start("name"))
-        yield Member(constructor["name"], "constructor", binders, type_ if colon else "", line)
+        yield constructor["name"], binders, type_ if colon else "", line
 
 
 def _with_rest(text: str, found: list[re.Match[str]]) -> Iterator[tuple[re.Match[str], str]]:

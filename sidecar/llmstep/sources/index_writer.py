@@ -54,15 +54,9 @@ def write_index(
 ) -> tuple[int, int]:
     """Write an index in one step at the end; the inputs are read once, one after the other.
 
-    Args:
-        path: The file to write.
-        steps: Steps of proofs, may be none.
-        statements: What can be named, may be none.
-        source: Where all this comes from, kept in the file.
-        licence: Its licence, likewise.
-        names: Full names of more declarations that there are.
-        fewest_rows: Features of goals of fewer steps are left out; lower it for a small collection.
-        parser: Version of what read the text that it was made of, kept in the file.
+    Source, licence and the version of the parser that read the text are kept in the file; `names`
+    are full names of more declarations. Features of goals of fewer steps than `fewest_rows` are
+    left out; lower it for a small collection.
 
     Returns:
         The numbers of steps and of statements.

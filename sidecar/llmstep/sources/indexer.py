@@ -28,15 +28,9 @@ _MOST_NOTES = 20
 
 @attrs.frozen
 class IndexingProgress:
-    """How far an index is.
+    """How far an index is: so many of all files are read; 0 as long as it is not known how many.
 
-    Attributes:
-        name: Of the project or package.
-        key: What its files are called.
-        state: ``waiting``, ``reading``, ``ready`` or ``failed``.
-        done: Files that have been read.
-        total: Files that there are; 0 as long as that is not known.
-        message: Why it failed; empty if it did not.
+    `key` is what its files are called, `message` says why it failed.
     """
 
     name: str

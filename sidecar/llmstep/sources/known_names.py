@@ -48,14 +48,9 @@ _KEYWORDS |= symbols(
 
 
 class KnownNames:
-    """The names that a step may mention at one place.
+    """The names that a step may mention at one place: near, local, common (sorted) or known ones.
 
-    Args:
-        near: Names that are near, as they may be written.
-        local: Names of hypotheses and variables.
-        common: Names that may be used anywhere, sorted.
-        knows: Whether there is anything of that name at all.
-        given: Characters that every step begins with: what the user wrote is not judged.
+    What the user wrote, the first `given` characters of every step, is not judged.
     """
 
     def __init__(

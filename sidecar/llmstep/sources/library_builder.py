@@ -42,13 +42,10 @@ class IndexingError(Exception):
 
 @attrs.frozen
 class Target:
-    """What is to be indexed.
+    """What is to be indexed, by the name that the user knows it by.
 
-    Attributes:
-        name: What it is called to the user.
-        root: Its folder.
-        key: What its files in the cache folder are called.
-        fixed: Whether it never changes under this key, as a package at a commit does not.
+    `key` is what its files in the cache folder are called; a package at a commit is `fixed`: it
+    never changes under that key.
     """
 
     name: str

@@ -56,15 +56,10 @@ _PER_LETTER = 0.02
 
 @attrs.frozen
 class NameQuestion:
-    """A place where a name has been begun.
+    """A place where a name has been begun: what is written, dots included, and the file above it.
 
-    Attributes:
-        word: What has been written of it, dots included.
-        text_before: The file up to the word.
-        uri: Name of the file, by which its project is found.
-        tactics: Whether a tactic may stand there.
-        lemmas: Whether something stated may.
-        count: How many names at most, of each kind.
+    The rest says whether a tactic may stand there, or something stated, and how many names of each
+    kind are wanted.
     """
 
     word: str

@@ -7,8 +7,11 @@ here, the nearest first, within bounds that cost a fraction of a second.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
@@ -21,17 +24,11 @@ from llmstep.sources.parsed_files import ParsedFile, parse_file
 _MOST_FILES = 64
 _MOST_BYTES = 600_000
 _MOST_SECONDS = 1.0
-_MOST_KEPT = 256
 
 
 @attrs.frozen(eq=False)
 class NearFiles:
-    """Modules that a document imports, as they are on disk.
-
-    Attributes:
-        files: What each of them says.
-        changed: When each of them was changed last, in nanoseconds.
-    """
+    """Modules that a document imports, as they are on disk, with their times of change (ns)."""
 
     files: Mapping[str, ParsedFile]
     changed: Mapping[str, int]
@@ -49,67 +46,52 @@ class NearFiles:
 NO_FILES = NearFiles({}, {})
 
 
-class NearFilesReader:
-    """Reads the near files of documents, each version of a file once. For one thread."""
+def read_near_files(folders: Iterable[Path], modules: Iterable[str]) -> NearFiles:
+    """Read the files of some modules and of what these import.
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Path, int, int], ParsedFile] = OrderedDict()
-
-    def read(self, folders: Iterable[Path], modules: Iterable[str]) -> NearFiles:
-        """Read the files of some modules and of what these import.
-
-        Those of other packages are passed over; what cannot be read is left to the index, which
-        tells why.
-        """
-        until = time.monotonic() + _MOST_SECONDS
-        places = tuple(folders)
-        todo = deque(modules)
-        seen = set(todo)
-        bytes_left = _MOST_BYTES
-        files: dict[str, ParsedFile] = {}
-        times: dict[str, int] = {}
-        while todo and len(files) < _MOST_FILES and time.monotonic() < until:
-            module = todo.popleft()
-            try:
-                read = self._find(places, module, bytes_left)
-            except (OSError, ValueError, RecursionError):
+    Those of other packages are passed over; what cannot be read is left to the index, which tells
+    why.
+    """
+    until = time.monotonic() + _MOST_SECONDS
+    places = tuple(folders)
+    todo = deque(modules)
+    seen = set(todo)
+    bytes_left = _MOST_BYTES
+    files: dict[str, ParsedFile] = {}
+    times: dict[str, int] = {}
+    while todo and len(files) < _MOST_FILES and time.monotonic() < until:
+        module = todo.popleft()
+        try:
+            if (found := _find(places, module)) is None or found[1].st_size > bytes_left:
                 continue
-            if read is None:
-                continue
-            parsed, size, times[module] = read
-            bytes_left -= size
-            own = (attrs.evolve(statement, module=module) for statement in parsed.statements)
-            files[module] = attrs.evolve(parsed, statements=tuple(own))
-            for name in (imported.removeprefix(HIDDEN) for imported in parsed.imports):
-                if name not in seen:
-                    seen.add(name)
-                    todo.append(name)
-        return NearFiles(files, times)
+            path, status = found
+            parsed = _parse(path, module, status.st_size, status.st_mtime_ns)
+        except (OSError, ValueError, RecursionError):
+            continue
+        bytes_left -= status.st_size
+        files[module], times[module] = parsed, status.st_mtime_ns
+        for name in (imported.removeprefix(HIDDEN) for imported in parsed.imports):
+            if name not in seen:
+                seen.add(name)
+                todo.append(name)
+    return NearFiles(files, times)
 
-    def _find(
-        self, folders: tuple[Path, ...], module: str, most: int
-    ) -> tuple[ParsedFile, int, int] | None:
-        """A module of the project with its size and time of change, if it is one and fits."""
-        parts = module.split(".")
-        if not all(parts) or any(part in module for part in "/\\"):
-            return None
-        relative = Path(*parts[:-1], f"{parts[-1]}.lean")
-        for folder in folders:
-            path = folder / relative
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            if status.st_size > most:
-                return None
-            key = path, status.st_size, status.st_mtime_ns
-            parsed = self._kept.get(key)
-            if parsed is None:
-                parsed = parse_file(decode(read_regular(path, most)), steps=False)
-                self._kept[key] = parsed
-                if len(self._kept) > _MOST_KEPT:
-                    self._kept.popitem(last=False)
-            else:
-                self._kept.move_to_end(key)
-            return parsed, status.st_size, status.st_mtime_ns
+
+def _find(folders: tuple[Path, ...], module: str) -> tuple[Path, os.stat_result] | None:
+    """The file of a module, if it is one of the project."""
+    parts = module.split(".")
+    if not all(parts) or any(part in module for part in "/\\"):
         return None
+    relative = Path(*parts[:-1], f"{parts[-1]}.lean")
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError):
+            return folder / relative, (folder / relative).stat()
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(path: Path, module: str, size: int, _mtime_ns: int) -> ParsedFile:
+    """A version of a file, read once."""
+    parsed = parse_file(decode(read_regular(path, size)), steps=False)
+    own = (attrs.evolve(statement, module=module) for statement in parsed.statements)
+    return attrs.evolve(parsed, statements=tuple(own))

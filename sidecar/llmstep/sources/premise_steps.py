@@ -29,13 +29,10 @@ _LEAST_FIT = 0.3
 
 @attrs.frozen
 class PremiseStep:
-    """A step that names a premise.
+    """A step that names a premise, of one of ``mixing.FORMS``.
 
-    Attributes:
-        tactic: Its text.
-        form: One of ``mixing.FORMS``.
-        fit: How well the premise fits what it is used on, in (0, 1].
-        filled: Share of the proofs it takes that hypotheses give.
+    `fit` is how well the premise fits what it is used on, in (0, 1]; `filled` the share of the
+    proofs it takes that hypotheses give.
     """
 
     tactic: str

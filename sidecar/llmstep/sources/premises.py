@@ -35,12 +35,9 @@ class Ranker(Protocol):
 
 @attrs.frozen
 class Premise:
-    """A statement that may help with a goal.
+    """A statement that may help with a goal, and its place, from 1 on, in each ranking of it.
 
-    Attributes:
-        statement: What it states.
-        worth: Fused score of all rankings it stands in; comparable within one goal.
-        ranks: Its place, from 1 on, in each ranking that names it.
+    `worth` is the fused score of all of them; it is comparable within one goal.
     """
 
     statement: Statement

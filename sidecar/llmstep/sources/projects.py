@@ -30,7 +30,7 @@ from llmstep.sources.libraries import NOTHING, AtHand, Library
 from llmstep.sources.library_builder import Target, index_folder
 from llmstep.sources.library_index import LibraryIndex
 from llmstep.sources.module_reach import Graph, Reach, find_reach
-from llmstep.sources.near_files import NO_FILES, NearFiles, NearFilesReader
+from llmstep.sources.near_files import NO_FILES, NearFiles, read_near_files
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,6 @@ class Projects:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._near = NearFilesReader()
         self._indexer = Indexer(self._on_change)
         self._roots: dict[str, Path | None] = {}
         self._projects: dict[Path, _Project] = {}
@@ -179,7 +178,7 @@ class Projects:
         return near
 
     def _read_near(self, project: _Project, modules: tuple[str, ...]) -> None:
-        near = self._near.read(project.folders, modules)
+        near = read_near_files(project.folders, modules)
         with self._lock:
             project.near[modules] = time.monotonic(), near
 

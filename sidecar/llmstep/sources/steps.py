@@ -107,13 +107,10 @@ def mark_namespaces(step: str, declaration: str, known: Collection[str]) -> str:
 
 @attrs.frozen
 class Surroundings:
-    """What can be named where a question stands.
+    """What can be named where a question stands: local names, and what the file says of names.
 
-    Attributes:
-        roles: The role of each local name.
-        names: The local name of each role.
-        scope: What the file says of names; ``None`` where there is no file.
-        knows: Whether there is a declaration of this full name.
+    `roles` and `names` turn local names into their roles and back; the scope is ``None`` where
+    there is no file; `knows` tells whether there is a declaration of a full name.
     """
 
     roles: Mapping[str, str]
