@@ -15,7 +15,14 @@ import attrs
 from llmstep.backends.base import CancelToken
 from llmstep.errors import DeadlineError, InvalidParamsError, SupersededError
 from llmstep.prompts.goal import clean_text
-from llmstep.service.question import MAX_TIMEOUT_MS, Asker, Document, Partial, check_unicode
+from llmstep.service.question import (
+    MAX_TIMEOUT_MS,
+    Asker,
+    Document,
+    Partial,
+    check_range,
+    check_unicode,
+)
 from llmstep.service.scheduler import Scheduler
 from llmstep.sources.premise_source import FoundLemmas
 from llmstep.sources.sources import Sources
@@ -67,12 +74,8 @@ class LemmaRequest:
                 f"`text` must have {LONGEST_TEXT} characters at most, not {len(self.text)}",
                 hint="Send a goal as `goal`, a file as `document`.",
             )
-        if self.k is not None and not 1 <= self.k <= MAX_LEMMAS:
-            raise InvalidParamsError(f"`k` must be from 1 to {MAX_LEMMAS}, not {self.k}")
-        if self.timeout_ms is not None and not 1 <= self.timeout_ms <= MAX_TIMEOUT_MS:
-            raise InvalidParamsError(
-                f"`timeoutMs` must be from 1 to {MAX_TIMEOUT_MS}, not {self.timeout_ms}"
-            )
+        check_range("k", self.k, MAX_LEMMAS)
+        check_range("timeoutMs", self.timeout_ms, MAX_TIMEOUT_MS)
 
 
 @attrs.frozen

@@ -128,12 +128,8 @@ class SuggestRequest:
                 "`goals` must hold at least one goal that is not empty",
                 hint="Send the pretty-printed tactic state; with no goals left there is no step.",
             )
-        if self.n is not None and not 1 <= self.n <= MAX_CANDIDATES:
-            raise InvalidParamsError(f"`n` must be from 1 to {MAX_CANDIDATES}, not {self.n}")
-        if self.timeout_ms is not None and not 1 <= self.timeout_ms <= MAX_TIMEOUT_MS:
-            raise InvalidParamsError(
-                f"`timeoutMs` must be from 1 to {MAX_TIMEOUT_MS}, not {self.timeout_ms}"
-            )
+        check_range("n", self.n, MAX_CANDIDATES)
+        check_range("timeoutMs", self.timeout_ms, MAX_TIMEOUT_MS)
         if self.mode == "proof":
             self._check_proof()
         _check_model(self.model)
@@ -144,8 +140,7 @@ class SuggestRequest:
                 '`prefix` must be empty where `mode` is "proof"',
                 hint="Send words for the model as `hint`.",
             )
-        if self.n is not None and self.n > MAX_PROOFS:
-            raise InvalidParamsError(f"`n` must be from 1 to {MAX_PROOFS} proofs, not {self.n}")
+        check_range("n", self.n, MAX_PROOFS, " proofs")
         if len(self.hint) > MAX_HINT:
             raise InvalidParamsError(
                 f"`hint` must have {MAX_HINT} characters at most, not {len(self.hint)}"
@@ -173,6 +168,12 @@ def check_unicode(name: str, text: str) -> None:
             f"`{name}` is no valid Unicode at character {error.start}",
             hint="Send it as UTF-8; in a file, save it as UTF-8.",
         ) from None
+
+
+def check_range(name: str, value: int | None, most: int, what: str = "") -> None:
+    """Refuse a number below 1 or above the most; ``None`` stands for the setting's."""
+    if value is not None and not 1 <= value <= most:
+        raise InvalidParamsError(f"`{name}` must be from 1 to {most}{what}, not {value}")
 
 
 def _check_model(name: str | None) -> None:
