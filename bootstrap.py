@@ -2,7 +2,8 @@
 """Sets llmstep up in .venv beside this file; without arguments it shows its commands.
 
 This file runs on any Python since 2.7, to say what is missing or to find a newer one; the work is
-done by sidecar/llmstep/install/checkout.py, on Python 3.11 or newer.
+done by sidecar/llmstep/install/checkout.py, and for `test` by development.py of the workshop, on
+Python 3.11 or newer.
 """
 
 import os
@@ -82,6 +83,11 @@ def main(arguments):
     if sys.version_info < OLDEST:
         return run_newer_python(arguments)
     sys.path.insert(0, os.path.join(HERE, "sidecar"))
+    if arguments[:1] == ["test"]:
+        sys.path.insert(1, os.path.join(HERE, "sidecar", "workshop"))
+        from llmstep_workshop import development
+
+        return development.main(arguments[1:])
     from llmstep.install import checkout
 
     return checkout.main(arguments)

@@ -119,6 +119,7 @@ def test_only_what_python_2_7_has_is_imported_at_the_start():
             ROOT / "sidecar" / "llmstep" / f"{name}.py"
             for name in ("console", "environment", "errors", "replacement")
         ),
+        ROOT / "sidecar" / "workshop" / "llmstep_workshop" / "development.py",
     ],
     ids=lambda path: path.stem,
 )

@@ -116,7 +116,8 @@ class LlamaCppBackend(LocalBackend):
 
         Their beams need sequences, and their prompts cells, which one question could use alone.
         """
-        if sum(Search.width(r.sampling.n) for r in requests) > self._beam_sequences:
+        free = self._model.sequences - len(self._slots)
+        if sum(Search.width(r.sampling.n) for r in requests) > free:
             return False
         texts = ([*(part.text for part in r.prompt), r.prefix] for r in requests)
         lengths = (sum(map(self.count_tokens, many)) for many in texts)
@@ -191,10 +192,6 @@ class LlamaCppBackend(LocalBackend):
             more = self._decode(question, slot, one.request, one.cancel, one.on_candidate)
             generated += more[0]
         return GenerationStats(question.length, joined.reused, generated)
-
-    @property
-    def _beam_sequences(self) -> int:
-        return self._model.sequences - len(self._slots)
 
     @property
     def _is_open(self) -> bool:

@@ -203,10 +203,7 @@ class OpenAIBackend:
         # After a cancel the client hands out a fresh reader; what came before it counts.
         reader = max(readers, key=lambda reader: len(reader.pieces))
         if reader.broken_off:
-            raise GenerationError(
-                f"{self._client.endpoint.url} ended the answer with {reader.broken_off[0]!r}",
-                hint="See in its log why; that is the server's decision, not the model's.",
-            )
+            raise self._ended("the answer", reader.broken_off[0])
         end: WritingEnd = "time" if cancel.is_set() else "end"
         if reader.finish == "length":
             end = "budget"
@@ -256,11 +253,14 @@ class OpenAIBackend:
                 broken_off.append(reader.broken_off[0])
             seen += max(reader.seen, 1)
         if broken_off and not found and not cancel.is_set():
-            raise GenerationError(
-                f"{self._client.endpoint.url} ended every candidate with {broken_off[0]!r}",
-                hint="See in its log why; that is the server's decision, not the model's.",
-            )
+            raise self._ended("every candidate", broken_off[0])
         return stats
+
+    def _ended(self, what: str, word: str) -> GenerationError:
+        return GenerationError(
+            f"{self._client.endpoint.url} ended {what} with {word!r}",
+            hint="See in its log why; that is the server's decision, not the model's.",
+        )
 
     def _common_fields(
         self, drawn: Sampling | WritingRequest, seed: int, stop: Sequence[str]

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from llmstep import __version__
@@ -29,9 +30,6 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "llmstep-setup.json"
 LOG = ROOT / "build" / "bootstrap.log"
 OLDEST = (3, 11)
-# PyTorch's own index of wheels without CUDA: on Linux the default wheel brings gigabytes of it.
-TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-TORCH_PIN = "torch==2.13.0"
 # What each extra must make importable; looked for, not imported, so that a second run is quick.
 MODULES = {
     "": ("llmstep", "attrs", "cattrs", "click", "numpy", "platformdirs", "psutil", "pygls"),
@@ -41,27 +39,22 @@ MODULES = {
     "dev": ("pytest", "pytest_lsp", "xdist", "hypothesis", "ruff", "basedpyright", "importlinter"),
 }
 
-_MOST_TEST_PROCESSES = 4
 
 COMMANDS = {
     "demo": "set up, then show suggestions for a few goals",
     "setup": "set up only; --wait stays until llama.cpp is there",
     "test": "set up for development, then run every check; further words go to pytest",
 }
-EPILOG = """commands:
-{}
-
-Running it again is quick, and mends a set-up that was interrupted."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; returns the exit code. `test` is the workshop's (``development``)."""
+    commands = "\n".join(f"  {name:6} {meaning}" for name, meaning in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="bootstrap.py",
         description="Sets llmstep up in .venv beside this file. Needs Python 3.11 or newer.",
-        epilog=EPILOG.format(
-            "\n".join(f"  {name:6} {meaning}" for name, meaning in COMMANDS.items())
-        ),
+        epilog=f"commands:\n{commands}\n\n"
+        "Running it again is quick, and mends a set-up that was interrupted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"llmstep {__version__}")
@@ -76,12 +69,7 @@ def main(arguments: list[str]) -> int:
     if options.command == "setup" and rest:
         parser.error(f"setup takes --wait and nothing else, not {rest[0]!r}")
 
-    console = Console(sys.stdout, log=LOG)
-    again = f"{Path(sys.executable).name} bootstrap.py {options.command}"
-    try:
-        if options.command == "test":
-            set_up_tests(console)
-            return run_checks(console, rest)
+    def work(console: Console) -> int:
         set_up(console, wait=wait)
         if options.command == "demo":
             return run_in_venv(["-m", "llmstep", "demo", *rest])
@@ -92,6 +80,16 @@ def main(arguments: list[str]) -> int:
             "set_option llmstep.try true, set_option autoTry.onSorry true"
         )
         return 0
+
+    return run(options.command, work)
+
+
+def run(command: str, work: Callable[[Console], int]) -> int:
+    """Do the work of a command; an error or an interrupt ends with what to try, and a code."""
+    console = Console(sys.stdout, log=LOG)
+    again = f"{Path(sys.executable).name} bootstrap.py {command}"
+    try:
+        return work(console)
     except KeyboardInterrupt:
         console.say(f"\nInterrupted. Run it again and it goes on from here: {again}")
         return 130
@@ -119,7 +117,15 @@ def start_indexing(console: Console, workspace: Path | None) -> None:
     """Begin to index the packages of a project, in the background and at idle priority."""
     if workspace is None:
         return
-    command = [str(venv_python()), "-m", "llmstep", "index", "packages", "--idle", "--no-own"]
+    command = [
+        str(venv_command("python")),
+        "-m",
+        "llmstep",
+        "index",
+        "packages",
+        "--idle",
+        "--no-own",
+    ]
     try:
         background.start_detached([*command, str(workspace)], subprocess.DEVNULL)
     except OSError as error:
@@ -165,13 +171,13 @@ def add_llama_cpp(console: Console, *, wait: bool) -> None:
         LLMStepError: It was waited for and could not be built.
     """
     if background.find_running(VENV) is None:
-        if llama_cpp.install_ready_made(console, venv_python()) is not None:
+        if llama_cpp.install_ready_made(console, venv_command("python")) is not None:
             return
         if wait:
-            llama_cpp.build_llama_cpp(console, venv_python())
+            llama_cpp.build_llama_cpp(console, venv_command("python"))
             return
         estimate = wheels.describe_estimate(wheels.estimate_build())
-        background.start_build(venv_python(), VENV)
+        background.start_build(venv_command("python"), VENV)
         console.note(f"it is compiled in the background ({estimate} if they stay as busy as now);")
     else:
         console.note("it is being compiled in the background since an earlier call;")
@@ -179,30 +185,6 @@ def add_llama_cpp(console: Console, *, wait: bool) -> None:
             background.follow_build(console, VENV)
             return
     console.note(f"how far it is: {venv_command('llmstep')} status; the model joins in by itself")
-
-
-def set_up_tests(console: Console) -> None:
-    """Make ``.venv`` with everything the checks need.
-
-    Raises:
-        LLMStepError: Something but PyTorch could not be installed. Without PyTorch the tests
-            that need it are skipped with the reason.
-    """
-    extras = ("gguf", "workshop", "train", "dev")
-    if is_ready(extras):
-        return
-    begin(console, 4)
-    console.step(f"Python environment in {VENV}")
-    make_venv(console)
-    console.step("llama.cpp for Python")
-    if background.find_running(VENV) is not None:
-        background.follow_build(console, VENV)
-    llama_cpp.ensure_llama_cpp(console, venv_python())
-    console.step("PyTorch for the processor (training and Hugging Face tests)")
-    if not install_torch(console):
-        extras = ("gguf", "workshop", "dev")
-    console.step("llmstep, its libraries and the development tools")
-    install_llmstep(console, extras)
 
 
 def begin(console: Console, steps: int) -> None:
@@ -223,7 +205,7 @@ def make_venv(console: Console) -> None:
     """
     STAMP.unlink(missing_ok=True)
     check = f"import sys; sys.exit(sys.version_info < {OLDEST} or sys.prefix == sys.base_prefix)"
-    if succeeds([venv_python(), "-c", check]):
+    if succeeds([venv_command("python"), "-c", check]):
         console.note("it is there")
         return
     if VENV.exists():
@@ -249,7 +231,7 @@ def make_venv(console: Console) -> None:
         console.run("making it bare", [sys.executable, "-m", "venv", "--without-pip", VENV])
         console.run(
             "adding pip",
-            [sys.executable, "-m", "pip", "--python", venv_python(), "install", "pip"],
+            [sys.executable, "-m", "pip", "--python", venv_command("python"), "install", "pip"],
         )
     except CommandError as error:
         shutil.rmtree(VENV, ignore_errors=True)
@@ -258,26 +240,6 @@ def make_venv(console: Console) -> None:
             "this Python cannot make an environment: the module ensurepip is missing",
             hint=f"On Debian or Ubuntu: sudo apt install python{version}-venv",
         ) from error
-
-
-def install_torch(console: Console) -> bool:
-    """Install PyTorch without CUDA if it is missing; whether it is there now."""
-    if has_modules(["torch"]):
-        console.note("it is there")
-        return True
-    tries: list[list[str]] = [[TORCH_PIN]]
-    if sys.platform == "linux" and packages.is_reachable(f"{TORCH_CPU_INDEX}/torch/"):
-        tries.insert(0, ["--index-url", TORCH_CPU_INDEX, TORCH_PIN])
-    for arguments in tries:
-        try:
-            packages.install_packages(
-                console, venv_python(), f"installing {TORCH_PIN} (about 200 MB)", arguments
-            )
-            return True
-        except CommandError as error:
-            console.note(error.message)
-    console.note("PyTorch could not be had: the tests that need it will be skipped")
-    return False
 
 
 def install_llmstep(console: Console, extras: tuple[str, ...]) -> None:
@@ -293,7 +255,7 @@ def install_llmstep(console: Console, extras: tuple[str, ...]) -> None:
     if "workshop" in extras:
         wanted = "train" if "train" in extras else "convert"
         targets += ["--editable", f"{WORKSHOP}[{wanted}]"]
-    packages.install_packages(console, venv_python(), "installing", targets)
+    packages.install_packages(console, venv_command("python"), "installing", targets)
     stamp = {**fingerprint(), "extras": list(extras)}
     STAMP.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
 
@@ -322,44 +284,17 @@ def has_modules(names: list[str]) -> bool:
         "import importlib.util as u, sys\n"
         "sys.exit(any(u.find_spec(name) is None for name in sys.argv[1:]))"
     )
-    return succeeds([venv_python(), "-c", code, *names])
-
-
-def run_checks(console: Console, pytest_arguments: list[str]) -> int:
-    """Run linters, type checker, import rules and tests; pytest's summary is the last line."""
-    python = venv_python()
-    checks: dict[str, list[str | Path]] = {
-        "ruff check": [venv_command("ruff"), "check", "."],
-        "ruff format": [venv_command("ruff"), "format", "--check", "."],
-        "types": [venv_command("basedpyright")],
-        "import rules": [venv_command("lint-imports")],
-    }
-    failed: list[str] = []
-    for name, command in checks.items():
-        console.say(f"== {name}")
-        if subprocess.call([str(part) for part in command], cwd=ROOT) != 0:
-            failed.append(name)
-    console.say(f"== failed: {', '.join(failed)}" if failed else "== all of these are clean")
-    console.say("== tests")
-    # Each process loads models of its own: more of them would want more memory than cores.
-    workers = ["-n", str(min(os.cpu_count() or 1, _MOST_TEST_PROCESSES)), "--dist", "loadfile"]
-    code = subprocess.call([str(python), "-m", "pytest", *workers, *pytest_arguments], cwd=ROOT)
-    return code or int(bool(failed))
+    return succeeds([venv_command("python"), "-c", code, *names])
 
 
 def run_in_venv(arguments: list[str]) -> int:
     """Go on as ``.venv``'s Python."""
-    command = [str(venv_python()), *arguments]
+    command = [str(venv_command("python")), *arguments]
     sys.stdout.flush()
     if os.name == "posix":
         os.execv(command[0], command)
     # On Windows exec returns to the shell at once, while the program still prints.
     return subprocess.call(command)
-
-
-def venv_python() -> Path:
-    """The Python of ``.venv``."""
-    return venv_command("python")
 
 
 def venv_command(name: str) -> Path:

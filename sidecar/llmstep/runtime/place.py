@@ -70,7 +70,8 @@ def runtime_folder() -> str:
     """
     reasons: list[str] = []
     for folder in _candidates():
-        if os.name == "posix" and _too_long(folder):
+        longest = len(os.fsencode(folder)) + 1 + _LONGEST_NAME
+        if os.name == "posix" and longest > _LONGEST_SOCKET_PATH:
             reasons.append(f"{folder}: too long for a socket")
             continue
         try:
@@ -132,7 +133,3 @@ def _temporary_folder() -> str:
         if (folder := os.environ.get(name)) and os.path.isdir(folder):
             return os.path.abspath(folder)
     return "/tmp" if os.name == "posix" else os.path.expanduser("~")
-
-
-def _too_long(folder: str) -> bool:
-    return len(os.fsencode(folder)) + 1 + _LONGEST_NAME > _LONGEST_SOCKET_PATH

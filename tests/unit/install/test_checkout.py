@@ -15,6 +15,7 @@ from llmstep.console import CommandError, Console
 from llmstep.errors import LLMStepError
 from llmstep.install import background, checkout, llama_cpp, packages
 from llmstep.install.background import Build
+from llmstep_workshop import development
 
 ROOT = Path(__file__).parents[3]
 
@@ -231,11 +232,11 @@ def test_torch_comes_from_the_index_without_cuda_on_linux(bootstrap, console, mo
     succeed(monkeypatch, lambda command: False)
     monkeypatch.setattr(packages, "install_packages", install)
     monkeypatch.setattr(packages, "is_reachable", lambda url: True)
-    monkeypatch.setattr(bootstrap.sys, "platform", "linux")
-    assert bootstrap.install_torch(console)
+    monkeypatch.setattr(development.sys, "platform", "linux")
+    assert development.install_torch(console)
     assert asked == [
-        ["--index-url", bootstrap.TORCH_CPU_INDEX, bootstrap.TORCH_PIN],
-        [bootstrap.TORCH_PIN],
+        ["--index-url", development.TORCH_CPU_INDEX, development.TORCH_PIN],
+        [development.TORCH_PIN],
     ]
 
 
@@ -247,8 +248,8 @@ def test_without_torch_the_rest_is_set_up_and_the_next_run_tries_again(
     monkeypatch.setattr(llama_cpp, "ensure_llama_cpp", lambda console, python: "present")
     monkeypatch.setattr(packages, "is_reachable", lambda url: False)
     monkeypatch.setattr(packages, "ensure_pip", lambda console, python: None)
-    console.fails = {f"installing {bootstrap.TORCH_PIN} (about 200 MB)": "no match"}
-    bootstrap.set_up_tests(console)
+    console.fails = {f"installing {development.TORCH_PIN} (about 200 MB)": "no match"}
+    development.set_up_tests(console)
     assert "will be skipped" in console.shown.getvalue()
     assert console.commands[-1][-3::2] == [
         f"{bootstrap.ROOT}[gguf,dev]",
@@ -271,7 +272,7 @@ def test_every_check_runs_with_pytest_last_and_any_failure_counts(
         return codes[len(called) - 1]
 
     monkeypatch.setattr("subprocess.call", call)
-    assert bootstrap.run_checks(console, ["-k", "name"]) == expected
+    assert development.run_checks(console, ["-k", "name"]) == expected
     assert [Path(command[0]).stem for command in called[:-1]] == [
         "ruff",
         "ruff",
