@@ -106,13 +106,7 @@ class Candidate:
 
 @attrs.frozen
 class GenerationStats:
-    """What one generation cost (counts of tokens).
-
-    Attributes:
-        prompt_tokens: Tokens of the whole prompt.
-        reused_tokens: How many of them were still in the KV cache.
-        generated_tokens: Tokens decoded over all candidates.
-    """
+    """What one generation cost: tokens of the prompt, those of them in the KV cache, new ones."""
 
     prompt_tokens: int = 0
     reused_tokens: int = 0
@@ -126,7 +120,6 @@ class BackendInfo:
     Attributes:
         backend: Registry name, e.g. ``llama_cpp``.
         model: Name from the model's own metadata, or the file's name.
-        context_tokens: Size of the context window.
         parameters: Number of weights, or ``None`` if unknown.
         size_bytes: Bytes of the model file, or ``None`` if there is none.
     """

@@ -22,13 +22,7 @@ _HOLDER = re.compile("\ue000(\\d+)\ue001")
 
 @attrs.frozen
 class ChatTemplate:
-    """A model's chat template.
-
-    Attributes:
-        source: The Jinja program.
-        bos: Text of the begin-of-text token.
-        eos: Text of the end-of-text token.
-    """
+    """A model's chat template: the Jinja program, and the texts of the tokens around a text."""
 
     source: str
     bos: str = ""

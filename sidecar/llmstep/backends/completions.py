@@ -58,7 +58,6 @@ class CompletionReader:
         required: What each choice's own text must begin with: the rest of the prefix.
         stop: Strings that end a candidate. The server was told of them too, but some servers
             take only a few and some leave the string in the text.
-        begun: Whether anything has come in.
         broken_off: The words by which the server said that it ended a choice before its time.
     """
 
@@ -218,13 +217,10 @@ class EventReader:
     Format: WHATWG HTML, "Server-sent events": lines end in LF, CR or CRLF and nothing else, a byte
     order mark may stand first, ``data:`` lines are joined up to an empty line. Events of another
     name than a completion's are skipped.
-
-    Attributes:
-        ended: Whether ``[DONE]`` has come.
     """
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = False  # whether `[DONE]` has come
         self._rest = b""
         self._begun = False
         self._data: list[bytes] = []

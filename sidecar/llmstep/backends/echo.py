@@ -60,13 +60,7 @@ _HINT = "Correct the echo script; its format stands at the top of llmstep/backen
 
 @attrs.frozen
 class ScriptedCandidate:
-    """One scripted answer.
-
-    Attributes:
-        tactic: The tactic's text.
-        mean_logprob: Mean log-probability that is reported for it (nats).
-        delay_s: Seconds that pass before it is finished.
-    """
+    """One scripted answer: its text, the score it is given (nats), and what it waits before."""
 
     tactic: str
     mean_logprob: float

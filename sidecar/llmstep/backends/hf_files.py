@@ -39,10 +39,8 @@ class Checkpoint:
     """A folder that holds a model.
 
     Attributes:
-        folder: Where it lies.
         name: The hub's name of it, or the folder's.
         config: The contents of config.json.
-        weights: The weight files.
         pickled: Whether the weights are Python pickles.
         parameters: Number of weights; for pickles an estimate from the size.
         size_bytes: Bytes of the weight files.

@@ -27,8 +27,7 @@ class Placement:
 
     Attributes:
         device: ``cpu``, ``cuda`` or ``mps``.
-        dtype: Format of weights and activations; with ``int8`` of what is not in 8 bits.
-        int8: Whether the linear layers are put into 8 bits.
+        dtype: Format of weights and activations; with ``int8``, of all but the linear layers.
     """
 
     device: str

@@ -313,11 +313,7 @@ class _Joined:
     """A question that is decoded together with others.
 
     Attributes:
-        asked: The question, and who waits for it.
-        question: Its tokens.
-        search: Its beams.
-        beams: Their sequences.
-        position: Where their next tokens stand.
+        position: Where the next tokens of its beams stand.
         reused: How many tokens of the prompt were held already.
         found: How many candidates it has given.
     """

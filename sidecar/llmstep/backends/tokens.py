@@ -110,15 +110,10 @@ class Opening:
 
 @attrs.frozen
 class Question:
-    """A prompt as the model takes it.
-
-    Attributes:
-        opening: Where the decoder starts.
-        source: Tokens of the encoder's text; empty for decoder-only models.
-    """
+    """A prompt as the model takes it."""
 
     opening: Opening
-    source: tuple[int, ...] = ()
+    source: tuple[int, ...] = ()  # the encoder's text; empty for decoder-only models
 
     @property
     def length(self) -> int:

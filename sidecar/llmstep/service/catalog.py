@@ -42,7 +42,6 @@ class ResolvedModel:
     """A model that can be opened.
 
     Attributes:
-        card: Its card.
         path: Its file or folder; ``None`` for the scripted backend and for a model at a server.
         backend: Registry name of the backend to open it with.
         remote_model: Its name at the server; empty takes the server's only one.

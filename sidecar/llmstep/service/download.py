@@ -34,14 +34,7 @@ OnBytes = Callable[[str, int, int], None]
 
 @attrs.frozen
 class PullPlan:
-    """What is to be fetched.
-
-    Attributes:
-        card: The model's card.
-        revision: Commit of the repository.
-        files: The files.
-        locked: The files as they were downloaded before.
-    """
+    """What is to be fetched, at one commit; ``locked`` are the files as they once were."""
 
     card: ModelCard
     revision: str

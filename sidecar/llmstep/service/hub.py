@@ -34,7 +34,6 @@ class RemoteFile:
     """A file of a repository.
 
     Attributes:
-        name: Its name in the repository.
         size_bytes: Its size, if the hub tells it.
         sha256: Its checksum, for files the hub keeps in large-file storage.
         git_oid: Its git blob id (SHA-1), for the others.
@@ -53,7 +52,6 @@ class Repository:
     Attributes:
         name: ``owner/name``.
         commit: The commit the revision stands for.
-        files: Its files by name.
         tags: Its tags, e.g. ``license:mit``.
         gguf: What the hub read from its GGUF file (``architecture``, ``context_length``); may be
             empty.

@@ -61,8 +61,6 @@ class Forecast:
     """What a model would need here, for one kind of work.
 
     Attributes:
-        card: The model.
-        task: Single steps or whole proofs.
         memory_bytes: About the memory it takes; ``None`` if its size is unknown.
         seconds: About the time of one suggestion, or of a proof; ``None`` if its size is unknown.
         fits: Whether the memory that is free holds it.
