@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -51,21 +51,18 @@ def import_model(
     *,
     model_id: str | None = None,
     prompt: str = "proofstep-plain",
-    proof: str = "",
     stop: tuple[str, ...] = (),
     licence: str = "",
-    sampling: SamplingDefaults | None = None,
     description: str = "",
     same_as: ModelCard | None = None,
     manner: Manner = "copy",
-    on_progress: Callable[[int, int], None] | None = None,
 ) -> ModelCard:
     """Take a model file or folder in, with a card made from what the file says of itself.
 
     The source is a ``.gguf`` file, or a Hugging Face folder with ``config.json``; its files are
     copied, moved, or linked to where they are. What is not given is as the file tells, or usual.
-    Of ``same_as``, the card of the same weights in another format, the scores hold here, too.
-    ``on_progress`` is called with the bytes read for the checksum, and those there are.
+    What ``same_as``, the card of the same weights in another format, says of proofs, sampling and
+    scores holds here, too.
 
     Returns:
         The card, which now lies in the user's models folder.
@@ -78,7 +75,7 @@ def import_model(
     if source.is_dir():
         card = describe_folder(source)
     elif source.is_file():
-        card = attrs.evolve(describe_file(source), sha256=hash_file(source, on_progress))
+        card = attrs.evolve(describe_file(source), sha256=hash_file(source))
     else:
         raise ModelFileError(
             f"there is no file or folder {source}",
@@ -88,14 +85,18 @@ def import_model(
         card,
         id=model_id or card.id,
         prompt=prompt,
-        proof=proof,
         stop=stop,
         licence=licence,
-        sampling=sampling or card.sampling,
         description=description or card.description,
-        seen_lean=same_as is not None and same_as.seen_lean,
-        scores=same_as.scores if same_as is not None else (),
     )
+    if same_as is not None:
+        card = attrs.evolve(
+            card,
+            proof=same_as.proof,
+            sampling=same_as.sampling,
+            seen_lean=same_as.seen_lean,
+            scores=same_as.scores,
+        )
     check_id(card.id)
     place = folder(card)
     try:
