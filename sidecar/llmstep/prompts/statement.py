@@ -31,8 +31,8 @@ def find_statement(text_before: str) -> tuple[str, str] | None:
     return text_before[:start], text_before[start:].rstrip()
 
 
-def state_goal(goal: str, name: str = "goal") -> str:
-    """A goal as a theorem of its own, up to ``by``.
+def state_goal(goal: str) -> str:
+    """A goal as a theorem of its own, ``goal``, up to ``by``.
 
     Names that Lean prints with a dagger get one that can be written; levels of universes are left
     to Lean.
@@ -40,7 +40,7 @@ def state_goal(goal: str, name: str = "goal") -> str:
     parsed = parse_goal(goal)
     binders = [_bind(hypothesis) for hypothesis in parsed.hypotheses]
     target = _TURNSTILE.sub("", parsed.target).strip()
-    lines = [f"theorem {name}", *(f"    {binder}" for binder in binders)]
+    lines = ["theorem goal", *(f"    {binder}" for binder in binders)]
     text = "\n".join(lines) + f" :\n    {target} := by"
     return _UNIVERSE.sub(r"\1 _", _DAGGER.sub("_old", text))
 
