@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from llmstep.backends.base import DEFAULT_CONTEXT, GenerationStats, PromptPart
 from llmstep.backends.chat import ChatTemplate, render_chat
 from llmstep.backends.long_decoding import Writing
-from llmstep.backends.search import Beam, Search
+from llmstep.backends.search import Search
 from llmstep.backends.slots import PromptSlots
 from llmstep.backends.writing import OnWriting, WritingRequest, Written
 from llmstep.errors import (
@@ -44,26 +44,13 @@ if TYPE_CHECKING:
     from llmstep.backends.slots import PromptSlot
     from llmstep.backends.tokens import Question, Vocabulary
 
+# What one step of the model is made from: a search's beams, or answers being written.
+LockstepBeams = Search | Writing
 # Feeds every live beam of a search its token. Logits, shape (live beams, vocabulary); ``None`` if
 # there is no room for a single one.
-Step = Callable[["LockstepBeams"], "npt.NDArray[np.float32] | None"]
+Step = Callable[[LockstepBeams], "npt.NDArray[np.float32] | None"]
 # An answer shorter than this is none.
 _LEAST_ANSWER = 64
-
-
-class LockstepBeams(Protocol):
-    """What one step of the model is made from: a search's beams, or answers being written."""
-
-    live: list[Beam]
-
-    @property
-    def nodes(self) -> Any:
-        """Their numbers, row by row; ``nodes.token`` is what the model is fed next."""
-        ...
-
-    def drop_weakest(self) -> None:
-        """Give up the worse half."""
-        ...
 
 
 class LocalBackend(ABC):

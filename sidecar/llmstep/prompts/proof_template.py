@@ -29,14 +29,13 @@ import attrs
 
 from llmstep import paths
 from llmstep.backends.base import PromptPart
-from llmstep.backends.writing import Message, WritingRequest
+from llmstep.backends.writing import FENCE, Message, WritingRequest
 from llmstep.errors import ConfigError
-from llmstep.prompts.template_file import split_fields
+from llmstep.prompts.template_file import check_keys, split_fields
 from llmstep.user_files import read_toml
 
 _FIELDS = ("statement", "file", "state", "hint")
 _REPAIR_FIELDS = (*_FIELDS, "attempt", "error", "goals")
-_FENCE = "```"
 
 
 @attrs.frozen
@@ -122,7 +121,7 @@ def build_writing(
         messages.append(Message("user", _fill(template.user, values).strip()))
         if question.attempt is not None:
             block = f"{question.statement}\n{textwrap.indent(question.attempt[0], '  ')}"
-            messages.append(Message("assistant", f"{_FENCE}lean4\n{block}\n{_FENCE}"))
+            messages.append(Message("assistant", f"{FENCE}lean4\n{block}\n{FENCE}"))
             messages.append(Message("user", _fill(template.repair, values).strip()))
     else:
         whole = template.user if question.attempt is None else template.repair
@@ -132,7 +131,7 @@ def build_writing(
         prompt=prompt,
         opening=template.opening,
         thought=template.thought,
-        closing=f"\n{template.thought[1]}\n\n{_FENCE}lean4\n" if template.thought[1] else "",
+        closing=f"\n{template.thought[1]}\n\n{FENCE}lean4\n" if template.thought[1] else "",
         thought_tokens=template.thought_tokens,
         answer_tokens=template.answer_tokens,
         fenced=template.fenced == "first" and not template.continues,
@@ -157,10 +156,7 @@ def _show_goals(goals: tuple[str, ...]) -> str:
     if not goals:
         return ""
     shown = "\n\n".join(goals)
-    return f"\nThe goals there:\n\n{_FENCE}\n{shown}\n{_FENCE}\n"
-
-
-_KEYS = frozenset(field.name for field in attrs.fields(ProofTemplate))
+    return f"\nThe goals there:\n\n{FENCE}\n{shown}\n{FENCE}\n"
 
 
 def _read(file: Path) -> ProofTemplate:
@@ -168,9 +164,7 @@ def _read(file: Path) -> ProofTemplate:
         values = read_toml(file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
-    for key in values:
-        if key not in _KEYS:
-            raise ConfigError(f"{file}: there is no key `{key}`")
+    check_keys(file, "", values, [field.name for field in attrs.fields(ProofTemplate)])
     for key in ("user", "repair"):
         if not isinstance(values.get(key), str):
             raise ConfigError(f"{file}: key `{key}`: must be text")

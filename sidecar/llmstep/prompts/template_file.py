@@ -137,7 +137,7 @@ def _read(file: Path, above: tuple[Path, ...]) -> Template:
         values = parse_toml(raw)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
-    _check_keys(file, "", values, ("id", "description", "use", "prompts", *_PROMPT_KEYS))
+    check_keys(file, "", values, ("id", "description", "use", "prompts", *_PROMPT_KEYS))
     name = _text(file, "id", values.get("id", file.stem))
     description = _text(file, "description", values.get("description", ""))
     forms = [key for key in ("use", "prompts", "parts") if key in values]
@@ -157,7 +157,7 @@ def _read(file: Path, above: tuple[Path, ...]) -> Template:
             key = f"prompts[{index}]"
             if not isinstance(entry, dict):
                 raise ConfigError(f"{file}: key `{key}`: must be a table")
-            _check_keys(file, key, entry, ("name", *_PROMPT_KEYS))
+            check_keys(file, key, entry, ("name", *_PROMPT_KEYS))
             prompts.append(_prompt(file, key, entry, f"{name}-{index + 1}"))
     else:
         prompts.append(_prompt(file, "", values, name))
@@ -179,7 +179,7 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
         where = key(f"parts[{index}]")
         if not isinstance(part, dict):
             raise ConfigError(f"{file}: key `{where}`: must be a table with `text`")
-        _check_keys(file, where, part, ("text", "special"))
+        check_keys(file, where, part, ("text", "special"))
         special = _flag(file, f"{where}.special", part.get("special", False))
         text = _text(file, f"{where}.text", part.get("text"))
         for literal, field in split_fields(file, f"{where}.text", text, FIELDS):
@@ -214,7 +214,7 @@ def _prompt(file: Path, at: str, values: Mapping[str, Any], name: str) -> Prompt
 def _shot(file: Path, key: str, value: Any) -> Shot:
     if not isinstance(value, dict):
         raise ConfigError(f"{file}: key `{key}`: must be a table with `state` and `tactic`")
-    _check_keys(file, key, value, ("state", "tactic"))
+    check_keys(file, key, value, ("state", "tactic"))
     return Shot(
         _text(file, f"{key}.state", value.get("state")),
         _text(file, f"{key}.tactic", value.get("tactic")),
@@ -240,7 +240,12 @@ def split_fields(file: Path, key: str, text: str, allowed: Sequence[str]) -> lis
     return [(literal, field or "") for literal, field in found]
 
 
-def _check_keys(file: Path, at: str, values: Mapping[str, Any], allowed: Sequence[str]) -> None:
+def check_keys(file: Path, at: str, values: Mapping[str, Any], allowed: Sequence[str]) -> None:
+    """Refuse a key that is not among those allowed, and name what looks like it.
+
+    Raises:
+        ConfigError: There is one; names the file and the key.
+    """
     for key in values:
         if key not in allowed:
             path = f"{at}.{key}" if at else key
