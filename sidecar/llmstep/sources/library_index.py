@@ -147,10 +147,6 @@ class LibraryIndex:
                 return statement
         return None
 
-    def statements(self) -> Iterator[Statement]:
-        """All statements."""
-        return map(self._statement, range(self.statement_count))
-
     def module_of(self, name: str) -> str | None:
         """The module of the statement of this full name, if there is one."""
         for row in self._find_rows(name):

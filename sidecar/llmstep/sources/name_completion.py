@@ -26,6 +26,8 @@ from llmstep.sources.ranking import Origin
 
 # Shorter beginnings say nothing about a lemma; a dot does.
 SHORTEST_NAME = 2
+# Offered of each kind, tactics and lemmas.
+MOST_NAMES = 50
 _SHORTEST_ENDING = 3
 # Statements of one library that are unpacked for one answer.
 _MOST_UNPACKED = 40
@@ -58,8 +60,7 @@ _PER_LETTER = 0.02
 class NameQuestion:
     """A place where a name has been begun: what is written, dots included, and the file above it.
 
-    The rest says whether a tactic may stand there, or something stated, and how many names of each
-    kind are wanted.
+    The rest says whether a tactic may stand there, or something stated.
     """
 
     word: str
@@ -67,7 +68,6 @@ class NameQuestion:
     uri: str = ""
     tactics: bool = False
     lemmas: bool = True
-    count: int = 50
 
 
 @attrs.frozen
@@ -162,10 +162,10 @@ class NameFinder:
                 if found is not None and (shelf.reaches is None or shelf.reaches(found.module)):
                     self._add(found, shelf.origin, shelf.index.uses(name))
 
-    def best(self, count: int) -> list[FoundName]:
+    def best(self) -> list[FoundName]:
         """The names to offer, the likeliest first."""
         ranked = sorted(self._found.values(), key=lambda item: (-item[0], item[1].text))
-        return [found for _, found in ranked[:count]]
+        return [found for _, found in ranked[:MOST_NAMES]]
 
     def _may_be(self, name: str) -> bool:
         word = self._word
@@ -200,7 +200,6 @@ def find_tactics(
     shelves: Sequence[Shelf],
     *,
     core_only: bool,
-    count: int,
 ) -> list[FoundName]:
     """Tactics whose names begin so, those that the file and then the project use first.
 
@@ -223,7 +222,7 @@ def find_tactics(
             usable = origin == "file" or not (core_only and name in MATHLIB_TACTICS)
             if name.startswith(word) and name != word and usable and _is_tactic(name):
                 found.setdefault(name, origin)
-    return [FoundName(name, name, "tactic", origin) for name, origin in found.items()][:count]
+    return [FoundName(name, name, "tactic", origin) for name, origin in found.items()][:MOST_NAMES]
 
 
 def _heads_of(document: LeanDocument) -> Iterator[str]:

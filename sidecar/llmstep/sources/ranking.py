@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
 from typing import Literal
 
 import attrs
@@ -69,10 +68,8 @@ class Ranking:
     refused: it could neither be ordered nor travel as JSON.
     """
 
-    def __init__(self, suggestions: Iterable[Suggestion] = ()) -> None:
+    def __init__(self) -> None:
         self._best: dict[str, Suggestion] = {}
-        for suggestion in suggestions:
-            self.add(suggestion)
 
     def __len__(self) -> int:
         return len(self._best)
@@ -98,8 +95,3 @@ class Ranking:
 
 def _order(suggestion: Suggestion) -> tuple[float, int, str]:
     return (-suggestion.score, len(suggestion.tactic), suggestion.tactic)
-
-
-def rank(suggestions: Iterable[Suggestion], n: int | None = None) -> tuple[Suggestion, ...]:
-    """The ``n`` best distinct suggestions (all if ``None``), the best first."""
-    return Ranking(suggestions).top(n)

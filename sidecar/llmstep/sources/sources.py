@@ -183,6 +183,7 @@ class Sources:
         """Tactics and lemmas that can be named at a place, by how their names begin."""
         from llmstep.lean_text.document import read_document
         from llmstep.sources.name_completion import (
+            MOST_NAMES,
             SHORTEST_NAME,
             FoundNames,
             NameFinder,
@@ -205,9 +206,7 @@ class Sources:
             core_only = imports_core_only(before) or bool(
                 at_hand.reaches and at_hand.reaches.without_mathlib
             )
-            found += find_tactics(
-                word, document, shelves, core_only=core_only, count=question.count
-            )
+            found += find_tactics(word, document, shelves, core_only=core_only)
         if question.lemmas and (len(word) >= SHORTEST_NAME or "." in word):
             knows = index.has_name if index is not None else lambda _: False
             said = self._said(document, index, at_hand, reaches)
@@ -217,9 +216,9 @@ class Sources:
             finder.add_statements(at_hand.edited, "project")
             if "file" in self._wanted:
                 finder.add_statements(document.statements(), "file")
-            found += finder.best(question.count)
+            found += finder.best()
         ready = all(shelf.table is not None for shelf in shelves)
-        return FoundNames(tuple(found), complete=ready and len(found) < question.count)
+        return FoundNames(tuple(found), complete=ready and len(found) < MOST_NAMES)
 
     def _said(
         self,

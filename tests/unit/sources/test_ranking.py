@@ -5,18 +5,26 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstep.sources.ranking import Ranking, Suggestion, normal_form, rank
+from llmstep.sources.ranking import Ranking, Suggestion, normal_form
 
 SUGGESTIONS = st.builds(
     Suggestion,
     st.sampled_from(["simp", "simp ", "simp [h]", "simp[h]", "rfl", "exact h", "exact  h -- x"]),
     st.one_of(st.floats(-5, 0), st.sampled_from([math.nan, math.inf, -math.inf])),
 )
+
+
+def rank(suggestions: Iterable[Suggestion], n: int | None = None) -> tuple[Suggestion, ...]:
+    ranking = Ranking()
+    for suggestion in suggestions:
+        ranking.add(suggestion)
+    return ranking.top(n)
 
 
 def test_likelier_first_then_shorter_then_alphabetical() -> None:
