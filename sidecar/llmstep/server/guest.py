@@ -43,12 +43,13 @@ class Guest:
         )
         self._server = LLMStepServer(
             session,
+            wire,
             self._client_log,
             on_stop=lambda _code: wire.end(),
             on_settings=lambda settings: engine.keep_alive(settings.keep_alive),
             describe_engine=engine.describe,
         )
-        self._protocol = self._context.run(self._server.connect, wire)
+        self._protocol = self._server.protocol
         self._own_log.attach(lambda _level, text: self._protocol.notify(LOG, {"text": text}))
 
     def receive(self, message: Incoming) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from llmstep.config import resolve
-from llmstep.logs import close_logging, set_up_logging
+from llmstep.logs import ClientLogHandler, close_logging, set_up_logging
 from llmstep.runtime.framing import Incoming
 from llmstep.runtime.stdio import InputPump, OutputPump, pipe_writer
 from llmstep.server.server import LLMStepServer
@@ -33,28 +33,22 @@ def run_server(
     # Not asyncio.run: on its way out it waits for every thread and task, and one of them may be
     # stuck in native code.
     loop = asyncio.new_event_loop()
-    ended: asyncio.Future[int] = loop.create_future()
-
-    def stop(code: int) -> None:
-        if not ended.done():  # the first call wins
-            ended.set_result(code)
-
-    server = LLMStepServer(Session(flags), client_log, on_stop=stop)
+    session = Session(flags)
     code = _INTERRUPTED
     try:
-        code = loop.run_until_complete(_serve(server, reader, writer, ended))
+        code = loop.run_until_complete(_serve(session, client_log, reader, writer))
     except KeyboardInterrupt:
         logger.info("interrupted")
     except Exception:
         code = 1
         logger.exception("the server failed")
-    server.close()
+    session.close()
     close_logging()
     os._exit(code)
 
 
 async def _serve(
-    server: LLMStepServer, reader: FileIO, writer: FileIO, ended: asyncio.Future[int]
+    session: Session, client_log: ClientLogHandler, reader: FileIO, writer: FileIO
 ) -> int:
     """Speak with the client until it leaves.
 
@@ -63,6 +57,11 @@ async def _serve(
         ``exit`` without ``shutdown`` and for a client that does not read.
     """
     loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def stop(code: int) -> None:
+        if not ended.done():  # the first call wins
+            ended.set_result(code)
 
     def do_soon(work: Callable[..., None], *arguments: Any) -> None:
         # The loop may be closed already: then there is nothing left to do.
@@ -71,20 +70,20 @@ async def _serve(
 
     def give_up(reason: str) -> None:
         logger.error("giving up: %s", reason)
-        do_soon(server.stop, 1)
+        do_soon(stop, 1)
 
     output = OutputPump(writer, give_up, write_now=pipe_writer(writer))
-    protocol = server.connect(output)
+    server = LLMStepServer(session, output, client_log, on_stop=stop)
 
     def receive(batch: Sequence[Incoming]) -> None:
         try:
             for message in batch:
-                protocol.receive(message)
+                server.protocol.receive(message)
         finally:
             pump.acknowledge()
 
     def end() -> None:
-        do_soon(server.stop, 0)
+        do_soon(stop, 0)
         _end_when_stuck()
 
     pump = InputPump(reader, lambda batch: do_soon(receive, batch), end)

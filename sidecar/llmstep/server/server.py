@@ -29,6 +29,7 @@ class LLMStepServer:
 
     Args:
         session: The client's settings and service.
+        writer: Where frames for the client go.
         client_log: Where log records wait until the client can take them.
         on_stop: Called with the exit code when the client says `exit`.
         on_settings: Told the client's settings.
@@ -38,6 +39,7 @@ class LLMStepServer:
     def __init__(
         self,
         session: Session,
+        writer: Writer,
         client_log: ClientLogHandler | None = None,
         *,
         on_stop: Callable[[int], None] = lambda _: None,
@@ -50,30 +52,23 @@ class LLMStepServer:
         self._on_settings = on_settings
         self._describe_engine = describe_engine
         self.client = ""
-        self._protocol: LLMStepProtocol | None = None
+        self.protocol = LLMStepProtocol(self, writer)
         self._editor: Editor | None = None
-
-    def connect(self, writer: Writer) -> LLMStepProtocol:
-        """Make the protocol of the one client this server has."""
-        self._protocol = LLMStepProtocol(self, writer)
-        return self._protocol
 
     def register_features(self) -> None:
         """Add the handlers of all that is asked after `initialize`."""
         from llmstep.server.features import lemmas, pull, suggest
         from llmstep.server.replies import status_json
 
-        protocol = self._protocol
-        assert protocol is not None
-        suggest.register(protocol, self._session)
-        lemmas.register(protocol, self._session)
-        pull.register(protocol)
+        suggest.register(self.protocol, self._session)
+        lemmas.register(self.protocol, self._session)
+        pull.register(self.protocol)
 
         def status(_params: Any) -> dict[str, Any]:
             engine = self._describe_engine() if self._describe_engine is not None else None
             return status_json(self._session.status(), engine)
 
-        protocol.register(STATUS, status, notification=False)
+        self.protocol.register(STATUS, status, notification=False)
 
     def initialize(self, params: Any) -> dict[str, Any]:
         """Take the client in; an editor brings in the LSP."""
@@ -81,12 +76,12 @@ class LLMStepServer:
             raise InvalidParamsError("params of initialize must be an object")
         handshake = parse_handshake(params)
         capabilities: dict[str, Any] = {"positionEncoding": "utf-16"}
-        if handshake.is_editor and self._protocol is not None:
+        if handshake.is_editor:
             from llmstep.server.editor import Editor
 
-            self._editor = Editor(self._protocol, self._session)
+            self._editor = Editor(self.protocol, self._session)
             capabilities = self._editor.initialize(params)
-            self._protocol.extension = self._editor
+            self.protocol.extension = self._editor
         capabilities["experimental"] = {"llmstep": {"protocolVersion": PROTOCOL_VERSION}}
         self.client = handshake.client
         self._session.begin(handshake)
@@ -104,9 +99,8 @@ class LLMStepServer:
             self._editor.greet()
 
     def _log_to_client(self, level: int, text: str) -> None:
-        if self._protocol is not None:
-            kind = next(kind for least, kind in _MESSAGE_TYPES if level >= least)
-            self._protocol.notify(LOG_MESSAGE, {"type": kind, "message": text})
+        kind = next(kind for least, kind in _MESSAGE_TYPES if level >= least)
+        self.protocol.notify(LOG_MESSAGE, {"type": kind, "message": text})
 
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""

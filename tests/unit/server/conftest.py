@@ -118,8 +118,8 @@ class Connection:
     def __init__(self, flags: dict[str, Any] | None = None) -> None:
         self.sent: list[dict[str, Any]] = []
         self.services: list[FakeService] = []
-        self.server = LLMStepServer(Session(flags or {}, self._open))
-        self.protocol = self.server.connect(self)
+        self.server = LLMStepServer(Session(flags or {}, self._open), self)
+        self.protocol = self.server.protocol
 
     def _open(self, settings: Settings) -> SuggestService:
         self.services.append(FakeService(settings))

@@ -23,8 +23,8 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connection:
     monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
     made = Connection()
     environ = {"LLMSTEP_LIBRARY": "mine.tactics"}
-    made.server = LLMStepServer(Session({}, made._open, environ, str(tmp_path / "client")))
-    made.protocol = made.server.connect(made)
+    made.server = LLMStepServer(Session({}, made._open, environ, str(tmp_path / "client")), made)
+    made.protocol = made.server.protocol
     return made
 
 
