@@ -18,16 +18,14 @@ from llmstep.backends.base import (
     Sampling,
 )
 from llmstep.errors import LLMStepError
+from llmstep.prompts.template import BuiltPrompt
 from llmstep.service.collector import Collector
 from llmstep.service.model_setup import ModelSetup
 from llmstep.service.near import Near
-from llmstep.service.question import Document, SuggestRequest, SuggestStats
+from llmstep.service.question import SuggestRequest, SuggestStats
 from llmstep.service.resident import ResidentModels
 
 log = logging.getLogger(__name__)
-
-# Stands in for the goal while a file's text is prefilled: only what comes before it is reused.
-_ANY_GOAL = ("⊢ True",)
 
 
 @attrs.frozen
@@ -79,16 +77,7 @@ class ModelQuestion:
         backend = models.backend(self.setup)
         load_ms = 0.0 if self.loaded_before else models.state(self.setup).load_ms
         request = self.request
-        prompts = self.setup.prompts(
-            backend,
-            request.goals,
-            request.document,
-            self.sampling,
-            request.prefix,
-            # What no suggestion may mention is not worth mentioning to the model either.
-            [name for name in request.premises if name not in request.banned],
-            [m for m in self.near.mentions if not m.is_one_of(request.banned)],
-        )
+        prompts = _make_prompts(self.setup, backend, request, self.sampling, self.near)
         dropped = tuple(dict.fromkeys(name for prompt in prompts for name in prompt.dropped))
         if dropped:
             log.info("the goal is too long for the model; left out: %s", ", ".join(dropped))
@@ -192,8 +181,28 @@ def _watch(models: ResidentModels, asking: _Asking, one: Asked):
     return models.guard.watch("this request", asking.question._what_it_is(), one.request.prompt)
 
 
-def prefill(setup: ModelSetup, backend: Backend, document: Document, cancel: CancelToken) -> None:
-    """Bring a file's text into the model where its prompt begins with it."""
-    for prompt in setup.prompts(backend, _ANY_GOAL, document, setup.sampling()):
+def prefill(
+    setup: ModelSetup, backend: Backend, request: SuggestRequest, cancel: CancelToken
+) -> None:
+    """Bring a question's prompts into the model before it is asked.
+
+    Where premises are to be stated that nobody has looked for yet, as far as they begin alike.
+    """
+    for prompt in _make_prompts(setup, backend, request, setup.sampling(), Near()):
         if not cancel.is_set():
             backend.prefill(prompt.parts, cancel)
+
+
+def _make_prompts(
+    setup: ModelSetup, backend: Backend, request: SuggestRequest, sampling: Sampling, near: Near
+) -> list[BuiltPrompt]:
+    return setup.prompts(
+        backend,
+        request.goals,
+        request.document,
+        sampling,
+        request.prefix,
+        # What no suggestion may mention is not worth mentioning to the model either.
+        [name for name in request.premises if name not in request.banned],
+        [m for m in near.mentions if not m.is_one_of(request.banned)],
+    )

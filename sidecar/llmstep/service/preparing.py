@@ -14,12 +14,14 @@ from llmstep.service.ask import Ask
 from llmstep.service.finder import Found, ModelFinder
 from llmstep.service.model_question import prefill
 from llmstep.service.model_setup import ModelSetup
-from llmstep.service.question import Document
+from llmstep.service.question import Document, SuggestRequest
 from llmstep.service.resident import ResidentModels
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.05
+# Stands in for the goal while a file's text is prefilled: only what comes before it is reused.
+_ANY_GOAL = ("⊢ True",)
 
 
 def prepare_soon(
@@ -45,7 +47,7 @@ def prepare_soon(
         try:
             backend = models.backend(setup)
             if document is not None:
-                prefill(setup, backend, document, cancel)
+                prefill(setup, backend, SuggestRequest(_ANY_GOAL, document=document), cancel)
         except LLMStepError as error:
             log.warning("the model is not loaded: %s", error.message)
 
@@ -66,6 +68,23 @@ def prepare_soon(
             log.debug("closed before the model was found")
 
     finding.add_done_callback(submit)
+
+
+def prefill_meanwhile(models: ResidentModels, setup: ModelSetup, request: SuggestRequest) -> None:
+    """Bring a question's prompt into its model while other sources are asked, on its own thread.
+
+    A model that is not loaded, that is a server's, or that reads what those sources find has to
+    wait; one that is used by others is not kept from it.
+    """
+
+    def run(cancel: CancelToken) -> None:
+        try:
+            prefill(setup, models.backend(setup), request, cancel)
+        except LLMStepError as error:
+            log.debug("the prompt is not computed ahead: %s", error.message)
+
+    if models.holds(setup) and setup.chooses_tokens and not setup.states_premises:
+        models.lane(setup).do_meanwhile(run)
 
 
 async def load_patiently(models: ResidentModels, found: Found, ask: Ask) -> None:

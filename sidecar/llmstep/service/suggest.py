@@ -34,7 +34,7 @@ from llmstep.service.lookups import Lookups
 from llmstep.service.model_question import ModelAnswer, ModelQuestion, ask_models
 from llmstep.service.model_setup import ModelSetup
 from llmstep.service.near import look_around, looks_around
-from llmstep.service.preparing import load_patiently, prepare_soon
+from llmstep.service.preparing import load_patiently, prefill_meanwhile, prepare_soon
 from llmstep.service.question import (
     Asker,
     Partial,
@@ -235,6 +235,8 @@ class SuggestService:
                     ask.on_suggestion(suggestion)
             stats = SuggestStats(total_ms=ask.elapsed_ms)
             return SuggestReply(known.suggestions, self._name(setup), True, stats)
+        if setup is not None and self._sources.others and not ask.asker.background:
+            prefill_meanwhile(self._models, setup, ask.request)
         silent = await self._ask_sources(ask, sampling)
         answer = ModelAnswer()
         if found is not None:
