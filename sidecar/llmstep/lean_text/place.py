@@ -12,11 +12,11 @@ import attrs
 from llmstep.lean_text.blocks import BlockPlace, read_blocks
 from llmstep.lean_text.document import read_document
 from llmstep.lean_text.late_pattern import late_pattern
+from llmstep.lean_text.lexer import comment_end
 from llmstep.lean_text.vocabulary import symbols
 
 # Comments, the character literal '"', and strings.
 _NON_CODE = late_pattern(r'--[^\n]*|/-|\'\\?"\'|"(?:\\.|[^"\\])*(?P<closed>")?', re.DOTALL)
-_COMMENT_EDGE = late_pattern(r"/-|-/")
 _ENDS_IN_BY = late_pattern(r"(?:^|[\s(⟨,])by[ \t]*$")
 # After these a whole term is expected, after whatever is in no list an argument.
 _TERM_OPENERS = (":=", "=>", "|", "⟨", "[", ",", "←", "<|", "$", "|>")
@@ -49,16 +49,11 @@ class Place:
         text = self.text_before()
         at = 0
         while (match := _NON_CODE.search(text, at)) is not None:
-            at = match.end()
-            if match.group() == "/-":
-                depth = 1
-                while depth:
-                    edge = _COMMENT_EDGE.search(text, at)
-                    if edge is None:
-                        return False
-                    at = edge.end()
-                    depth += 1 if edge.group() == "/-" else -1
-            elif at == len(text):
+            if match[0] == "/-":
+                if (end := comment_end(text, match.start())) is None:
+                    return False
+                at = end
+            elif (at := match.end()) == len(text):
                 return match["closed"] is not None
         return True
 
