@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -186,10 +187,8 @@ def explain(error: BaseException, timeout_s: float) -> str:
     if isinstance(error, httpx.ConnectError):
         # Several addresses of one name were tried, and the library keeps the last failure alone.
         return "nothing listens at that address" if "attempts failed" in words else str(error)
-    if isinstance(error, httpx.RemoteProtocolError):
-        if "illegal" in words or "malformed" in words:
-            return "what it sent is no HTTP answer"
-        return "it closed the connection before its answer was complete"
-    if isinstance(error, (httpx.NetworkError, ConnectionError)):
+    if isinstance(error, httpx.RemoteProtocolError) and re.search("illegal|malformed", words):
+        return "what it sent is no HTTP answer"
+    if isinstance(error, (httpx.RemoteProtocolError, httpx.NetworkError, ConnectionError)):
         return "it closed the connection before its answer was complete"
     return str(error) or type(error).__name__
