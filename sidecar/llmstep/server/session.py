@@ -18,7 +18,6 @@ from llmstep.errors import LLMStepError
 from llmstep.first_version import Leftover, find_server
 from llmstep.logs import set_level
 from llmstep.server.messages import Handshake
-from llmstep.setting_kinds import place_model
 
 if TYPE_CHECKING:
     from llmstep.service.question import (
@@ -83,7 +82,7 @@ class Session:
         """Who asks, and with which settings."""
         from llmstep.service.question import Asker
 
-        return Asker(id(self), self.settings)
+        return Asker(id(self), self.settings, folder=self._folder or "")
 
     @property
     def service(self) -> SuggestService:
@@ -166,18 +165,11 @@ class Session:
         return await self.service.lookups.look_up(work, key, self.asker)
 
     def heed_flags(self, request: Request) -> Request:
-        """The request, without a model of its own where ``--model`` chose the model for all.
-
-        A path that it names is seen from the client's folder.
-        """
-        model = request.model
-        if model is None:
+        """The request, without a model of its own where ``--model`` chose the model for all."""
+        if request.model is None or self._flags.get("model") is None:
             return request
-        if self._flags.get("model") is not None:
-            logger.info("the model was chosen with --model; the request's %r is left", model)
-            return attrs.evolve(request, model=None)
-        placed = place_model(model, self._folder) if self._folder else model
-        return attrs.evolve(request, model=placed)
+        logger.info("the model was chosen with --model; the request's %r is left", request.model)
+        return attrs.evolve(request, model=None)
 
     def close(self) -> None:
         """End the service's threads; does not wait for one that is stuck in native code."""

@@ -15,6 +15,7 @@ import attrs
 from llmstep.config import Settings
 from llmstep.errors import LLMStepError, ModelNotFoundError
 from llmstep.service.model_setup import ModelSetup, find_setup
+from llmstep.setting_kinds import place_model
 
 # A small model is there in a moment; a larger one is not waited for where others can answer.
 _SMALL_BYTES = 200 << 20
@@ -109,8 +110,8 @@ class ModelFinder:
         """The model of the settings, once it is found."""
         return self._default.setup if self._default else None
 
-    def begin(self, name: str | None) -> Future[Found]:
-        """Begin to look for a model; the settings' for ``None``.
+    def begin(self, name: str | None, folder: str = "") -> Future[Found]:
+        """Begin to look for a model, seen from a folder; the settings' for ``None``.
 
         Raises:
             LLMStepError: Too many look-ups hang.
@@ -120,17 +121,21 @@ class ModelFinder:
             known.set_result(self._default)
             return known
         settings = self._settings
-        find = self._find_default if name is None else lambda: _find(settings, name)
-        return _errands.begin((settings, name), find)
 
-    async def find(self, name: str | None, patience_s: float | None) -> Found:
-        """Find a model (the settings' for ``None``); without patience for as long as it takes.
+        def find() -> Found:
+            return _find(settings, place_model(name, folder) if name and folder else name)
+
+        find_it = self._find_default if name is None else find
+        return _errands.begin((settings, name, folder), find_it)
+
+    async def find(self, name: str | None, patience_s: float | None, folder: str = "") -> Found:
+        """Find a model, as `begin` does; without patience for as long as it takes.
 
         Raises:
             ModelNotFoundError: No card and no file answers to the name, or the disk does not.
             LLMStepError: The model cannot be run.
         """
-        future = asyncio.wrap_future(self.begin(name))
+        future = asyncio.wrap_future(self.begin(name, folder))
         try:
             return await asyncio.wait_for(future, patience_s)
         except TimeoutError:

@@ -31,13 +31,15 @@ def prepare_soon(
     document: Document | None,
     key: Hashable | None,
     on_found: Callable[[ModelSetup], None],
+    folder: str = "",
 ) -> None:
     """Find a model (the settings' for ``None``), load it, and prefill a file, in the background.
 
-    Newer work with the same key takes this one's place. What goes wrong is logged.
+    A relative path is one of the folder. Newer work with the same key takes this one's place. What
+    goes wrong is logged.
     """
     try:
-        finding = finder.begin(name)
+        finding = finder.begin(name, folder)
     except LLMStepError as error:
         log.warning("the model is not loaded: %s", error.message)
         return

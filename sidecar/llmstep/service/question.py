@@ -206,11 +206,13 @@ class Asker:
         settings: Settings that hold for this client's questions; those of the service if ``None``.
         background: Whether the answer is worth less than anybody else's: it gives way to every
             other question, and no model is loaded for it.
+        folder: Where relative paths of this client are seen from; empty for this process's folder.
     """
 
     client: int = 0
     settings: Settings | None = None
     background: bool = False
+    folder: str = ""
 
 
 @attrs.frozen

@@ -169,7 +169,8 @@ class SuggestService:
         key = ("prepare", asker.client, document.uri) if document else None
         self._reading.do_meanwhile(lambda _: self._sources.prepare(text, uri), key=key)
         if self._sources.model:
-            prepare_soon(self._finder, self._models, request.model, document, key, self._note)
+            name, folder = request.model, asker.folder
+            prepare_soon(self._finder, self._models, name, document, key, self._note, folder)
 
     @property
     def reads_files(self) -> bool:
@@ -272,7 +273,7 @@ class SuggestService:
         ask.stage = self._finder.explain_silence(ask.request.model).message
         try:
             patience = _FIND_PATIENCE_S if others else None
-            return await self._finder.find(ask.request.model, patience), None
+            return await self._finder.find(ask.request.model, patience, ask.asker.folder), None
         except LLMStepError as error:
             if not others:
                 raise

@@ -34,12 +34,7 @@ async def test_relative_paths_are_those_of_the_clients_folder(
     await connection.initialize(model="proofs.gguf")
     assert connection.service.settings.model == str(tmp_path / "client" / "proofs.gguf")
     assert connection.service.settings.library == str(tmp_path / "client" / "mine.tactics")
-    for model in ("other.gguf", "builtin"):
-        await connection.request("llmstep/suggest", {**QUESTION, "model": model})
-        connection.give("llmstep/prepare", {"model": model})
-    other = str(tmp_path / "client" / "other.gguf")
-    assert [request.model for request in connection.service.asked] == [other, "builtin"]
-    assert connection.service.prepared[0].model == other
+    assert connection.server._session.asker.folder == str(tmp_path / "client")
 
 
 @pytest.mark.parametrize("said", ["workspaceFolders", "rootUri"])

@@ -25,7 +25,7 @@ from llmstep.errors import (
     ModelNotFoundError,
 )
 from llmstep.service.model_setup import find_setup
-from llmstep.service.question import Document, PrepareRequest, SuggestReply, SuggestRequest
+from llmstep.service.question import Asker, Document, PrepareRequest, SuggestReply, SuggestRequest
 from llmstep.service.suggest import SuggestService
 
 GOAL = "p q : Prop\nhp : p\nhq : q\n⊢ p ∧ q"
@@ -171,6 +171,27 @@ def test_an_unknown_model_is_that_requests_answer_alone(
     assert tactics(ask(service)) == ["first"]
     assert service.status().error is None
     assert loads.events == [("open", "first")]
+
+
+@pytest.mark.parametrize("name", ["none.gguf", "./none", "folder"])
+def test_a_relative_path_is_one_of_the_askers_folder(
+    open_service: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    (tmp_path / "client" / "folder").mkdir(parents=True)
+    (tmp_path / "client" / "folder" / "config.json").write_text("{}", encoding="utf-8")
+    service, asker = open_service(), Asker(folder=str(tmp_path / "client"))
+    path = str(tmp_path / "client" / Path(name).name)
+
+    async def run() -> None:
+        with pytest.raises(LLMStepError) as caught:
+            await service.suggest(SuggestRequest((GOAL,), model=name), asker=asker)
+        assert path in f"{caught.value.message} {caught.value.hint}"
+        caplog.clear()
+        await service.prepare(PrepareRequest(model=name), asker)
+        while path not in caplog.text:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 30))
 
 
 def test_a_name_nearly_right_is_guessed(open_service: Open) -> None:
