@@ -19,12 +19,13 @@ class CasualtyGuard:
         self._deaths = deaths
 
     @contextmanager
-    def watch(self, kind: str, *parts: object) -> Iterator[None]:
+    def watch(self, kind: str, *parts: object, whole: bool = True) -> Iterator[None]:
         """Do some work that may end the process.
 
         Args:
             kind: What it is, for the error.
             parts: What makes it this work and no other.
+            whole: Whether it is done behind this; what was done in part may still end an engine.
 
         Raises:
             LLMStepError: Two engines have died of it, one after the other.
@@ -44,5 +45,5 @@ class CasualtyGuard:
         finally:
             if self._mark is not None:
                 self._mark.end(thread)
-        if self._deaths is not None:
+        if self._deaths is not None and whole:
             self._deaths.forgive(work)

@@ -65,10 +65,6 @@ class ModelQuestion:
     loaded_before: bool
     near: Near = attrs.field(factory=Near)
 
-    def _what_it_is(self) -> tuple[object, ...]:
-        request = self.request
-        return self.setup.options, request.goals, request.prefix, self.sampling
-
     def begin(self, models: ResidentModels) -> _Asking | None:
         """Load the model if need be, and make the prompts; ``None`` if nobody waits any more."""
         # A question nobody waits for any more is not worth a load, nor the model before it.
@@ -178,19 +174,35 @@ def _ask_jointly(models: ResidentModels, turn: Sequence[tuple[_Asking, Asked]]) 
 
 
 def _watch(models: ResidentModels, asking: _Asking, one: Asked):
-    return models.guard.watch("this request", asking.question._what_it_is(), one.request.prompt)
+    question = asking.question
+    what = _what_it_is(question.setup, question.request, question.sampling)
+    return models.guard.watch("this request", what, one.request.prompt)
+
+
+def _what_it_is(
+    setup: ModelSetup, request: SuggestRequest, sampling: Sampling
+) -> tuple[object, ...]:
+    return setup.options, request.goals, request.prefix, sampling
 
 
 def prefill(
-    setup: ModelSetup, backend: Backend, request: SuggestRequest, cancel: CancelToken
+    models: ResidentModels,
+    setup: ModelSetup,
+    request: SuggestRequest,
+    sampling: Sampling,
+    cancel: CancelToken,
 ) -> None:
-    """Bring a question's prompts into the model before it is asked.
+    """Bring a question's prompts into its model before it is asked. On the model's thread.
 
-    Where premises are to be stated that nobody has looked for yet, as far as they begin alike.
+    Where premises are to be stated that nobody has looked for yet, as far as they begin alike. An
+    engine that dies of it has died of the question.
     """
-    for prompt in _make_prompts(setup, backend, request, setup.sampling(), Near()):
+    backend = models.backend(setup)
+    what = _what_it_is(setup, request, sampling)
+    for prompt in _make_prompts(setup, backend, request, sampling, Near()):
         if not cancel.is_set():
-            backend.prefill(prompt.parts, cancel)
+            with models.guard.watch("this request", what, prompt.parts, whole=False):
+                backend.prefill(prompt.parts, cancel)
 
 
 def _make_prompts(

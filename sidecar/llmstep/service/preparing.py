@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 
-from llmstep.backends.base import CancelToken
+from llmstep.backends.base import CancelToken, Sampling
 from llmstep.errors import CancelledError, LLMStepError
 from llmstep.service.ask import Ask
 from llmstep.service.finder import Found, ModelFinder
@@ -47,11 +47,12 @@ def prepare_soon(
 
     def load(setup: ModelSetup) -> None:
         try:
-            backend = models.backend(setup)
+            models.backend(setup)
             if document is not None:
-                prefill(setup, backend, SuggestRequest(_ANY_GOAL, document=document), cancel)
+                request = SuggestRequest(_ANY_GOAL, document=document)
+                prefill(models, setup, request, setup.sampling(), cancel)
         except LLMStepError as error:
-            log.warning("the model is not loaded: %s", error.message)
+            log.warning("the model is not prepared: %s", error.message)
 
     def submit(finding: Future[Found]) -> None:
         if (error := finding.exception()) is not None:
@@ -72,7 +73,9 @@ def prepare_soon(
     finding.add_done_callback(submit)
 
 
-def prefill_meanwhile(models: ResidentModels, setup: ModelSetup, request: SuggestRequest) -> None:
+def prefill_meanwhile(
+    models: ResidentModels, setup: ModelSetup, request: SuggestRequest, sampling: Sampling
+) -> None:
     """Bring a question's prompt into its model while other sources are asked, on its own thread.
 
     A model that is not loaded, that is a server's, or that reads what those sources find has to
@@ -81,7 +84,7 @@ def prefill_meanwhile(models: ResidentModels, setup: ModelSetup, request: Sugges
 
     def run(cancel: CancelToken) -> None:
         try:
-            prefill(setup, models.backend(setup), request, cancel)
+            prefill(models, setup, request, sampling, cancel)
         except LLMStepError as error:
             log.debug("the prompt is not computed ahead: %s", error.message)
 

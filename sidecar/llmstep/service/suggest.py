@@ -237,7 +237,8 @@ class SuggestService:
             stats = SuggestStats(total_ms=ask.elapsed_ms)
             return SuggestReply(known.suggestions, self._name(setup), True, stats)
         if setup is not None and self._sources.others and not ask.asker.background:
-            prefill_meanwhile(self._models, setup, ask.request)
+            asked = _spare(sampling, setup)
+            prefill_meanwhile(self._models, setup, ask.request, asked)
         silent = await self._ask_sources(ask, sampling)
         answer = ModelAnswer()
         if found is not None:
