@@ -8,6 +8,7 @@ reported by name and the next layer is asked; it never stops the server.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ from llmstep.setting_kinds import (
 from llmstep.user_files import read_toml
 
 MAX_CANDIDATES = 64
+_DISK_PATIENCE_S = 0.5
 # Origin of a problem with a variable of the first llmstep.
 LEFT_OVER = "environment"
 SOURCES = (
@@ -128,7 +130,8 @@ TABLE: tuple[Setting, ...] = (
         "model",
         name_or_path,
         "model id, or path of a .gguf file; the built-in one needs nothing",
-        place_model,
+        # Settings are read on the engine's event loop, and a client's folder may lie anywhere.
+        functools.partial(place_model, patience_s=_DISK_PATIENCE_S),
     ),
     Setting(
         "prompt",

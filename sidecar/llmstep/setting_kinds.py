@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ntpath
 import os
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -98,14 +99,30 @@ def some_of(*words: str) -> Callable[[Any], tuple[str, ...]]:
     return parse
 
 
-def place_model(name: str, folder: str) -> str:
-    """A model's name, or the path of one: ``owner/name`` is a path where there is such a folder."""
+def place_model(name: str, folder: str, patience_s: float | None = None) -> str:
+    """A model's name, or the path of one: ``owner/name`` is a path where there is such a folder.
+
+    With patience a disk that does not answer so soon holds no such folder.
+    """
     path = _join(folder, name)
     if path == name or name.lower().endswith(".gguf") or name.startswith("."):
         return path
     # A folder that bears a model's name by chance is none; that of a model has its description.
     is_plain = os.path.basename(name) == name
-    return path if os.path.exists(os.path.join(path, "config.json") if is_plain else path) else name
+    wanted = os.path.join(path, "config.json") if is_plain else path
+    there = os.path.exists(wanted) if patience_s is None else _answers(wanted, patience_s)
+    return path if there else name
+
+
+def _answers(path: str, patience_s: float) -> bool:
+    found: list[bool] = []
+    look = threading.Thread(target=lambda: found.append(os.path.exists(path)), daemon=True)
+    try:
+        look.start()
+    except RuntimeError:  # the system gives no more threads
+        return os.path.exists(path)
+    look.join(patience_s)
+    return found == [True]
 
 
 def place_template(name: str, folder: str) -> str:

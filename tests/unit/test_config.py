@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,28 @@ def test_a_path_given_here_is_one_of_this_processs_folder(
     monkeypatch.chdir(tmp_path)
     resolved = resolve({"model": "proofs.gguf"}, environ={}, config_path=tmp_path / "none.toml")
     assert resolved.settings.model == str(tmp_path / "proofs.gguf")
+
+
+def test_a_disk_that_does_not_answer_holds_up_no_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, exists, waited = threading.Event(), os.path.exists, list[str]()
+
+    def hang(path: str) -> bool:
+        if not str(path).startswith("/dead"):
+            return exists(path)
+        if not answer.wait(20):
+            waited.append(path)
+        return False
+
+    monkeypatch.setattr(os.path, "exists", hang)
+    try:
+        for name in ("owner/name", "qwen"):
+            options = {"model": name}
+            resolved = resolve(
+                None, options, {}, tmp_path / "none.toml", options_folder="/dead/project"
+            )
+            assert resolved.settings.model == name
+            assert waited == []
+    finally:
+        answer.set()
