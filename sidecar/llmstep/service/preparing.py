@@ -74,7 +74,7 @@ def prepare_soon(
 
 
 def prefill_meanwhile(
-    models: ResidentModels, setup: ModelSetup, request: SuggestRequest, sampling: Sampling
+    models: ResidentModels, setup: ModelSetup, ask: Ask, sampling: Sampling
 ) -> None:
     """Bring a question's prompt into its model while other sources are asked, on its own thread.
 
@@ -83,8 +83,11 @@ def prefill_meanwhile(
     """
 
     def run(cancel: CancelToken) -> None:
+        # By its turn the question may be withdrawn, and another model have taken this one's place.
+        if ask.token.is_set() or not models.holds(setup):
+            return
         try:
-            prefill(models, setup, request, sampling, cancel)
+            prefill(models, setup, ask.request, sampling, cancel)
         except LLMStepError as error:
             log.debug("the prompt is not computed ahead: %s", error.message)
 

@@ -237,8 +237,7 @@ class SuggestService:
             stats = SuggestStats(total_ms=ask.elapsed_ms)
             return SuggestReply(known.suggestions, self._name(setup), True, stats)
         if setup is not None and self._sources.others and not ask.asker.background:
-            asked = _spare(sampling, setup)
-            prefill_meanwhile(self._models, setup, ask.request, asked)
+            prefill_meanwhile(self._models, setup, ask, _spare(sampling, setup))
         silent = await self._ask_sources(ask, sampling)
         answer = ModelAnswer()
         if found is not None:
