@@ -55,13 +55,12 @@ class ClientLogHandler(logging.Handler):
         """Send or keep one record; a record made by sending another is dropped."""
         try:
             text = self.format(record)
-        except Exception:
+            if self._send is None:
+                self._buffer.append((record.levelno, text))
+            else:
+                self._hand_over(record.levelno, text)
+        except Exception:  # that nobody takes it is no fault of whoever logs
             self.handleError(record)
-            return
-        if self._send is None:
-            self._buffer.append((record.levelno, text))
-        else:
-            self._hand_over(record.levelno, text)
 
     def _hand_over(self, level: int, text: str) -> None:
         if self._send is None or getattr(self._sending, "now", False):

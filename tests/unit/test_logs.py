@@ -70,6 +70,17 @@ def test_a_record_that_cannot_be_formatted_stops_nothing(
     assert "Logging error" in capsys.readouterr().err
 
 
+def test_a_record_that_nobody_takes_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = ClientLogHandler()
+
+    def refuse(_level: int, _text: str) -> None:
+        raise RuntimeError("the loop is closed")
+
+    handler.attach(refuse)
+    handler.handle(logging.LogRecord("x", logging.INFO, "", 0, "said", (), None))
+    assert "the loop is closed" in capsys.readouterr().err
+
+
 def test_the_log_goes_to_stderr_and_to_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,6 @@ class Errands:
 
     A pool of threads would fill up with calls that never return (a dead network drive). Here such
     a call costs one thread, and whoever asks for the same thing meanwhile waits for the same call.
-
     """
 
     def __init__(self, most_running: int = _MOST_RUNNING) -> None:
