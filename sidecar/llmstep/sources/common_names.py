@@ -73,7 +73,8 @@ class CommonNames:
                 if self._names is None:
                     finding, self._finding = self._finding or self._find(), None  # or fails, anew
                     self._names = next(finding)
-                    self._finding = finding
+                    if self._names is None:  # else all that it has read would stay with it
+                        self._finding = finding
 
     def _find(self) -> Iterator[list[str] | None]:
         """Read or count them, a part with each step; all but the last are ``None``."""

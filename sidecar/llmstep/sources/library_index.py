@@ -25,7 +25,7 @@ import functools
 import json
 import math
 import mmap
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,10 +100,15 @@ class LibraryIndex:
         if len(self._tactics) != len(self._norms) or len(set(map(len, rows))) > 1:
             raise _broken(path, "its arrays do not fit together")
         self._remembered: dict[str, float] = {}
-        # Questions of one file ask for the same names again and again.
-        self._find_rows = functools.lru_cache(_MOST_NAMES)(self._search_rows)
-        self.knows = functools.lru_cache(_MOST_NAMES)(self._knows)
-        self._common = CommonNames(path, self.count_steps)
+        # Questions of one file ask for the same names again and again. What is kept here does not
+        # refer to the index: that of a project is opened anew with each change of its files, and
+        # the one before has to go at once, with the memory it is mapped to.
+        rows_of = functools.partial(_find_rows, self._keys, self._order)
+        self._find_rows = functools.lru_cache(_MOST_NAMES)(rows_of)
+        known = self._names, self._keys, self._declared
+        self.knows = functools.lru_cache(_MOST_NAMES)(functools.partial(_is_in_any, known))
+        steps = functools.partial(_count_steps, path, self._tactic_texts, self._tactics)
+        self._common = CommonNames(path, steps)
         self._row_norms: npt.NDArray[np.float32] | None = None
         self._reached: tuple[Callable[[str], bool], npt.NDArray[np.bool_]] | None = None
 
@@ -131,13 +136,9 @@ class LibraryIndex:
             remembered |= zip(names, weights.tolist(), strict=True)
         return remembered
 
-    def _knows(self, name: str) -> bool:
-        """Whether the name occurs in the library: in a goal, in a step, or as what is declared."""
-        return _holds(self._names, name) or self.has_name(name)
-
     def has_name(self, name: str) -> bool:
         """Whether the library declares something of this full name."""
-        return _holds(self._keys, name) or _holds(self._declared, name)
+        return _is_in_any((self._keys, self._declared), name)
 
     def find_statement(self, name: str) -> Statement | None:
         """The statement of this full name, if there is one."""
@@ -164,16 +165,6 @@ class LibraryIndex:
     def prepare_names(self, is_wanted: Callable[[], bool]) -> None:
         """Get `common_names` ready as long as that is wanted; asked every few milliseconds."""
         self._common.prepare(is_wanted)
-
-    def _search_rows(self, name: str) -> list[int]:
-        """The rows whose name has the hash of this one: hardly ever more than one."""
-        import numpy as np
-
-        key = np.uint32(hash_feature(name))
-        begin = end = int(self._keys.searchsorted(key))
-        while end < len(self._keys) and self._keys[end] == key:
-            end += 1
-        return self._order[begin:end].tolist()
 
     def nearest(self, features: Collection[str], count: int) -> list[Neighbour]:
         """The steps taken on the ``count`` most similar goals, the most similar first."""
@@ -228,14 +219,11 @@ class LibraryIndex:
 
     def iter_names(self) -> Iterator[str]:
         """The full names of the statements, in the order of their rows."""
-        return map(packed_name, self._read_all(self._texts))
+        return map(packed_name, _read_all(self.path, self._texts))
 
     def count_steps(self) -> Iterator[tuple[str, int]]:
         """Every step's text, its local names marked, and on how many goals it was taken."""
-        import numpy as np
-
-        counts = np.bincount(self._tactics).tolist()
-        yield from zip(self._read_all(self._tactic_texts), counts, strict=False)
+        return _count_steps(self.path, self._tactic_texts, self._tactics)
 
     def likeliest(
         self, rows: Sequence[int], count: int, reaches: Callable[[str], bool] | None = None
@@ -281,19 +269,13 @@ class LibraryIndex:
 
     @functools.cached_property
     def _module_names(self) -> list[str]:
-        names = list(self._read_all(self._modules))
+        names = list(_read_all(self.path, self._modules))
         if len(self._module_of_row) and int(self._module_of_row.max()) >= len(names):
             raise _broken(self.path, "lacks the name of a module")
         return names
 
     def _module(self, row: int) -> str:
         return self._module_names[self._module_of_row[row]]
-
-    def _read_all(self, texts: TextStore) -> Iterator[str]:
-        try:
-            yield from texts.read_all()
-        except ValueError as error:
-            raise _broken(self.path, f"holds a damaged text: {error}") from None
 
     def _tactic(self, number: int) -> str:
         try:
@@ -316,12 +298,44 @@ def _largest(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp
     return best[np.lexsort((best, -scores[best]))][:count]
 
 
-def _holds(hashes: npt.NDArray[np.uint32], name: str) -> bool:
+def _find_rows(
+    keys: npt.NDArray[np.uint32], order: npt.NDArray[np.integer[Any]], name: str
+) -> list[int]:
+    """The rows whose name has the hash of this one: hardly ever more than one."""
     import numpy as np
 
     key = np.uint32(hash_feature(name))
-    place = int(hashes.searchsorted(key))
-    return place < len(hashes) and bool(hashes[place] == key)
+    begin = end = int(keys.searchsorted(key))
+    while end < len(keys) and keys[end] == key:
+        end += 1
+    return order[begin:end].tolist()
+
+
+def _is_in_any(tables: Iterable[npt.NDArray[np.uint32]], name: str) -> bool:
+    """Whether one of some tables of hashes, each in order, has that of a name."""
+    import numpy as np
+
+    key = np.uint32(hash_feature(name))
+    for hashes in tables:
+        place = int(hashes.searchsorted(key))
+        if place < len(hashes) and hashes[place] == key:
+            return True
+    return False
+
+
+def _count_steps(
+    path: Path, texts: TextStore, taken: npt.NDArray[np.integer[Any]]
+) -> Iterator[tuple[str, int]]:
+    import numpy as np
+
+    yield from zip(_read_all(path, texts), np.bincount(taken).tolist(), strict=False)
+
+
+def _read_all(path: Path, texts: TextStore) -> Iterator[str]:
+    try:
+        yield from texts.read_all()
+    except ValueError as error:
+        raise _broken(path, f"holds a damaged text: {error}") from None
 
 
 def _postings(arrays: Mapping[str, npt.NDArray[Any]], prefix: str) -> Postings:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -206,3 +208,22 @@ def test_a_block_that_does_not_unpack_is_told(tmp_path: Path) -> None:
     index = LibraryIndex(tmp_path / "j")
     with pytest.raises(ModelFileError, match="damaged"):
         index.premises(goal_query(parse_goal("x y z : ℝ\n⊢ x * y ≤ x * z")), 3)
+
+
+def test_an_index_goes_with_its_last_user_and_not_with_a_search_for_garbage(
+    index: LibraryIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMSTEP_HOME", str(tmp_path / "home"))
+    # An engine searches seldom, and opens a project's index anew after each change of its files.
+    used = LibraryIndex(index.path)
+    assert used.knows("add_comm")
+    assert used.nearest(features(PAIRS[0][0]), 1)
+    assert used.uses("add_comm") == 0
+    assert "add_comm" in used.common_names()
+    left = weakref.ref(used), weakref.ref(used._tactics)
+    gc.disable()
+    try:
+        del used
+        assert [part() for part in left] == [None, None]
+    finally:
+        gc.enable()
