@@ -120,12 +120,17 @@ class Evidence:
             scope = read_document(text_before).names()
         knows = index.knows if index is not None else lambda _: False
         self._surroundings = Surroundings.of(goal_roles(parsed), scope, knows)
-        self._locals = self._surroundings.roles
+        self._locals = local = self._surroundings.roles
+
+        # No method: a question goes, with its document and indexes, as soon as it is answered.
+        def is_own(name: str) -> bool:
+            return name.partition(".")[0] in local or name in text_before
+
         self._in_goal = set(words(goal))
         core_only = imports_core_only(text_before) or bool(imported and imported.without_mathlib)
         self._unusable = MATHLIB_TACTICS if core_only else frozenset()
         known = is_core_module if imported is None and core_only else imported
-        self._can_name = NameReach(index, known, core_only, self._is_own)
+        self._can_name = NameReach(index, known, core_only, is_own)
         reaches = reaches or known
         features = goal_features(parsed)
         library = ask_library(index, features, self._surroundings, prefix)
@@ -324,10 +329,6 @@ class Evidence:
         if self._index is None or not half.isidentifier() or head == half:
             return True
         return self._index.knows(head) or head in MATHLIB_TACTICS or head in self._text_before
-
-    def _is_own(self, name: str) -> bool:
-        """Whether a name is local, or stands in the file."""
-        return name.partition(".")[0] in self._locals or name in self._text_before
 
     def _is_invented(self, name: str) -> bool:
         """Whether neither the library nor the file has ever seen the name."""

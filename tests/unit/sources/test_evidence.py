@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from pathlib import Path
 
 import pytest
@@ -246,3 +248,23 @@ def test_a_lemma_of_the_file_becomes_a_step_with_its_name_as_written_here() -> N
         evidence = Evidence(goal, text, None, True, None, load_mixing(), tables={"file": table})
         assert proposed(evidence)[wanted] == ("file",)
         assert evidence.premises() == ["Foo.bar"]
+
+
+def test_a_question_goes_with_its_answer_and_not_with_a_search_for_garbage(
+    index: LibraryIndex,
+) -> None:
+    # An engine searches seldom, and a question holds its document and the indexes it asked.
+    evidence = Evidence(GOAL, FILE, index, True, PORTFOLIO, PLAIN)
+    scores = [(tactic, estimate.score) for tactic, estimate in evidence.propose()]
+    assert evidence.choose(scores, 4)
+    evidence.add_candidate("exact hp", -1.0, 3)
+    assert evidence.known_names() is not None
+    evidence.find_lemmas(4)
+    evidence.mentions(["And.intro"])
+    left = weakref.ref(evidence)
+    gc.disable()
+    try:
+        del evidence
+        assert left() is None
+    finally:
+        gc.enable()
