@@ -7,7 +7,7 @@ Identifier characters are those of ``Lean.isIdFirst`` and ``Lean.isIdRest`` (Ini
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import attrs
@@ -126,3 +126,11 @@ def scan_tokens(text: str) -> Iterator[Token]:
 def plain_name(word: str) -> str:
     """A name as Lean stores it: without guillemets and without ``_root_.``."""
     return word.replace("«", "").replace("»", "").removeprefix("_root_.")
+
+
+def begins_with(word: str, names: Collection[str]) -> bool:
+    """Whether a dotted beginning of the word is one of the names, or all of it."""
+    if not names:
+        return False
+    parts = plain_name(word).split(".")
+    return any(".".join(parts[:end]) in names for end in range(1, len(parts) + 1))

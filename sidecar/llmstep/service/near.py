@@ -60,7 +60,7 @@ async def look_around(
         )
         return Near(
             tuple(evidence.mentions(named)) if setup.states_premises else (),
-            evidence.known_names() if _cuts(setup, settings) else None,
+            evidence.known_names(request.banned) if _cuts(setup, settings) else None,
         )
 
     # On the thread of the sources: a library that is read for the first time takes its time.

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from llmstep.lean_text.lexer import BRACKETS, Token, plain_name, scan_tokens
+from llmstep.lean_text.lexer import BRACKETS, Token, begins_with, plain_name, scan_tokens
 from llmstep.lean_text.vocabulary import (
     JOINING_SYMBOLS,
     JOINING_WORDS,
@@ -254,7 +254,7 @@ def _inspect(tokens: list[Token], banned: tuple[str, ...]) -> Reason | None:
             return Reason.UNSOUND
         if word in UNWANTED_WORDS:
             return Reason.UNWANTED
-        if _begins_with(word, forbidden) and not _is_field(loud, index):
+        if begins_with(word, forbidden) and not _is_field(loud, index):
             return Reason.BANNED
     return None
 
@@ -270,14 +270,6 @@ def _is_field(tokens: list[Token], index: int) -> bool:
     """Whether the word is a field of what stands before it: ``(h x).symm``, ``h.1.symm``."""
     before = tokens[index - 1] if index else None
     return before is not None and before.text.endswith(".") and before.end == tokens[index].start
-
-
-def _begins_with(word: str, names: frozenset[str]) -> bool:
-    """Whether a dotted beginning of the word is one of the names."""
-    if not names:
-        return False
-    parts = plain_name(word).split(".")
-    return any(".".join(parts[:end]) in names for end in range(1, len(parts) + 1))
 
 
 def _mentions(word: str, names: frozenset[str]) -> bool:

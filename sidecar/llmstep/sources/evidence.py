@@ -202,8 +202,11 @@ class Evidence:
                 found.append(Mention(name, said.conclusion, said.name))
         return found
 
-    def known_names(self) -> KnownNames | None:
-        """The names that a step may mention here; ``None`` without a library, which knows most."""
+    def known_names(self, banned: Iterable[str] = ()) -> KnownNames | None:
+        """The names that a step may mention here, without those that are banned.
+
+        ``None`` without a library, which knows most.
+        """
         if self._index is None:
             return None
         near = {*self._written, *self._written.values(), *self._name_votes, *self._in_goal}
@@ -214,7 +217,7 @@ class Evidence:
         for text in self._texts.values():
             near.update(words(text))
         common, knows = self._index.common_names(), self._index.knows
-        return KnownNames(near, self._locals, common, knows, len(self._prefix))
+        return KnownNames(near, self._locals, common, knows, len(self._prefix), banned)
 
     def runs_here(self, tactic: str) -> bool:
         """Whether the file's imports and the goal's form leave a chance that the tactic runs."""

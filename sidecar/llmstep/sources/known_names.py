@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from llmstep.lean_text.late_pattern import late_pattern
-from llmstep.lean_text.lexer import WORD_PATTERN
+from llmstep.lean_text.lexer import WORD_PATTERN, begins_with, plain_name
 from llmstep.lean_text.vocabulary import NEED_ARGUMENT, OPEN_WORDS, SEQUENCE_WORDS, symbols
 from llmstep.sources.portfolio import MATHLIB_TACTICS
 from llmstep.sources.steps import endings
@@ -50,7 +50,8 @@ _KEYWORDS |= symbols(
 class KnownNames:
     """The names that a step may mention at one place: near, local, common (sorted) or known ones.
 
-    What the user wrote, the first `given` characters of every step, is not judged.
+    Those that are banned it may not. What the user wrote, the first `given` characters of every
+    step, is not judged.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class KnownNames:
         common: Sequence[str] = (),
         knows: Callable[[str], bool] = lambda _: False,
         given: int = 0,
+        banned: Iterable[str] = (),
     ) -> None:
+        self._banned = frozenset(plain_name(name.strip()) for name in banned) - {""}
         self._local = frozenset(local)
         self._knows = knows
         self._given = given
@@ -93,6 +96,9 @@ class KnownNames:
     def _judge(self, word: str, open_ended: bool) -> bool:
         name = word.rstrip(".")
         base = name.partition(".")[0]
+        complete = not open_ended or name != word
+        if complete and begins_with(name, self._banned):
+            return False
         if base in self._local:
             return True
         if _HYPOTHESIS.fullmatch(base):
@@ -103,7 +109,6 @@ class KnownNames:
         if open_ended and self._goes_on(word):
             return True
         # Behind a dot may stand a field or a theorem about what the name proves: `foo.2`.
-        complete = not open_ended or name != word
         return complete and self._exists(name)
 
     def _exists(self, name: str) -> bool:

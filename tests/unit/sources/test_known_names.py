@@ -132,3 +132,22 @@ def test_names_come_from_premises_steps_file_and_goal(tmp_path: Path) -> None:
 
 def test_without_a_library_nothing_is_cut() -> None:
     assert Evidence("⊢ 1 = 1", "", None, True, None, load_mixing()).known_names() is None
+
+
+@pytest.mark.parametrize(
+    ("step", "cut"),
+    [
+        ("exact Set.inter_comm s t", "exact Set.inter_comm "),
+        ("rw [Set.inter_comm]", "rw [Set.inter_comm]"),
+        ("exact Set.inter_comm.symm", "exact Set.inter_comm."),
+        ("exact _root_.Set.inter_comm s t", "exact _root_.Set.inter_comm "),
+        ("exact Set.inter_comm", "exact Set.inter_comm"),
+        ("exact Set.inter_comm_left s t", None),
+        ("exact inter_comm s t", None),
+        ("exact Finset.sum_congr rfl hab", None),
+    ],
+)
+def test_a_banned_name_is_none_of_them(step: str, cut: str | None) -> None:
+    near = (*NEAR, "Set.inter_comm_left", "_root_.Set.inter_comm")
+    names = KnownNames(near, LOCAL, COMMON, banned=["«Set».inter_comm ", ""])
+    assert cut_at(names, step) == cut
