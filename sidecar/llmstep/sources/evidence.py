@@ -203,10 +203,7 @@ class Evidence:
         return found
 
     def known_names(self, banned: Iterable[str] = ()) -> KnownNames | None:
-        """The names that a step may mention here, without those that are banned.
-
-        ``None`` without a library, which knows most.
-        """
+        """The names that a step may mention here, none that is banned; ``None`` without a library."""
         if self._index is None:
             return None
         near = {*self._written, *self._written.values(), *self._name_votes, *self._in_goal}
