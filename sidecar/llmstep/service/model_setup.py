@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 # Tokens for the file, the statement and an earlier attempt in the prompt of a whole proof.
 _PROOF_PROMPT = 3072
+# The other sources fill what the model leaves of a list: a server is asked for few candidates, as
+# each costs time. Where the backend chooses the tokens, many are begun, and those given up that
+# turn out much less likely than others: half of the time went into the tails of one or two.
+_MOST_ASKED = 10
+_MOST_BEGUN = 24
+_LEAST_SHARE = 0.03
 
 
 @attrs.frozen
@@ -59,6 +65,13 @@ class ModelSetup:
             top_p=first(settings.top_p, card.top_p),
             seed=settings.seed,
         )
+
+    def beside_others(self, sampling: Sampling) -> Sampling:
+        """How candidates are drawn where other sources have filled the list already."""
+        if not self.chooses_tokens:
+            return attrs.evolve(sampling, n=min(sampling.n, _MOST_ASKED))
+        n = min(3 * sampling.n, max(sampling.n, _MOST_BEGUN))
+        return attrs.evolve(sampling, n=n, least_share=_LEAST_SHARE)
 
     def prompts(
         self,

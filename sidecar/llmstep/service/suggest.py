@@ -54,13 +54,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The other sources fill what the model leaves of a list: a server is asked for few candidates, as
-# each costs time. Where the backend chooses the tokens, many are begun, and those given up that
-# turn out much less likely than others: half of the time went into the tails of one or two.
-_MOST_ASKED = 10
-_MOST_BEGUN = 24
-_LEAST_SHARE = 0.03
-
 T = TypeVar("T")
 
 _GRACE_S = 1.0
@@ -237,7 +230,7 @@ class SuggestService:
             stats = SuggestStats(total_ms=ask.elapsed_ms)
             return SuggestReply(known.suggestions, self._name(setup), True, stats)
         if setup is not None and self._sources.others and not ask.asker.background:
-            prefill_meanwhile(self._models, setup, ask, _spare(sampling, setup))
+            prefill_meanwhile(self._models, setup, ask, setup.beside_others(sampling))
         silent = await self._ask_sources(ask, sampling)
         answer = ModelAnswer()
         if found is not None:
@@ -317,7 +310,7 @@ class SuggestService:
         settings = self._settings_of(ask.asker)
         looking = look_around(ask, setup, settings, self._sources, self._reading)
         if self._sources.others:
-            sampling = _spare(sampling, setup)
+            sampling = setup.beside_others(sampling)
         if self._sources.others and not loaded_before:
             near, _ = await asyncio.gather(looking, load_patiently(models, found, ask))
         else:
@@ -398,14 +391,6 @@ class SuggestService:
             known_names=around and settings.known_names,
             **self._sources.fingerprint(request.text_before, request.uri, looks_around=around),
         )
-
-
-def _spare(sampling: Sampling, setup: ModelSetup) -> Sampling:
-    """How the model is asked where other sources have filled the list already."""
-    if not setup.chooses_tokens:
-        return attrs.evolve(sampling, n=min(sampling.n, _MOST_ASKED))
-    n = min(3 * sampling.n, max(sampling.n, _MOST_BEGUN))
-    return attrs.evolve(sampling, n=n, least_share=_LEAST_SHARE)
 
 
 def _partial(problem: LLMStepError | None) -> Partial | None:

@@ -203,7 +203,7 @@ class Evidence:
         return found
 
     def known_names(self, banned: Iterable[str] = ()) -> KnownNames | None:
-        """The names that a step may mention here, none that is banned; ``None`` without a library."""
+        """The names that a step may mention here, no banned one; ``None`` without a library."""
         if self._index is None:
             return None
         near = {*self._written, *self._written.values(), *self._name_votes, *self._in_goal}
