@@ -27,9 +27,8 @@ def register(editor: Editor) -> None:
         types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix]),
     )
     async def act(params: types.CodeActionParams) -> list[types.CodeAction]:
-        # Of an older client an action is a command, which we have not.
-        literals = editor.can("textDocument.codeAction.codeActionLiteralSupport")
-        if not (literals and _wants_quick_fixes(params.context.only)):
+        said = editor.can("textDocument.codeAction")
+        if not (_takes_literals(said) and _wants_quick_fixes(params.context.only)):
             return []
         uri = params.text_document.uri
         place = find_place(editor.workspace, uri, params.range.start)
@@ -48,6 +47,14 @@ def register(editor: Editor) -> None:
                 )
             )
         return actions
+
+
+def _takes_literals(said: object) -> bool:
+    """Whether the client takes actions: of an older one an action is a command, which we have not.
+
+    One that asks without having said anything of actions is no editor, and takes what it gets.
+    """
+    return not isinstance(said, dict) or bool(said.get("codeActionLiteralSupport"))
 
 
 def _wants_quick_fixes(only: object) -> bool:

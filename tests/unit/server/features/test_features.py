@@ -92,8 +92,16 @@ async def test_what_our_types_cannot_read_does_not_hide_the_rest(editor: Editor)
 
 
 async def test_a_client_that_knows_only_commands_gets_no_action(editor: Editor) -> None:
-    await editor.open("  sor|ry", textDocument={})
+    await editor.open("  sor|ry", textDocument={"codeAction": {"dynamicRegistration": True}})
     assert await editor.act() == []
+
+
+@pytest.mark.parametrize("said", [{"textDocument": {}}, {"general": {}}])
+async def test_a_client_that_said_nothing_of_actions_gets_what_it_asks_for(
+    editor: Editor, said: dict[str, Any]
+) -> None:
+    await editor.open("theorem t : p := by\n  sor|ry", **said)
+    assert [action["kind"] for action in await editor.act()] == ["quickfix"]
 
 
 async def test_what_is_withdrawn_before_its_turn_leaves_nothing_behind(
