@@ -194,24 +194,22 @@ def _find(text: str, wanted: str) -> int | None:
 
 def _outermost(text: str) -> Iterator[tuple[int, str]]:
     """The characters that stand in no bracket, each with its place."""
-    depth = 0
-    for at, character in enumerate(text):
-        if character in BRACKETS:
-            depth += 1
-        elif character in _CLOSING:
-            depth -= 1
-        elif depth == 0:
+    for at, character, depth in _depths(text):
+        if depth == 0 and character not in BRACKETS and character not in _CLOSING:
             yield at, character
 
 
 def _end_of(text: str) -> int:
     """Where the bracket closes that a text begins with."""
+    ends = (
+        at + 1 for at, character, depth in _depths(text) if depth == 0 and character in _CLOSING
+    )
+    return next(ends, -1)
+
+
+def _depths(text: str) -> Iterator[tuple[int, str, int]]:
+    """Each character with its place, and how many brackets are open behind it."""
     depth = 0
     for at, character in enumerate(text):
-        if character in BRACKETS:
-            depth += 1
-        elif character in _CLOSING:
-            depth -= 1
-            if depth == 0:
-                return at + 1
-    return -1
+        depth += (character in BRACKETS) - (character in _CLOSING)
+        yield at, character, depth

@@ -229,13 +229,16 @@ class SuggestService:
                     ask.on_suggestion(suggestion)
             stats = SuggestStats(total_ms=ask.elapsed_ms)
             return SuggestReply(known.suggestions, self._name(setup), True, stats)
-        if setup is not None and self._sources.others and not ask.asker.background:
-            prefill_meanwhile(self._models, setup, ask, setup.beside_others(sampling))
+        drawn = sampling
+        if setup is not None and self._sources.others:
+            drawn = setup.beside_others(sampling)
+            if not ask.asker.background:
+                prefill_meanwhile(self._models, setup, ask, drawn)
         silent = await self._ask_sources(ask, sampling)
         answer = ModelAnswer()
         if found is not None:
             try:
-                answer = await self._ask_model(ask, found, sampling)
+                answer = await self._ask_model(ask, found, drawn)
             except (CancelledError, InvalidParamsError):
                 raise
             except LLMStepError as error:
@@ -309,8 +312,6 @@ class SuggestService:
             return ModelAnswer()
         settings = self._settings_of(ask.asker)
         looking = look_around(ask, setup, settings, self._sources, self._reading)
-        if self._sources.others:
-            sampling = setup.beside_others(sampling)
         if self._sources.others and not loaded_before:
             near, _ = await asyncio.gather(looking, load_patiently(models, found, ask))
         else:

@@ -279,9 +279,9 @@ def test_every_check_runs_with_pytest_last_and_any_failure_counts(
         "basedpyright",
         "lint-imports",
     ]
-    tests = called[-1][1:]
-    assert tests[:2] == ["-m", "pytest"]
-    assert tests[-2:] == ["-k", "name"]
+    processes = str(min(os.cpu_count() or 1, 4))
+    pytest_command = ["-m", "pytest", "-n", processes, "--dist", "loadfile", "-k", "name"]
+    assert called[-1][1:] == pytest_command
 
 
 @pytest.mark.parametrize(

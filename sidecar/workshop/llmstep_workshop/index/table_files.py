@@ -15,7 +15,7 @@ from llmstep_workshop.index.mixing_fit import MixingScores
 
 
 def write_portfolio(path: Path, closers: Sequence[Closer], rows: int) -> None:
-    """Write ``portfolio.json``. Read at every start, it would take 20 times longer as TOML.
+    """Write ``portfolio.json``; read at every start, and JSON is read sooner than TOML.
 
     Raises:
         DataOutputError: It cannot be written; an older file is whole.

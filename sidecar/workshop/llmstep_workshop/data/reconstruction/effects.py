@@ -67,7 +67,6 @@ _CHANGING = symbols(
 )
 _AT = re.compile(r"\bat\b")
 _PROVED_BY = re.compile(r"(.+?) := (.+)")
-_SIMPLE = re.compile(r"[\w.'✝₀-₉]+")
 
 
 def follow(step: str, goal: GoalState) -> list[GoalState] | None:
